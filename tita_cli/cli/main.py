@@ -1,0 +1,93 @@
+"""The application: its commands, and the one place where errors become a line on stderr and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from tita_cli import __version__
+from tita_cli.cli import convert, fuse, train
+from tita_cli.cli.console import complain
+from tita_cli.errors import ExitCode, TitaError
+
+app = typer.Typer(
+    name="tita",
+    help="Fuse images of one scene into one picture: infrared + visible, exposure brackets, focus stacks, and more.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tita {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
+app.command("fuse")(fuse.command)
+app.command("convert")(convert.command)
+app.command("train")(train.command)
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run the command line ``argv`` (without the program's name) and return the exit code.
+
+    A failure prints one line that says what is wrong, and one with the way out where there is one. ``TITA_DEBUG=1``
+    adds the traceback.
+    """
+    try:
+        # Not standalone: usage errors reach us as exceptions, so that they too are one line.
+        code = app(args=list(argv), prog_name="tita", standalone_mode=False)
+    except TitaError as error:
+        complain(error.message, hint=error.hint)
+        code = int(error.exit_code)
+        _traceback_if_asked()
+    except (KeyboardInterrupt, typer.Abort):
+        complain("interrupted")
+        code = int(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our stdout went away: not our error; keep Python from complaining while it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = int(ExitCode.UNWRITABLE_OUTPUT)
+    except MemoryError:
+        complain("out of memory", hint="close other programs, or fuse smaller images")
+        code = int(ExitCode.DEVICE)
+    except Exception as error:
+        explain = getattr(error, "format_message", None)  # typer's usage errors, whichever click it carries
+        if explain is not None:
+            context = getattr(error, "ctx", None)
+            command = context.command_path if context is not None else "tita"
+            # A bare `tita` raises with the whole help as its message: show that as it is.
+            text = str(explain())
+            if "\n" in text:
+                typer.echo(text, err=True)
+            elif text:
+                complain(text, hint=f"see {command} --help")
+            code = int(getattr(error, "exit_code", ExitCode.USAGE))
+        else:
+            complain(f"internal error: {type(error).__name__}: {error}", hint="TITA_DEBUG=1 shows where; please report it")
+            code = int(ExitCode.INTERNAL)
+            _traceback_if_asked()
+    return int(code) if isinstance(code, int) else 0
+
+
+def _traceback_if_asked() -> None:
+    if os.environ.get("TITA_DEBUG"):
+        import traceback
+
+        traceback.print_exc()

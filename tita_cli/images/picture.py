@@ -1,0 +1,58 @@
+"""``Picture``: what a file holds once it is read, and what a file is written from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray: TypeAlias = npt.NDArray[np.float32]
+Depth: TypeAlias = Literal[8, 16, 32]
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What a file says about its picture beside the pixels. Raw blocks, as the libraries hand them over.
+
+    ``exif`` has its orientation tag reset to 1, because reading applies it to the pixels.
+    """
+
+    exif: bytes | None = None
+    icc: bytes | None = None
+    xmp: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One image, upright, as float.
+
+    ``pixels``: H×W×C float32, C = 1 (grey) or 3 (R, G, B), nominally 0..1 of the file's own range, not premultiplied.
+    ``alpha``: H×W float32 in 0..1, or None where the file has none (opaque everywhere).
+    ``depth``: bits a sample of the file: 8, 16 (any integer deeper than 8 bits) or 32 (float).
+    ``name``: what messages call it: the path as the user gave it, or ``<stdin>``.
+    """
+
+    pixels: FloatArray
+    alpha: FloatArray | None = None
+    depth: Depth = 8
+    name: str = "<memory>"
+    metadata: Metadata = field(default_factory=Metadata)
+
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[1])
+
+    @property
+    def size(self) -> str:
+        """Width × height, as people write it."""
+        return f"{self.width}×{self.height}"
+
+    @property
+    def is_color(self) -> bool:
+        return int(self.pixels.shape[2]) == 3
