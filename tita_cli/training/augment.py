@@ -1,0 +1,103 @@
+"""Augmentation: what cameras, files and rigs do to a pair, in the order in which it happens to a photograph."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from .region_masks import smooth_noise
+from .sample import ByteArray, FloatArray, Sample, log_uniform, to_float
+
+
+def tone_curve(rng: np.random.Generator, *, invert: float = 0.0) -> ByteArray | None:
+    """A random change of gamma, contrast and brightness as a table of 256 grey levels; often None: no change.
+
+    ``invert``: probability that the table turns bright into dark.
+    """
+    inverted = rng.random() < invert
+    if rng.random() < 0.5 and not inverted:
+        return None
+    level = (np.arange(256) / 255.0) ** log_uniform(rng, 0.6, 1.6)
+    if inverted:
+        level = 1.0 - level
+    contrast = rng.uniform(0.6, 1.1)
+    level = 0.5 + (level - 0.5) * contrast + rng.uniform(-0.5, 0.5) * max(1.0 - contrast, 0.05)
+    return np.rint(255.0 * np.clip(level, 0.0, 1.0)).astype(np.uint8)
+
+
+def apply_curve(image: ByteArray, curve: ByteArray | None) -> ByteArray:
+    """``image`` through a table of 256 grey levels; as it is for None."""
+    import cv2
+
+    return image if curve is None else np.asarray(cv2.LUT(image, curve))
+
+
+def misregister(image: ByteArray, rng: np.random.Generator, *, pixels: float = 1.5) -> ByteArray:
+    """``image`` moved, turned and scaled by no more than about ``pixels`` anywhere."""
+    import cv2
+
+    h, w = image.shape
+    shift = rng.uniform(-0.6, 0.6, 2) * pixels
+    slope = rng.uniform(-0.4, 0.4, 2) * pixels / (0.5 * max(h, w))
+    zoom, turn = 1.0 + slope[0], slope[1]
+    move = np.array([[zoom, -turn, shift[0]], [turn, zoom, shift[1]]])
+    move[:, 2] += np.array([w, h]) / 2 - move[:, :2] @ (np.array([w, h]) / 2)
+    return np.asarray(cv2.warpAffine(image, move, (w, h), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101))
+
+
+def add_lamp(image: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """A glaring lamp: a saturated spot with a halo. It belongs to the scene, however much it looks over-exposed."""
+    h, w = image.shape
+    y = np.arange(h, dtype=np.float32)[:, None] - np.float32(rng.uniform(0, h))
+    x = np.arange(w, dtype=np.float32)[None, :] - np.float32(rng.uniform(0, w))
+    size = np.float32(log_uniform(rng, 2.0, 12.0))
+    distance = (x * x + y * y) / (size * size)
+    return np.minimum(image + np.float32(rng.uniform(1.0, 3.0)) / (1.0 + distance * distance), np.float32(1.0))
+
+
+def degrade(
+    sample: Sample, rng: np.random.Generator, *, noise: float = 0.3, jpeg: float = 0.25, gain: float = 0.0
+) -> Sample:
+    """Sensor noise, a JPEG file and a slightly other exposure, each with the given probability, on A and B alone.
+
+    Fusion is no restoration: where the mask says which source is the good one, the target takes over what happened to
+    that source, so that the network is not taught to repair it.
+    """
+    noise_level = 10.0 ** rng.uniform(-2.6, -1.6) if rng.random() < noise else 0.0
+    quality = int(rng.integers(60, 96)) if rng.random() < jpeg else 0
+    factor = rng.uniform(0.95, 1.05) if rng.random() < gain else 1.0
+    a = _through_camera(sample.a, noise_level, quality, 1.0, rng)
+    b = _through_camera(sample.b, noise_level, quality, factor, rng)
+    target = sample.target
+    if sample.mask is not None and target is not None:
+        target = target + sample.mask * (a - sample.a) + (1.0 - sample.mask) * (b - sample.b)
+        target = np.clip(target, 0.0, 1.0)
+    return replace(sample, a=a, b=b, target=target)
+
+
+def _through_camera(image: FloatArray, noise: float, quality: int, gain: float, rng: np.random.Generator) -> FloatArray:
+    import cv2
+
+    if gain != 1.0:
+        image = image * np.float32(gain)
+    if noise:
+        # Shot noise in linear light is about even after the display curve, read noise grows towards black.
+        grain = rng.standard_normal(image.shape, dtype=np.float32)
+        if rng.random() < 0.3:  # noise reduction leaves coarse grain
+            grain = cv2.GaussianBlur(grain, (0, 0), 0.8) * np.float32(2.5)
+        image = image + grain * np.float32(noise)
+    image = np.clip(image, 0.0, 1.0)
+    if quality:
+        levels = (image * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+        _, file = cv2.imencode(".jpg", levels, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        image = to_float(np.asarray(cv2.imdecode(file, cv2.IMREAD_GRAYSCALE)))
+    return image
+
+
+def shade(image: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """An uneven, mostly darker light over the picture, as at night or in a vignette."""
+    field = smooth_noise((image.shape[0], image.shape[1]), int(rng.integers(1, 4)), rng)
+    factor: FloatArray = np.exp2(np.float32(0.6) * field - np.float32(rng.uniform(0.2, 1.5)))
+    lit: FloatArray = image * factor
+    return np.minimum(lit, np.float32(1.0))

@@ -1,0 +1,120 @@
+"""From a scene to a sample: choose a window and a scale, read or synthesise the pair there, augment it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from . import synthesis_exposure, synthesis_focus
+from .augment import add_lamp, apply_curve, degrade, misregister, shade, tone_curve
+from .manifest import Entry
+from .sample import ByteArray, Sample, to_float
+from .sources import Scene
+
+_SMALLEST_SCALE = 0.5
+
+
+def draw(entry: Entry, scene: Scene, crop: int, rng: np.random.Generator) -> Sample:
+    """A random crop×crop sample of ``scene``, read as ``entry`` says, augmented, turned and perhaps swapped."""
+    if entry.kind == "stills":
+        sample = _synthesised(entry, scene, crop, rng)
+    elif entry.task == "ivf":
+        sample = _infrared(scene, crop, rng)
+    else:
+        sample = _photographed(scene, crop, rng)
+    sample = sample.turned(int(rng.integers(4)), mirror=bool(rng.random() < 0.5))
+    return sample.swapped() if rng.random() < entry.swap else sample
+
+
+def _synthesised(entry: Entry, scene: Scene, crop: int, rng: np.random.Generator) -> Sample:
+    focus = entry.task == "mff"
+    window = _random_window(scene.shape, crop, synthesis_focus.MARGIN if focus else synthesis_exposure.MARGIN, rng)
+    still = apply_curve(window.read(scene.frames[0]), tone_curve(rng))
+    regions = None if scene.regions is None else window.read_labels(scene.regions)
+    if focus:
+        return degrade(synthesis_focus.focus_pair(still, regions, window.margin, rng), rng, gain=0.15)
+    sample = synthesis_exposure.exposure_pair(still, regions, window.margin, rng, reference=entry.reference)
+    return degrade(sample, rng, noise=0.0)
+
+
+def _photographed(scene: Scene, crop: int, rng: np.random.Generator) -> Sample:
+    """A real pair, a synthetic one with its truth, or two frames of an exposure series; all with the same tones."""
+    a, b = _bracket(scene.frames, rng) if len(scene.frames) > 2 else scene.frames
+    window = _random_window(scene.shape, crop, 0, rng)
+    curve = tone_curve(rng) if scene.mask is not None else None
+    sample = Sample(
+        to_float(apply_curve(window.read(a), curve)),
+        to_float(apply_curve(window.read(b), curve)),
+        None if scene.target is None else to_float(apply_curve(window.read(scene.target), curve)),
+        None if scene.mask is None else to_float(window.read(scene.mask)),
+    )
+    return degrade(sample, rng, noise=0.15)
+
+
+def _infrared(scene: Scene, crop: int, rng: np.random.Generator) -> Sample:
+    window = _random_window(scene.shape, crop, 2 if rng.random() < 0.15 else 0, rng)
+    visible, infrared = (window.read(image) for image in scene.frames)
+    if window.margin:
+        inner = slice(window.margin, -window.margin)
+        visible, infrared = visible[inner, inner], misregister(infrared, rng)[inner, inner]
+    a = to_float(apply_curve(visible, tone_curve(rng)))
+    b = to_float(apply_curve(infrared, tone_curve(rng, invert=0.05)))
+    if rng.random() < 0.1:
+        a = shade(a, rng)
+    if rng.random() < 0.07:
+        a = add_lamp(a, rng)
+    return degrade(Sample(a, b), rng)
+
+
+def _bracket(series: tuple[ByteArray, ...], rng: np.random.Generator) -> tuple[ByteArray, ByteArray]:
+    """Two frames (brighter, darker) with the middle exposure between them; far ones more often."""
+    middle = (len(series) - 1) / 2
+    choices = [
+        (dark, bright)
+        for dark in range(len(series))
+        for bright in range(dark + 1, len(series))
+        if dark <= middle <= bright
+    ]
+    weights = np.array([(bright - dark) ** 2 for dark, bright in choices], dtype=np.float64)
+    dark, bright = choices[int(rng.choice(len(choices), p=weights / weights.sum()))]
+    return series[bright], series[dark]
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """A square of the source that becomes, scaled down, the crop and ``margin`` pixels around it."""
+
+    y: int
+    x: int
+    source: int
+    size: int
+    margin: int
+
+    def read(self, image: ByteArray) -> ByteArray:
+        import cv2
+
+        part = image[self.y : self.y + self.source, self.x : self.x + self.source]
+        if self.source == self.size:
+            return part
+        return np.asarray(cv2.resize(part, (self.size, self.size), interpolation=cv2.INTER_AREA))
+
+    def read_labels(self, labels: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+        pick = self.y + (np.arange(self.size) * self.source) // self.size
+        across = self.x + (np.arange(self.size) * self.source) // self.size
+        return np.asarray(labels[pick[:, None], across[None, :]])
+
+
+def _random_window(shape: tuple[int, int], crop: int, margin: int, rng: np.random.Generator) -> _Window:
+    """Half of the windows at the source's own scale, the others down to half of it, as far as its size allows.
+
+    Where there is no room for ``margin``, the window has less.
+    """
+    side = min(shape)
+    scale = 1.0 if rng.random() < 0.5 else rng.uniform(min(max(_SMALLEST_SCALE, crop / side), 1.0), 1.0)
+    margin = max(min(margin, (int(side * scale) - crop) // 2), 0)
+    size = crop + 2 * margin
+    source = min(round(size / scale), side)
+    y, x = int(rng.integers(shape[0] - source + 1)), int(rng.integers(shape[1] - source + 1))
+    return _Window(y, x, source, size, margin)

@@ -1,0 +1,199 @@
+"""The manifest: which folders a training run learns from, and how each of them is to be read.
+
+A manifest is the array of ``[[data]]`` tables of a TOML file, usually the training configuration itself::
+
+    [[data]]
+    task = "ivf"                 # ivf, mef or mff
+    kind = "pairs"               # two folders whose files go together by name
+    a = "msrs/vis"               # visible / over-exposed / focused far
+    b = "msrs/ir"                # infrared / under-exposed / focused near
+    weight = 2.0                 # how often, against the other entries of the task
+
+    [[data]]
+    task = "mef"
+    kind = "series"              # a folder of scenes, each a folder of three or more exposures
+    scenes = "sice"
+
+    [[data]]
+    task = "mff"
+    kind = "triples"             # pairs with the all-in-focus truth
+    a = "nyud/a"
+    b = "nyud/b"
+    sharp = "nyud/sharp"
+
+    [[data]]
+    task = "mff"                 # or mef: pairs are synthesised from sharp stills
+    kind = "stills"
+    stills = "bsds"
+    regions = "bsds_regions"     # optional label images: focus and light follow the objects
+
+Folders are relative to the manifest's own folder unless a root is given.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tita_cli.errors import TrainingError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+TASKS = ("ivf", "mef", "mff")
+"""Infrared–visible, multi-exposure, multi-focus: the order in which every part of training lists them."""
+
+_FOLDERS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "pairs": (("a", "b"), ()),
+    "series": (("scenes",), ()),
+    "triples": (("a", "b", "sharp"), ()),
+    "stills": (("stills",), ("regions",)),
+}
+"""Per kind: the folders it needs, and those it may have."""
+
+_TASKS_OF_KIND: Mapping[str, tuple[str, ...]] = {
+    "pairs": TASKS,
+    "series": ("mef",),
+    "triples": ("mff",),
+    "stills": ("mef", "mff"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One ``[[data]]`` table.
+
+    ``folders``: name of the role (``a``, ``b``, ``sharp``, ``scenes``, ``stills``, ``regions``) → folder.
+    ``weight``: relative frequency among the entries of its task, > 0.
+    ``crop_border``: pixels cut from every side of every image (black or badly registered margins).
+    ``swap``: probability that A and B change places. 0 keeps the documented order.
+    ``reference``: exposure entries only: give the exposure-fused reference as the target.
+    """
+
+    task: str
+    kind: str
+    folders: Mapping[str, Path]
+    weight: float = 1.0
+    crop_border: int = 0
+    swap: float = 0.5
+    reference: bool = True
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return f"{self.task} {self.kind} {next(iter(self.folders.values()))}"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """All data of a run, in the order of the file."""
+
+    entries: tuple[Entry, ...]
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that have data, in the order of ``TASKS``."""
+        present = {entry.task for entry in self.entries}
+        return tuple(task for task in TASKS if task in present)
+
+    @classmethod
+    def from_tables(cls, tables: object, *, root: Path) -> Manifest:
+        """Check the ``[[data]]`` tables of a configuration.
+
+        ``tables``: what TOML gave for the key ``data``. ``root``: what relative folders are relative to.
+        Raises TrainingError that names the entry and the key at fault.
+        """
+        if not isinstance(tables, Sequence) or isinstance(tables, str) or not tables:
+            raise TrainingError("the configuration names no data", hint="add one or more [[data]] tables")
+        return cls(tuple(_entry(table, number, root) for number, table in enumerate(tables, start=1)))
+
+
+def read_manifest(path: Path, *, root: Path | None = None) -> Manifest:
+    """The ``[[data]]`` tables of a TOML file; other tables are left to whom they concern.
+
+    ``root``: what relative folders are relative to; the file's own folder by default.
+    Raises TrainingError if the file cannot be read, is no TOML or its data tables are wrong.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TrainingError(f"{path}: cannot read it: {error.strerror}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise TrainingError(f"{path}: not TOML: {error}") from error
+    return Manifest.from_tables(document.get("data"), root=root or path.parent)
+
+
+def _entry(table: object, number: int, root: Path) -> Entry:
+    where = f"[[data]] number {number}"
+    if not isinstance(table, Mapping):
+        raise TrainingError(f"{where} is not a table")
+    kind = _choice(table, "kind", tuple(_FOLDERS), where)
+    task = _choice(table, "task", _TASKS_OF_KIND[kind], f"{where} (kind {kind})")
+    needed, possible = _FOLDERS[kind]
+    unknown = set(table) - {"task", "kind", "weight", "crop_border", "swap", "reference", *needed, *possible}
+    if unknown:
+        raise TrainingError(f"{where} (kind {kind}): unknown key {sorted(unknown)[0]!r}")
+    if "reference" in table and task != "mef":
+        raise TrainingError(f"{where}: reference is for exposures, the task is {task}")
+    if kind == "pairs" and "reference" in table:
+        raise TrainingError(f"{where}: a pair alone has no reference; use a series or stills")
+    return Entry(
+        task=task,
+        kind=kind,
+        folders={
+            role: root / _text(table, role, where) for role in (*needed, *possible) if role in table or role in needed
+        },
+        weight=_number(table, "weight", 1.0, where, low=0.0, exclusive=True),
+        crop_border=int(_number(table, "crop_border", 0, where, low=0.0, whole=True)),
+        swap=_number(table, "swap", 0.5, where, low=0.0, high=1.0),
+        reference=_flag(table, "reference", True, where),
+    )
+
+
+def _choice(table: Mapping[str, object], key: str, choices: tuple[str, ...], where: str) -> str:
+    value = table.get(key)
+    if value not in choices:
+        given = "is missing" if value is None else f"is {value!r}"
+        raise TrainingError(f"{where}: {key} {given}; it is one of {', '.join(choices)}")
+    return str(value)
+
+
+def _text(table: Mapping[str, object], key: str, where: str) -> str:
+    value = table.get(key)
+    if not isinstance(value, str) or not value:
+        raise TrainingError(f"{where}: {key} must name a folder")
+    return value
+
+
+def _flag(table: Mapping[str, object], key: str, default: bool, where: str) -> bool:
+    value = table.get(key, default)
+    if not isinstance(value, bool):
+        raise TrainingError(f"{where}: {key} must be true or false, not {value!r}")
+    return value
+
+
+def _number(
+    table: Mapping[str, object],
+    key: str,
+    default: float,
+    where: str,
+    *,
+    low: float,
+    high: float = float("inf"),
+    exclusive: bool = False,
+    whole: bool = False,
+) -> float:
+    value = table.get(key, default)
+    kinds = int if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        raise TrainingError(f"{where}: {key} must be a {'whole ' if whole else ''}number, not {value!r}")
+    if not low <= value <= high or (exclusive and value == low) or value == float("inf"):
+        bounds = (
+            f"above {low:g}" if exclusive else f"at least {low:g}" if high == float("inf") else f"{low:g} to {high:g}"
+        )
+        raise TrainingError(f"{where}: {key} must be {bounds}, not {value!r}")
+    return float(value)

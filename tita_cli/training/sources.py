@@ -1,0 +1,189 @@
+"""The images of a manifest, decoded once and kept in memory as 8-bit luminance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tita_cli.errors import TrainingError
+
+from .manifest import Entry
+from .sample import ByteArray, closeness, to_float
+from .synthesis_exposure import exposure_fusion
+
+_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What belongs together, all H×W.
+
+    ``frames``: (a, b) of a pair, an exposure series from dark to bright, or one still. ``target`` and ``mask`` as in
+    ``Sample``, in 0..255. ``regions``: labels of a segmentation of the still.
+    """
+
+    frames: tuple[ByteArray, ...]
+    target: ByteArray | None = None
+    mask: ByteArray | None = None
+    regions: npt.NDArray[np.integer] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        height, width = self.frames[0].shape
+        return int(height), int(width)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A loaded entry. ``skipped``: how many of its scenes are smaller than a crop and were left out."""
+
+    entry: Entry
+    scenes: tuple[Scene, ...]
+    skipped: int
+
+
+def load_source(entry: Entry, *, crop: int, threads: int = 2) -> Source:
+    """Decode everything that ``entry`` names.
+
+    ``crop``: side of the training crops; smaller scenes are left out.
+    Raises TrainingError for a missing or empty folder, a file that is no image, a file without its partner, images of
+    unequal size, a series of fewer than three, or an entry of which nothing is large enough.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        loaded = list(pool.map(lambda job: job(), _JOBS[entry.kind](entry)))
+    scenes = tuple(scene for scene in loaded if min(scene.shape) >= crop)
+    if not scenes:
+        raise TrainingError(
+            f"{entry.name}: every image is smaller than the crop of {crop}×{crop}", hint="set a smaller crop"
+        )
+    return Source(entry, scenes, len(loaded) - len(scenes))
+
+
+def _pair_jobs(entry: Entry) -> list[Callable[[], Scene]]:
+    files = _partners({role: entry.folders[role] for role in ("a", "b")})
+
+    def job(paths: tuple[Path, ...]) -> Scene:
+        return Scene(_read_same_size(paths, entry.crop_border))
+
+    return [lambda paths=paths: job(paths) for paths in files]  # type: ignore[misc]
+
+
+def _triple_jobs(entry: Entry) -> list[Callable[[], Scene]]:
+    files = _partners({role: entry.folders[role] for role in ("a", "b", "sharp")})
+
+    def job(paths: tuple[Path, ...]) -> Scene:
+        a, b, sharp = _read_same_size(paths, entry.crop_border)
+        mask = closeness(to_float(a), to_float(b), to_float(sharp), 0.5)
+        return Scene((a, b), target=sharp, mask=np.rint(mask * 255).astype(np.uint8))
+
+    return [lambda paths=paths: job(paths) for paths in files]  # type: ignore[misc]
+
+
+def _series_jobs(entry: Entry) -> list[Callable[[], Scene]]:
+    folder = entry.folders["scenes"]
+    folders = sorted(path for path in _listing(folder) if path.is_dir())
+    if not folders:
+        raise TrainingError(f"{folder}: no folders of exposures in it")
+
+    def job(scene: Path) -> Scene:
+        paths = tuple(_images(scene).values())
+        if len(paths) < 3:
+            raise TrainingError(f"{scene}: {len(paths)} exposures, a series has three or more")
+        frames = sorted(_read_same_size(paths, entry.crop_border), key=lambda frame: float(frame.mean()))
+        target = np.rint(exposure_fusion(frames) * 255).astype(np.uint8) if entry.reference else None
+        return Scene(tuple(frames), target=target)
+
+    return [lambda scene=scene: job(scene) for scene in folders]  # type: ignore[misc]
+
+
+def _still_jobs(entry: Entry) -> list[Callable[[], Scene]]:
+    if "regions" not in entry.folders:
+        stills = _images(entry.folders["stills"]).values()
+        return [lambda path=path: Scene((_cut(_read(path), entry.crop_border),)) for path in stills]  # type: ignore[misc]
+
+    def job(paths: tuple[Path, ...]) -> Scene:
+        still, labels = _read(paths[0]), _read(paths[1], labels=True)
+        _same_size(paths, (still, labels))
+        return Scene((_cut(still, entry.crop_border),), regions=_cut(labels, entry.crop_border))
+
+    return [lambda paths=paths: job(paths) for paths in _partners(entry.folders)]  # type: ignore[misc]
+
+
+_JOBS: Mapping[str, Callable[[Entry], list[Callable[[], Scene]]]] = {
+    "pairs": _pair_jobs,
+    "series": _series_jobs,
+    "triples": _triple_jobs,
+    "stills": _still_jobs,
+}
+
+
+def _listing(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise TrainingError(f"{folder}: cannot read this folder: {error.strerror}") from error
+
+
+def _images(folder: Path) -> dict[str, Path]:
+    """Stem → file, by name."""
+    found: dict[str, Path] = {}
+    for path in _listing(folder):
+        if path.suffix.lower() in _SUFFIXES and not path.name.startswith("."):
+            if path.stem in found:
+                raise TrainingError(f"{path}: a second image named {path.stem!r} in its folder")
+            found[path.stem] = path
+    if not found:
+        raise TrainingError(f"{folder}: no image in this folder")
+    return found
+
+
+def _partners(folders: Mapping[str, Path]) -> list[tuple[Path, ...]]:
+    """Files of several folders that bear the same name, but for the extension."""
+    images = {role: _images(folder) for role, folder in folders.items()}
+    names = set().union(*images.values())
+    for role, found in images.items():
+        missing = sorted(names - found.keys())
+        if missing:
+            raise TrainingError(f"{folders[role]}: no image named {missing[0]!r}, which its partner folder has")
+    return [tuple(found[name] for found in images.values()) for name in sorted(names)]
+
+
+def _read_same_size(paths: tuple[Path, ...], border: int) -> tuple[ByteArray, ...]:
+    images = tuple(_read(path) for path in paths)
+    _same_size(paths, images)
+    return tuple(_cut(image, border) for image in images)
+
+
+def _same_size(paths: tuple[Path, ...], images: tuple[ByteArray, ...]) -> None:
+    for path, image in zip(paths, images, strict=True):
+        if image.shape != images[0].shape:
+            (h, w), (h0, w0) = image.shape, images[0].shape
+            raise TrainingError(f"{path} is {w}×{h}, its partner {paths[0]} is {w0}×{h0}")
+
+
+def _read(path: Path, *, labels: bool = False) -> ByteArray:
+    import cv2
+
+    try:
+        # Not cv2.imread: on Windows it cannot open names outside the code page.
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as error:
+        raise TrainingError(f"{path}: cannot read it: {error.strerror}") from error
+    flags = cv2.IMREAD_UNCHANGED if labels else cv2.IMREAD_GRAYSCALE
+    image = cv2.imdecode(data, flags) if data.size else None
+    if image is None:
+        raise TrainingError(f"{path}: not an image that can be read")
+    if image.ndim != 2:
+        raise TrainingError(f"{path}: a label image has one channel, this has {image.shape[2]}")
+    return np.ascontiguousarray(image)
+
+
+def _cut(image: ByteArray, border: int) -> ByteArray:
+    if not border:
+        return image
+    return np.ascontiguousarray(image[border : image.shape[0] - border, border : image.shape[1] - border])

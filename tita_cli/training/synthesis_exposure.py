@@ -1,0 +1,95 @@
+"""Exposure pairs from a still: one scene, made more contrasty than a display, photographed over- and under-exposed.
+
+The camera curve is the two-parameter sigmoid that Eilertsen et al. (SIGGRAPH Asia 2017, "HDR image reconstruction
+from a single exposure using deep CNNs") fit to the database of real response functions:
+``f(H) = (1 + σ)·Hⁿ / (Hⁿ + σ)`` with n ≈ 0.9 and σ ≈ 0.6.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from .region_masks import random_matte, smooth_noise
+from .sample import ByteArray, FloatArray, Sample, to_float
+
+MARGIN = 16
+"""Pixels around the crop, so that the pyramids of the fused reference do not see its edge."""
+
+_STEPS = 4095
+
+
+def exposure_pair(
+    still: ByteArray,
+    regions: npt.NDArray[np.integer] | None,
+    margin: int,
+    rng: np.random.Generator,
+    *,
+    reference: bool = True,
+) -> Sample:
+    """An over-exposed (A) and an under-exposed (B) frame of the scene that ``still`` shows.
+
+    ``still``: (h + 2·margin)×(w + 2·margin) luminance; ``regions``: labels of the same size, or None. The result is
+    h×w; its target is the exposure fusion of five noiseless frames, or None without ``reference``.
+    """
+    exponent, shoulder = rng.normal(0.9, 0.1), max(rng.normal(0.6, 0.1), 0.2)
+    exposure = _inverse_response(exponent, shoulder)[still] * _illumination(still.shape, regions, rng)
+    over, under = 2.0 ** rng.uniform(0.3, 3.0), 2.0 ** -rng.uniform(0.3, 3.0)
+    if over / under < 2.6:  # closer frames leave nothing to fuse
+        over, under = over * 1.6, under / 1.6
+    curve = _response(exponent, shoulder)
+    shot, read = 10.0 ** rng.uniform(-5.0, -3.3), 10.0 ** rng.uniform(-4.0, -2.7)
+    h, w = still.shape
+    inner = (slice(margin, h - margin), slice(margin, w - margin))
+    frames = []
+    for gain in (over, under):
+        light = exposure[inner] * np.float32(gain)
+        noise = rng.standard_normal(light.shape, dtype=np.float32)
+        frames.append(_develop(light + noise * np.sqrt(light * np.float32(shot) + np.float32(read * read)), curve))
+    target = None
+    if reference:
+        gains = np.geomspace(under, over, 5)
+        target = exposure_fusion([_develop(exposure * np.float32(gain), curve) for gain in gains])[inner]
+    return Sample(to_float(frames[0]), to_float(frames[1]), target)
+
+
+def exposure_fusion(series: list[ByteArray]) -> FloatArray:
+    """The exposure fusion of a series of H×W uint8 luminances (Mertens, Kautz, Van Reeth 2007), in 0..1."""
+    import cv2
+
+    # A merger holds no state between calls, but is not documented to be safe to share between threads.
+    fused: FloatArray = np.nan_to_num(cv2.createMergeMertens().process(series))
+    return np.clip(fused, 0.0, 1.0).reshape(series[0].shape)
+
+
+def _illumination(
+    shape: tuple[int, int], regions: npt.NDArray[np.integer] | None, rng: np.random.Generator
+) -> FloatArray | np.float32:
+    """Light that one frame cannot hold, as a factor: on a region (a window, the sky) or a smooth field."""
+    kind = rng.random()
+    if kind < 0.35:
+        return np.float32(1.0)
+    if kind < 0.7:
+        stops = (random_matte(shape, regions, rng) - np.float32(0.5)) * np.float32(rng.uniform(1.0, 4.0))
+    else:
+        stops = smooth_noise(shape, int(rng.integers(1, 4)), rng) * np.float32(rng.uniform(0.3, 1.2))
+    return np.asarray(np.exp2(stops))
+
+
+def _inverse_response(exponent: float, shoulder: float) -> FloatArray:
+    """Exposure for each of the 256 grey levels; full scale is 1."""
+    level = np.arange(256) / 255.0
+    return ((shoulder * level / (1.0 + shoulder - level)) ** (1.0 / exponent)).astype(np.float32)
+
+
+def _response(exponent: float, shoulder: float) -> ByteArray:
+    """Grey level for √exposure in steps of 1/4095: the root spends the steps where the eye needs them."""
+    light = (np.arange(_STEPS + 1) / _STEPS) ** 2
+    power = light**exponent
+    return np.rint(255.0 * (1.0 + shoulder) * power / (power + shoulder)).astype(np.uint8)
+
+
+def _develop(light: FloatArray, curve: ByteArray) -> ByteArray:
+    """Clip, apply the response and round to 8 bits."""
+    index = np.sqrt(np.clip(light, 0.0, 1.0)) * np.float32(_STEPS) + np.float32(0.5)
+    return curve[index.astype(np.uint16)]
