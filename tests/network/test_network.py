@@ -1,0 +1,151 @@
+"""Both variants as whole networks: sizes, symmetry of windows, the blending head."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tita_cli.errors import ModelError
+from tita_cli.network import NetworkConfig, build_network
+from tita_cli.network.attention import MASKED, from_windows, shift_mask, to_windows
+from tita_cli.network.layout import pad_to_multiple, reflect_index
+from tita_cli.network.lite import DetailBands
+from tita_cli.network.tita import count_parameters
+
+TINY = {
+    "tita": NetworkConfig.from_name("tita", dim=8, heads=2, extract=2, fuse=(2,), reconstruct=2),
+    "tita-lite": NetworkConfig.from_name("tita-lite", dim=8, heads=2, extract=2, fuse=(2,), reconstruct=2),
+}
+
+
+def test_paper_configuration_has_the_papers_size() -> None:
+    """1,386,865 in the reference, less what it never uses: a pair of convolutions and the keys' biases in IPA."""
+    never_used = 30 * 1 * 9 + 30 + 30 * 30 * 9 + 30 + 8 * 2 * 60
+    unused_bias_difference = 1_386_865 - count_parameters(build_network(NetworkConfig.from_name("tita")))
+    assert unused_bias_difference == never_used
+
+
+@pytest.mark.parametrize("variant", ["tita", "tita-lite"])
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (2, 3), (8, 8), (33, 70)])
+def test_any_size_works(variant: str, size: tuple[int, int]) -> None:
+    torch.manual_seed(1)
+    network = build_network(TINY[variant]).eval()
+    with torch.inference_mode():
+        out = network(torch.rand(2, 1, *size), torch.rand(2, 1, *size))
+    assert out.fused.shape == (2, 1, *size)
+    assert torch.isfinite(out.fused).all()
+    torch.testing.assert_close(out.weights.sum(1), torch.ones(2))
+
+
+@pytest.mark.parametrize("variant", ["tita", "tita-lite"])
+def test_samples_of_a_batch_do_not_see_each_other(variant: str) -> None:
+    torch.manual_seed(2)
+    network = build_network(TINY[variant]).eval()
+    a, b = torch.rand(2, 3, 1, 40, 33)
+    with torch.inference_mode():
+        together = network(a, b).fused
+        apart = torch.cat([network(a[i : i + 1], b[i : i + 1]).fused for i in range(3)])
+    torch.testing.assert_close(together, apart, atol=1e-5, rtol=0)
+
+
+def test_lite_is_a_blend_plus_residual() -> None:
+    torch.manual_seed(3)
+    network = build_network(TINY["tita-lite"]).eval()
+    a, b = torch.rand(2, 1, 1, 37, 50)
+    with torch.inference_mode():
+        out = network(a, b)
+    assert out.gate is not None
+    assert out.residual is not None
+    assert out.gate.min() >= 0
+    assert out.gate.max() <= 1
+    torch.testing.assert_close(out.fused, out.gate * a + (1 - out.gate) * b + out.residual, atol=1e-6, rtol=0)
+
+
+def test_saturated_gate_takes_a_source_outright() -> None:
+    network = build_network(TINY["tita-lite"]).eval()
+    with torch.no_grad():
+        network.head2.weight.zero_()
+        network.head2.bias.zero_()
+        network.head2.bias[0] = 4.0
+    a, b = torch.rand(2, 1, 1, 32, 32)
+    with torch.inference_mode():
+        torch.testing.assert_close(network(a, b).fused, a, atol=1e-6, rtol=0)
+
+
+def test_training_and_inference_agree_but_training_passes_gradients_through_the_limits() -> None:
+    torch.manual_seed(4)
+    network = build_network(TINY["tita-lite"])
+    with torch.no_grad():
+        network.head2.bias[0] = 9.0  # deep in saturation
+    a, b = torch.rand(2, 1, 1, 32, 32)
+    trained = network.train()(a, b)
+    trained.fused.sum().backward()
+    assert network.head2.bias.grad is not None
+    assert network.head2.bias.grad[0] != 0
+    torch.testing.assert_close(trained.fused.detach(), network.eval()(a, b).fused.detach(), atol=1e-6, rtol=0)
+
+
+@settings(max_examples=30, deadline=None)
+@given(length=st.integers(1, 20), extra=st.integers(0, 60))
+def test_reflection_agrees_with_numpy(length: int, extra: int) -> None:
+    import numpy as np
+
+    expected = np.pad(np.arange(length), (0, extra), mode="reflect")
+    assert reflect_index(length, length + extra, torch.device("cpu")).tolist() == expected.tolist()
+
+
+def test_padding_leaves_the_image_in_place() -> None:
+    x = torch.rand(1, 1, 13, 22)
+    padded = pad_to_multiple(x, 8)
+    assert padded.shape[-2:] == (16, 24)
+    assert torch.equal(padded[..., :13, :22], x)
+    assert pad_to_multiple(padded, 8) is padded
+
+
+@settings(max_examples=25, deadline=None)
+@given(rows=st.integers(1, 4), cols=st.integers(1, 4), shift=st.sampled_from([0, 4]), batch=st.integers(1, 3))
+def test_windows_are_undone(rows: int, cols: int, shift: int, batch: int) -> None:
+    x = torch.rand(batch, rows * 8, cols * 8, 2)
+    windows = to_windows(x, shift)
+    assert windows.shape == (batch * rows * cols, 64, 2)
+    assert torch.equal(from_windows(windows, rows * 8, cols * 8, shift), x)
+
+
+def test_mask_parts_what_only_the_shift_brought_together() -> None:
+    """Two tokens of a shifted window see each other exactly if they are within one window's side in the image."""
+    h, w, shift = 24, 16, 4
+    mask = shift_mask(h, w, shift, torch.device("cpu"))
+    rows, cols = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
+    place = to_windows(torch.stack((rows, cols), -1)[None], shift)
+    distance = (place[:, :, None] - place[:, None, :]).abs().amax(-1)
+    assert torch.equal(mask[:, 0] == 0, distance < 8)
+    assert mask.min() == MASKED
+
+
+def test_detail_bands_sum_to_what_blurring_took() -> None:
+    """The bands and the last blur add up to the image, and a flat image has no detail."""
+    bands = DetailBands()
+    assert bands(torch.full((1, 1, 9, 11), 0.3)).abs().max() < 1e-6
+    x = torch.rand(1, 1, 40, 40)
+    blurred = x - bands(x).sum(1, keepdim=True)
+    assert blurred.std() < 0.25 * x.std()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"variant": "unet"}, {"dim": 60, "heads": 7}, {"dim": 10**6, "heads": 1}, {"dim": "60"}, {"fuse": []},
+        {"fuse": ["4"]}, {"extract": 0}, {"colour": 3}, {"extract": 10**9}, {"ipa": 1},
+    ],
+)  # fmt: skip
+def test_bad_configurations_are_refused(values: dict[str, object]) -> None:
+    with pytest.raises(ModelError):
+        NetworkConfig.from_dict(values)
+
+
+def test_configuration_round_trip() -> None:
+    for name in ("tita", "tita-lite"):
+        config = NetworkConfig.from_name(name, ipa=False)
+        assert NetworkConfig.from_dict(config.to_dict()) == config

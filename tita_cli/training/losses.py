@@ -1,0 +1,136 @@
+"""The losses, by recipe: the paper's, and ours, which uses the truth wherever synthesis knows it.
+
+A recipe is a function of task, network output and batch that returns named scalars, "total" among them. Every term
+is a mean over pixels and samples, times the weight that ``WEIGHTS`` gives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from typing import Any, Protocol, TypeAlias
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tita_cli.errors import TrainingError
+from tita_cli.network.layout import FusionOutput
+from tita_cli.training.similarity import Moments, blur, sobel, ssim
+
+TASKS = ("ivf", "mef", "mff")
+
+
+class Batch(Protocol):
+    """What a loss needs of a batch: sources, and the truth where it is known. Images B×1×H×W in 0..1, flags B."""
+
+    a: Tensor
+    b: Tensor
+    target: Tensor
+    has_target: Tensor
+    mask: Tensor
+    has_mask: Tensor
+
+
+Terms: TypeAlias = dict[str, Tensor]
+Loss: TypeAlias = Callable[[str, FusionOutput, Batch], Terms]
+
+WEIGHTS: dict[str, dict[str, dict[str, float]]] = {
+    "paper": {task: {"intensity": 20.0, "gradient": 20.0, "structure": 10.0} for task in TASKS},
+    "truth": {
+        "ivf": {"intensity": 20.0, "gradient": 20.0, "structure": 10.0},
+        "mef": {"intensity": 10.0, "gradient": 10.0, "structure": 20.0},
+        "mff": {"intensity": 40.0, "gradient": 20.0, "structure": 10.0, "gate": 3.0, "residual": 10.0},
+    },
+}
+
+
+def build_losses(recipe: str, options: Mapping[str, Any] | None = None) -> Loss:
+    """The losses of ``recipe``, with weights changed by ``options``: ``{"mff": {"gate": 1.0}}``.
+
+    Raises ``TrainingError`` for a recipe, task or term that does not exist.
+    """
+    if recipe not in WEIGHTS:
+        raise TrainingError(f"unknown recipe {recipe!r}", hint=f"known: {', '.join(WEIGHTS)}")
+    weights = deepcopy(WEIGHTS[recipe])
+    for task, changes in (options or {}).items():
+        if task not in weights or not isinstance(changes, Mapping):
+            raise TrainingError(f"losses.{task}: not a task", hint=f"tasks: {', '.join(TASKS)}")
+        for term, value in changes.items():
+            if term not in weights[task] or not isinstance(value, int | float):
+                raise TrainingError(f"losses.{task}.{term}: no such term", hint=f"terms: {', '.join(weights[task])}")
+            weights[task][term] = float(value)
+    terms_of = _paper_terms if recipe == "paper" else _truth_terms
+
+    def losses(task: str, output: FusionOutput, batch: Batch) -> Terms:
+        terms = terms_of(task, output, batch)
+        weighted = {name: weights[task][name] * term for name, term in terms.items() if weights[task][name]}
+        return {"total": torch.stack(list(weighted.values())).sum(), **weighted}
+
+    return losses
+
+
+def _paper_terms(task: str, output: FusionOutput, batch: Batch) -> Terms:
+    """The paper's losses: intensity against a mean or maximum, the stronger gradient, globally weighted SSIM."""
+    a, b, f = batch.a, batch.b, output.fused
+    wanted = torch.maximum(a, b) if task == "ivf" else (a + b) / 2
+    grad_a, grad_b = sobel(a), sobel(b)
+    if task == "mef":
+        alpha = torch.full_like(grad_a[:, 0, 0, 0], 0.5)
+    else:
+        mean_a, mean_b = grad_a.mean((1, 2, 3)), grad_b.mean((1, 2, 3))
+        alpha = mean_a / (mean_a + mean_b).clamp_min(1e-6)
+    return {
+        "intensity": F.l1_loss(f, wanted),
+        "gradient": F.l1_loss(sobel(f), torch.maximum(grad_a, grad_b)),
+        "structure": (1 - alpha * ssim(a, f) - (1 - alpha) * ssim(b, f)).mean(),
+    }
+
+
+def _truth_terms(task: str, output: FusionOutput, batch: Batch) -> Terms:
+    """Ours: against the truth where there is one, against what the sources hold where there is none."""
+    if task == "mff":
+        return _focus_terms(output, batch)
+    a, b, f = batch.a, batch.b, output.fused
+    known = batch.has_target.reshape(-1, 1, 1, 1).to(f.dtype)
+    fallback = torch.maximum(a, b) if task == "ivf" else (a + b) / 2
+    wanted = known * batch.target + (1 - known) * fallback
+    moments = Moments(a, b, f)
+    if task == "mef":
+        structure = moments.mef_ssim()
+    else:
+        # Each window is compared with the source that has more to show there, not with both by one global share.
+        share = (moments.var_a + 1e-4) / (moments.var_a + moments.var_b + 2e-4)
+        structure = share * moments.ssim("a") + (1 - share) * moments.ssim("b")
+    return {
+        "intensity": F.l1_loss(f, wanted),
+        "gradient": F.l1_loss(sobel(f), torch.maximum(sobel(a), sobel(b))),
+        "structure": (1 - structure).mean(),
+    }
+
+
+def _focus_terms(output: FusionOutput, batch: Batch) -> Terms:
+    """Focus pairs: the sharp picture, and for a network with a gate the mask that the synthesis knows."""
+    f, t = output.fused, batch.target
+    terms = {
+        "intensity": F.l1_loss(f, t),
+        "gradient": F.l1_loss(sobel(f), sobel(t)),
+        "structure": (1 - ssim(f, t)).mean(),
+    }
+    if output.logits is not None and output.residual is not None:
+        terms["gate"] = _gate_loss(output.logits, batch)
+        terms["residual"] = output.residual.abs().mean()
+    return terms
+
+
+def _gate_loss(logits: Tensor, batch: Batch) -> Tensor:
+    """Cross-entropy of the gate against the mask, weighted by how far the sources differ around a pixel.
+
+    Where both sources show the same the gate does not matter; a little weight remains, so that flat areas inside a
+    region are decided as the region is.
+    """
+    difference = F.pad((batch.a - batch.b).abs(), (5, 5, 5, 5), mode="reflect")
+    weight = (blur(difference, 11, 3.0) / 0.02).clamp(max=1.0) + 0.15
+    weight = weight * batch.has_mask.reshape(-1, 1, 1, 1).to(logits.dtype)
+    each = F.binary_cross_entropy_with_logits(logits.to(weight.dtype), batch.mask, reduction="none")
+    return (weight * each).mean()

@@ -1,0 +1,78 @@
+"""Differentiable likeness of two pictures: gradients, SSIM, and MEF-SSIM, over luminance B×1×H×W in 0..1."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+_C1, _C2 = 0.01**2, 0.03**2
+
+
+def sobel(x: Tensor) -> Tensor:
+    """|Sobel_x| + |Sobel_y|, B×1×H×W, zero-padded as in the reference."""
+    kernel = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]], dtype=x.dtype, device=x.device)
+    g = F.conv2d(x, torch.stack((kernel, kernel.t()))[:, None], padding=1)
+    return g.abs().sum(1, keepdim=True)
+
+
+def blur(x: Tensor, size: int = 11, sigma: float = 1.5) -> Tensor:
+    """Mean under a Gaussian window, only where the window fits: B×C×(H−size+1)×(W−size+1)."""
+    i = torch.arange(size, dtype=x.dtype, device=x.device) - size // 2
+    g = torch.exp(-0.5 * (i / sigma) ** 2)
+    g = g / g.sum()
+    b, c, h, w = x.shape
+    y = F.conv2d(x.reshape(b * c, 1, h, w), g.reshape(1, 1, -1, 1))
+    y = F.conv2d(y, g.reshape(1, 1, 1, -1))
+    return y.reshape(b, c, *y.shape[-2:])
+
+
+class Moments:
+    """Local means, variances and covariances of the sources and the fused picture, computed in one go.
+
+    All maps are B×1×H'×W' under the 11×11 Gaussian window of SSIM (σ = 1.5).
+    """
+
+    def __init__(self, a: Tensor, b: Tensor, f: Tensor) -> None:
+        m = blur(torch.cat((a, b, f, a * a, b * b, f * f, a * b, a * f, b * f), 1)).unbind(1)
+        self.mean_a, self.mean_b, self.mean_f = m[:3]
+        self.var_a = (m[3] - m[0] ** 2).clamp_min(0)
+        self.var_b = (m[4] - m[1] ** 2).clamp_min(0)
+        self.var_f = (m[5] - m[2] ** 2).clamp_min(0)
+        self.cov_ab, self.cov_af, self.cov_bf = m[6] - m[0] * m[1], m[7] - m[0] * m[2], m[8] - m[1] * m[2]
+
+    def ssim(self, which: str) -> Tensor:
+        """SSIM map between source ``which`` ("a" or "b") and the fused picture (Wang et al., 2004)."""
+        mean, var, cov = (
+            (self.mean_a, self.var_a, self.cov_af) if which == "a" else (self.mean_b, self.var_b, self.cov_bf)
+        )
+        luminance = (2 * mean * self.mean_f + _C1) / (mean**2 + self.mean_f**2 + _C1)
+        return luminance * (2 * cov + _C2) / (var + self.var_f + _C2)
+
+    def mef_ssim(self) -> Tensor:
+        """MEF-SSIM map for two exposures (Ma, Zeng & Wang, TIP 2015), B×H'×W'.
+
+        The wanted patch has the strongest contrast ĉ of the sources and the direction s̄ of their weighted structures;
+        how much the stronger structure prevails follows from how alike they are (R). It is a linear combination of the
+        sources' own patches, so its covariance with the picture needs local moments only. Window and constant as in
+        SSIM here; the published metric uses a flat window.
+        """
+        tiny = 1e-8
+        sd_a, sd_b = (self.var_a + tiny).sqrt(), (self.var_b + tiny).sqrt()
+        both = (self.var_a + self.var_b + 2 * self.cov_ab).clamp_min(tiny)
+        r = (both.sqrt() / (sd_a + sd_b)).clamp(0, 1 - 1e-4)
+        p = torch.tan(torch.pi / 2 * r).clamp(0, 10)
+        peak = torch.maximum(sd_a, sd_b)
+        w_a, w_b = (sd_a / peak) ** p, (sd_b / peak) ** p
+        norm = (w_a**2 + w_b**2 + 2 * w_a * w_b * self.cov_ab / (sd_a * sd_b)).clamp_min(tiny).sqrt()
+        share_a, share_b = peak * w_a / (sd_a * norm), peak * w_b / (sd_b * norm)
+        cov = share_a.detach() * self.cov_af + share_b.detach() * self.cov_bf
+        return (2 * cov + _C2) / (peak.detach() ** 2 + self.var_f + _C2)
+
+
+def ssim(x: Tensor, y: Tensor) -> Tensor:
+    """Mean SSIM of each picture of a batch: B."""
+    m = blur(torch.cat((x, y, x * x, y * y, x * y), 1)).unbind(1)
+    var_x, var_y, cov = m[2] - m[0] ** 2, m[3] - m[1] ** 2, m[4] - m[0] * m[1]
+    s = (2 * m[0] * m[1] + _C1) * (2 * cov + _C2) / ((m[0] ** 2 + m[1] ** 2 + _C1) * (var_x + var_y + _C2))
+    return s.mean((-2, -1))
