@@ -1,0 +1,35 @@
+"""How the C library hands out memory.
+
+glibc serves large tensors with fresh ``mmap``s and gives the heap's top back when it can, so every operation faults its
+output in page by page. Raising the thresholds makes the same code 1.7 to 2.5 times faster (docs/explanation).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+# <malloc.h>. The values are C ints: 1 << 34 would wrap to 0 and make it worse.
+_M_TRIM_THRESHOLD = -1
+_M_TOP_PAD = -2
+_M_MMAP_THRESHOLD = -3
+_THRESHOLDS = ((_M_MMAP_THRESHOLD, 1 << 30), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, 1 << 28))
+
+
+def raise_malloc_thresholds() -> bool:
+    """Keep freed memory in the process and serve tensors from it. To be called before the first large allocation.
+
+    Returns whether it took effect: on Linux with glibc. Elsewhere (musl, macOS, Windows) nothing happens.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        libc = ctypes.CDLL(None)
+        libc.gnu_get_libc_version  # noqa: B018  (musl has a mallopt of no effect)
+        mallopt = libc.mallopt
+    except (AttributeError, OSError):
+        return False
+    mallopt.argtypes = (ctypes.c_int, ctypes.c_int)
+    mallopt.restype = ctypes.c_int
+    accepted = [mallopt(parameter, value) == 1 for parameter, value in _THRESHOLDS]
+    return all(accepted)

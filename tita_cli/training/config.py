@@ -1,0 +1,217 @@
+"""The training configuration: a TOML file, read strictly.
+
+Top-level keys say how long, on what and how to train; ``[network]``, ``[losses]``, ``[optimizer]``, ``[schedule]``,
+``[checkpoint]`` and ``[log]`` hold the rest; ``[[data]]`` tables name the images (see ``manifest``). Paths are relative
+to the file's own folder. ``docs/how-to/train.md`` explains every key.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from tita_cli.errors import ModelError, TrainingError
+from tita_cli.network import NetworkConfig
+from tita_cli.training.famo import FamoMode
+from tita_cli.training.manifest import Manifest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True, slots=True)
+class Optimizer:
+    """``clip``: the largest norm of the gradient over all parameters; 0 leaves it as it is.
+
+    ``weight_decay`` acts on matrices and kernels only, not on biases, norms and tables of fewer dimensions.
+    """
+
+    name: Literal["adamw", "adam"] = "adamw"
+    lr: float = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.999
+    weight_decay: float = 0.0
+    clip: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """The learning rate's course: ``warmup`` steps of linear rise, then a cosine down to ``final``·lr, or flat."""
+
+    kind: Literal["cosine", "constant"] = "cosine"
+    warmup: int = 100
+    final: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """``minutes`` between two states on disk; ``keep``: how many numbered ones stay beside ``last.pt``."""
+
+    minutes: float = 10.0
+    keep: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """``every``: steps that one line of the log sums up."""
+
+    every: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """``recipe``: which losses (see ``losses``); every other key of ``[losses]`` is an option of that recipe."""
+
+    recipe: str = "paper"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """A whole training run. ``steps`` and ``minutes``: its length, whichever is over first; 0 for no such limit.
+
+    ``crop``: side of the square crops; ``batch``: crops a step, for every task or by task. ``ema``: decay of the moving
+    average whose weights are the result. ``init``: a checkpoint whose weights to start from.
+    """
+
+    network: NetworkConfig
+    manifest: Manifest
+    steps: int = 0
+    minutes: float = 0.0
+    crop: int = 128
+    batch: int | dict[str, int] = 3
+    seed: int = 17
+    famo: FamoMode = "same-batch"
+    ema: float = 0.999
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    device: str = "auto"
+    init: Path | None = None
+    data_root: Path | None = None
+    losses: Losses = field(default_factory=Losses)
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    schedule: Schedule = field(default_factory=Schedule)
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    log: Log = field(default_factory=Log)
+
+
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "steps": (0, 1e9),
+    "minutes": (0, 1e6),
+    "crop": (8, 4096),
+    "batch": (1, 4096),
+    "seed": (0, 2**63 - 1),
+    "ema": (0, 0.999999),
+    "optimizer.lr": (1e-12, 10),
+    "optimizer.beta1": (0, 0.999999),
+    "optimizer.beta2": (0, 0.999999),
+    "optimizer.weight_decay": (0, 10),
+    "optimizer.clip": (0, 1e9),
+    "schedule.warmup": (0, 1e9),
+    "schedule.final": (0, 1),
+    "checkpoint.minutes": (0, 1e6),
+    "checkpoint.keep": (0, 1e6),
+    "log.every": (1, 1e6),
+}
+
+
+def read_config(path: Path) -> TrainingConfig:
+    """Read a configuration file.
+
+    Raises ``TrainingError`` that names the file and the key at fault.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TrainingError(f"{path}: cannot read the configuration: {error.strerror}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise TrainingError(f"{path}: not TOML: {error}") from error
+    try:
+        return parse_config(document, folder=path.parent)
+    except TrainingError as error:
+        raise TrainingError(f"{path}: {error.message}", hint=error.hint) from error
+
+
+def parse_config(document: Mapping[str, Any], *, folder: Path) -> TrainingConfig:
+    """A configuration from a parsed TOML document; relative paths start at ``folder``."""
+    values = dict(document)
+    network = _network(values.pop("network", {}))
+    losses = _losses(values.pop("losses", {}))
+    tables = values.pop("data", None)
+    read = _section(TrainingConfig, values, "", skip=("network", "manifest", "losses"))
+    for key in ("init", "data_root"):
+        if read.get(key) is not None:
+            read[key] = folder / read[key]
+    manifest = Manifest.from_tables(tables, root=read.get("data_root") or folder)
+    config = TrainingConfig(network=network, losses=losses, manifest=manifest, **read)
+    if not config.steps and not config.minutes:
+        raise TrainingError("the run has no length", hint="set steps, minutes or both")
+    return config
+
+
+def _network(table: Any) -> NetworkConfig:
+    if not isinstance(table, Mapping):
+        raise TrainingError("network must be a table")
+    overrides = dict(table)
+    name = overrides.pop("name", "tita-lite")
+    known = {f.name for f in fields(NetworkConfig)} - {"variant"}
+    for key in overrides:
+        if key not in known:
+            raise TrainingError(f"unknown key network.{key}", hint=f"known: name, {', '.join(sorted(known))}")
+    try:
+        return NetworkConfig.from_dict(NetworkConfig.from_name(name).to_dict() | overrides)
+    except ModelError as error:
+        raise TrainingError(f"[network]: {error.message}", hint=error.hint) from error
+
+
+def _losses(table: Any) -> Losses:
+    if not isinstance(table, Mapping):
+        raise TrainingError("losses must be a table")
+    options = dict(table)
+    recipe = options.pop("recipe", Losses().recipe)
+    if not isinstance(recipe, str):
+        raise TrainingError(f"losses.recipe must be a text, not {recipe!r}")
+    return Losses(recipe, options)
+
+
+def _section(cls: type, table: Mapping[str, Any], prefix: str, *, skip: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Check ``table`` against the fields of the dataclass ``cls`` and return its keyword arguments."""
+    hints = {name: hint for name, hint in get_type_hints(cls).items() if name not in skip}
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        name = f"{prefix}{key}"
+        if key not in hints:
+            raise TrainingError(f"unknown key {name}", hint=f"known here: {', '.join(hints)}")
+        hint = hints[key]
+        if isinstance(hint, type) and is_dataclass(hint):
+            if not isinstance(value, Mapping):
+                raise TrainingError(f"{name} must be a table")
+            values[key] = hint(**_section(hint, value, f"{name}."))
+        else:
+            values[key] = _value(name, value, hint)
+    return values
+
+
+def _value(name: str, value: Any, hint: Any) -> Any:
+    """``value`` if it is what the type ``hint`` admits and lies within the range for ``name``."""
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            choices = ", ".join(f'"{choice}"' for choice in get_args(hint))
+            raise TrainingError(f"{name} is {value!r}; it is one of {choices}")
+        return value
+    kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    if any(get_origin(kind) is dict for kind in kinds) and isinstance(value, Mapping):
+        return {key: _value(name, number, int) for key, number in value.items()}
+    if isinstance(value, bool) or not isinstance(value, str if str in kinds or Path in kinds else (int, float)):
+        raise TrainingError(f"{name} has a value of the wrong kind: {value!r}")
+    if int in kinds and not isinstance(value, int):
+        raise TrainingError(f"{name} must be a whole number, not {value!r}")
+    low, high = _RANGES.get(name, (float("-inf"), float("inf")))
+    if not isinstance(value, str) and not low <= value <= high:
+        raise TrainingError(f"{name} must lie between {low:g} and {high:g}, not {value!r}")
+    return value

@@ -1,0 +1,35 @@
+"""Which arithmetic to train in: bf16 autocast where the processor has it, else fp32."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+from tita_cli.errors import DeviceError
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether ``device`` multiplies bf16 in hardware.
+
+    PyTorch accepts bf16 on any CPU and emulates it where it must, hundreds of times slower than fp32; oneDNN's own
+    check says yes to plain AVX-512. So the instructions themselves are asked for.
+    """
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type != "cpu":
+        return False
+    instructions = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return bool(instructions and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def choose_precision(wanted: Literal["auto", "fp32", "bf16"], device: torch.device) -> Literal["fp32", "bf16"]:
+    """Settle "auto". Raises ``DeviceError`` if bf16 is asked for where it would be emulated."""
+    if wanted == "auto":
+        return "bf16" if has_bf16(device) else "fp32"
+    if wanted == "bf16" and not has_bf16(device):
+        raise DeviceError(
+            f"precision bf16: {device.type} has no bf16 arithmetic here, emulating it is hundreds of times slower",
+            hint='precision = "auto" takes the fastest that there is',
+        )
+    return wanted

@@ -1,0 +1,16 @@
+"""The learning rate's course."""
+
+from __future__ import annotations
+
+import math
+
+from tita_cli.training.config import Optimizer, Schedule
+
+
+def learning_rate(optimizer: Optimizer, schedule: Schedule, *, step: int, progress: float) -> float:
+    """The rate for ``step`` (from 0) when ``progress`` (0..1) of the run, in steps or in time, is over."""
+    rise = min(1.0, (step + 1) / schedule.warmup) if schedule.warmup else 1.0
+    if schedule.kind == "constant":
+        return optimizer.lr * rise
+    cosine = 0.5 * (1.0 + math.cos(math.pi * min(max(progress, 0.0), 1.0)))
+    return optimizer.lr * rise * (schedule.final + (1.0 - schedule.final) * cosine)

@@ -1,0 +1,78 @@
+"""The resumable state of a run: one file, written whole or not at all, read without executing anything."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tita_cli.errors import OutputError, TrainingError
+
+FORMAT = "tita-training-1"
+LAST = "last.pt"
+_NEEDED = ("network", "tasks", "step", "seconds", "model", "ema", "optimizer", "balance")
+
+
+def save_state(folder: Path, state: Mapping[str, Any], *, keep: int) -> None:
+    """Write ``last.pt`` and a numbered copy, and remove numbered ones beyond the newest ``keep``."""
+    from tita_cli.images.atomic import atomic_output
+
+    content = _serialize(state)
+    numbered = folder / f"state-{state['step']:08d}.pt"
+    for path in (numbered, folder / LAST) if keep else (folder / LAST,):
+        with atomic_output(path, overwrite=True) as stream:
+            stream.write(content)
+    for old in sorted(folder.glob("state-*.pt"))[: -keep or None]:
+        old.unlink(missing_ok=True)
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Read a state. Raises ``TrainingError`` for a file that is missing, damaged, foreign or holds more than values."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise TrainingError(f"{path}: no such state", hint="leave out --resume to start a new run") from error
+    except pickle.UnpicklingError as error:
+        raise TrainingError(f"{path}: refused, because it holds more than tensors and plain values") from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, IndexError) as error:
+        raise TrainingError(f"{path}: not a training state, or damaged") from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT or any(key not in state for key in _NEEDED):
+        raise TrainingError(f"{path}: not a training state of tita", hint=f"a run folder holds {LAST}")
+    return state
+
+
+def export_state(source: Path, target: Path, *, overwrite: bool) -> None:
+    """Write a compact copy of a state for keeping: the optimiser's moments in bf16, everything else as it is.
+
+    Training goes on from it as from any state; its next steps differ from the original's by the moments' rounding.
+    """
+    from tita_cli.images.atomic import atomic_output
+
+    state = load_state(source)
+    for moments in state["optimizer"]["state"].values():
+        for name in ("exp_avg", "exp_avg_sq"):
+            moments[name] = moments[name].to(torch.bfloat16)
+    with atomic_output(target, overwrite=overwrite) as stream:
+        stream.write(_serialize(state))
+
+
+def prepare_folder(folder: Path, *, resume: bool) -> None:
+    """Make the run folder. Raises ``OutputError`` if it holds a run that is not to be resumed."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot make the run folder: {error.strerror}") from error
+    if not resume and (folder / LAST).exists():
+        raise OutputError(
+            f"{folder}: there is a run in this folder", hint="--resume continues it; or name another folder with -o"
+        )
+
+
+def _serialize(state: Mapping[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, **state}, buffer)
+    return buffer.getvalue()

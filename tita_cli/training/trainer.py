@@ -1,0 +1,252 @@
+"""One optimisation step of the multitask training, and all that must survive an interruption."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from tita_cli.errors import ModelError, TrainingError
+from tita_cli.network import build_network
+from tita_cli.network.layout import FusionOutput
+from tita_cli.training.config import TrainingConfig
+from tita_cli.training.famo import build_balance
+from tita_cli.training.losses import build_losses
+from tita_cli.training.precision import choose_precision
+from tita_cli.training.schedule import learning_rate
+from tita_cli.training.workers import Workers
+
+if TYPE_CHECKING:
+    from tita_cli.training.data import TaskBatch
+
+_MOST_SKIPS = 10
+"""So many steps in a row may be skipped for a loss or gradient that is no number, before the run gives up."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskReport:
+    """What one task's crops gave: ``terms`` are scalars, "total" among them; ``oaf`` the mean of OAF's six weights."""
+
+    terms: dict[str, Tensor]
+    oaf: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """One step. ``pixels``: fused by all processes. ``skipped``: why the parameters were left as they are, if so."""
+
+    step: int
+    lr: float
+    pixels: int
+    tasks: Mapping[str, TaskReport]
+    grad_norm: Tensor | None = None
+    skipped: str | None = None
+
+
+class Trainer:
+    """Network, moving average, optimiser and task weights of a run, and its position.
+
+    All randomness of a step (stochastic depth) is a function of (seed, rank, step), as the data's is: a resumed run
+    repeats exactly what the uninterrupted one would have done, and FAMO's second look at a batch drops the same
+    branches.
+
+    Raises ``TrainingError`` if ``config.init`` does not fit the network.
+    """
+
+    def __init__(self, config: TrainingConfig, tasks: tuple[str, ...], workers: Workers) -> None:
+        self.config, self.tasks, self.workers = config, tasks, workers
+        self.precision = choose_precision(config.precision, workers.device)
+        torch.manual_seed(config.seed)
+        self.network: nn.Module = build_network(config.network)
+        if config.init is not None:
+            _start_from(self.network, config)
+        self.network.to(workers.device)
+        self.ema = AveragedModel(self.network, multi_avg_fn=_averaging(config.ema))
+        self.balance = build_balance(config.famo, len(tasks))
+        self.losses = build_losses(config.losses.recipe, dict(config.losses.options))
+        self.optimizer = _build_optimizer(self.network, config)
+        self.position = 0
+        self.seconds = 0.0
+        self._skips = 0
+        self._shared = workers.wrap(self.network)
+
+    @property
+    def progress(self) -> float:
+        """How much of the run is over, 0..1, by steps or by time, whichever is further."""
+        by_steps = self.position / self.config.steps if self.config.steps else 0.0
+        by_time = self.seconds / (60.0 * self.config.minutes) if self.config.minutes else 0.0
+        return min(1.0, max(by_steps, by_time))
+
+    def step(self, batches: Mapping[str, TaskBatch]) -> StepReport:
+        """Train on one batch of every task.
+
+        A loss or gradient that is no number leaves parameters, average and task weights as they are; ``TrainingError``
+        after ten such steps in a row.
+        """
+        step = self.position
+        rate = learning_rate(self.config.optimizer, self.config.schedule, step=step, progress=self.progress)
+        self.position += 1
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        batches = {task: _to_device(batches[task], self.workers.device) for task in self.tasks}
+        pixels = sum(batch.a.numel() for batch in batches.values()) * self.workers.world
+
+        reports = self._measure(self._shared, batches, step)
+        totals = torch.stack([reports[task].terms["total"] for task in self.tasks])
+        losses = self.workers.mean(totals.detach().cpu())
+        norm = self._descend(totals, losses) if bool(torch.isfinite(losses).all()) else None
+        if norm is None or not bool(torch.isfinite(norm)):
+            reason = self._skip(step, reports, norm)
+            return StepReport(step, rate, pixels, reports, skipped=reason)
+        self._skips = 0
+        self.optimizer.step()
+        self.ema.update_parameters(self.network)
+        self.balance.stepped(losses, lambda: self._remeasure(batches, step))
+        return StepReport(step, rate, pixels, reports, grad_norm=norm)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that a run needs to go on, tensors and plain values only."""
+        return {
+            "network": self.config.network.to_dict(),
+            "tasks": list(self.tasks),
+            "famo": self.config.famo,
+            "step": self.position,
+            "seconds": self.seconds,
+            "model": self.network.state_dict(),
+            "ema": self.ema.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "balance": self.balance.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state of the same network and tasks; rates, lengths and losses are the configuration's.
+
+        Raises ``TrainingError`` if the state belongs to another run.
+        """
+        own = {"network": self.config.network.to_dict(), "tasks": list(self.tasks), "famo": self.config.famo}
+        for key, value in own.items():
+            if state[key] != value:
+                raise TrainingError(
+                    f"the state to resume was trained with {key} {state[key]}, the configuration says {value}",
+                    hint='to start a new run from its weights, set init = "…/ema.safetensors"',
+                )
+        try:
+            self.network.load_state_dict(state["model"])
+            self.ema.load_state_dict(state["ema"])
+            groups = self.optimizer.state_dict()["param_groups"]
+            self.optimizer.load_state_dict({"state": state["optimizer"]["state"], "param_groups": groups})
+            self.balance.load_state_dict(state["balance"])
+        except (RuntimeError, ValueError, KeyError, TypeError) as error:
+            raise TrainingError("the state to resume is damaged: its tensors do not fit the network") from error
+        self.position, self.seconds = int(state["step"]), float(state["seconds"])
+
+    def _measure(self, network: nn.Module, batches: Mapping[str, TaskBatch], step: int) -> dict[str, TaskReport]:
+        """Losses of every task. Tasks whose crops have the same size go through the network as one batch."""
+        torch.manual_seed(_step_seed(self.config.seed, self.workers.rank, step))
+        reports: dict[str, TaskReport] = {}
+        for size in dict.fromkeys(batch.a.shape[-2:] for batch in batches.values()):
+            together = {task: batch for task, batch in batches.items() if batch.a.shape[-2:] == size}
+            a, b = (torch.cat([getattr(batch, side) for batch in together.values()]) for side in "ab")
+            with torch.autocast(a.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+                output = network(a, b)
+            counts = [len(batch.a) for batch in together.values()]
+            for (task, batch), part in zip(together.items(), _split(output, counts), strict=True):
+                reports[task] = TaskReport(self.losses(task, part, batch), part.weights.detach().mean(0))
+        return reports
+
+    def _remeasure(self, batches: Mapping[str, TaskBatch], step: int) -> Tensor:
+        with torch.no_grad():
+            reports = self._measure(self.network, batches, step)
+        return self.workers.mean(torch.stack([reports[task].terms["total"] for task in self.tasks]).cpu())
+
+    def _descend(self, totals: Tensor, losses: Tensor) -> Tensor:
+        """Gradients of the weighted losses, clipped; returns their norm before that."""
+        self.optimizer.zero_grad(set_to_none=True)
+        factors = self.balance.factors(losses)
+        torch.autograd.backward((factors.to(totals.device) * totals).sum())
+        clip = self.config.optimizer.clip or float("inf")
+        return nn.utils.clip_grad_norm_(self.network.parameters(), clip)
+
+    def _skip(self, step: int, reports: Mapping[str, TaskReport], norm: Tensor | None) -> str:
+        reason = f"step {step}: {_what_is_no_number(reports, norm)}"
+        self._skips += 1
+        if self._skips >= _MOST_SKIPS:
+            raise TrainingError(
+                f"{reason}, and so were the {_MOST_SKIPS - 1} steps before; they changed nothing, the run stops here",
+                hint="go on from the last state with a lower learning rate, or look at the data",
+            )
+        return reason
+
+
+def _averaging(decay: float) -> Callable[[Any, Any, Any], None]:
+    """An exponential moving average whose memory grows with its age, so that the first steps are soon forgotten."""
+
+    @torch.no_grad()
+    def average(averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:
+        age = int(count)
+        torch._foreach_lerp_(averaged, current, 1.0 - min(decay, (1 + age) / (10 + age)))
+
+    return average
+
+
+def _build_optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
+    matrices = [p for p in network.parameters() if p.ndim >= 2]
+    others = [p for p in network.parameters() if p.ndim < 2]
+    options = config.optimizer
+    groups = [{"params": matrices, "weight_decay": options.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    kind = torch.optim.AdamW if options.name == "adamw" else torch.optim.Adam
+    return kind(groups, lr=options.lr, betas=(options.beta1, options.beta2), fused=True)
+
+
+def _start_from(network: nn.Module, config: TrainingConfig) -> None:
+    from tita_cli.network.checkpoint import load_network
+
+    path = config.init
+    if path is None:
+        return
+    try:
+        start = load_network(path)
+    except ModelError as error:
+        raise TrainingError(f"init: {error.message}", hint=error.hint) from error
+    try:
+        network.load_state_dict(start.network.state_dict())
+    except RuntimeError as error:
+        raise TrainingError(
+            f"init: {path} holds {start.config.to_dict()}, the configuration asks for {config.network.to_dict()}",
+            hint="give [network] the sizes of the checkpoint",
+        ) from error
+
+
+def _step_seed(seed: int, rank: int, step: int) -> int:
+    return int(np.random.SeedSequence([seed, rank, step]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def _split(output: FusionOutput, counts: list[int]) -> list[FusionOutput]:
+    """The parts of a batch, in float32 whatever the network computed in."""
+    parts = [[None] * len(counts) if field is None else torch.split(field.float(), counts) for field in output]
+    return [FusionOutput(*fields) for fields in zip(*parts, strict=True)]
+
+
+def _to_device(batch: TaskBatch, device: torch.device) -> TaskBatch:
+    if device.type == "cpu":
+        return batch
+    moved = copy.copy(batch)
+    for name in ("a", "b", "target", "has_target", "mask", "has_mask"):
+        object.__setattr__(moved, name, getattr(batch, name).to(device, non_blocking=True))
+    return moved
+
+
+def _what_is_no_number(reports: Mapping[str, TaskReport], norm: Tensor | None) -> str:
+    for task, report in reports.items():
+        for term, value in report.terms.items():
+            if term != "total" and not bool(torch.isfinite(value)):
+                return f"the loss {task}.{term} is {float(value)}"
+    if norm is not None:
+        return f"the norm of the gradient is {float(norm)}"
+    return "a loss of another process is no number"

@@ -1,0 +1,84 @@
+"""One process or several: rank, device, and the few numbers that all of them must agree on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, distributed, nn
+
+from tita_cli.errors import DeviceError
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """This process among those that train one network together."""
+
+    device: torch.device
+    rank: int = 0
+    world: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes the files and reports."""
+        return self.rank == 0
+
+    def wrap(self, network: nn.Module) -> nn.Module:
+        """The network whose backward pass averages gradients over all processes."""
+        if self.world == 1:
+            return network
+        ids = [self.device.index] if self.device.type == "cuda" else None
+        return nn.parallel.DistributedDataParallel(network, device_ids=ids)
+
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean over all processes, the same bits on each; one that is no number anywhere is none everywhere."""
+        if self.world == 1:
+            return values
+        total = values.to(self.device, copy=True)
+        distributed.all_reduce(total)
+        return (total / self.world).to(values.device)
+
+    def lead_says(self, seconds: float, stop: bool) -> tuple[float, bool]:
+        """The leader's clock, so that all follow one schedule, and whether any process was asked to stop."""
+        if self.world == 1:
+            return seconds, stop
+        told = torch.tensor([seconds if self.leads else 0.0, float(stop)], dtype=torch.float64, device=self.device)
+        distributed.all_reduce(told)
+        return float(told[0]), bool(told[1] > 0)
+
+
+@contextmanager
+def join_workers(device: str) -> Iterator[Workers]:
+    """The process group that ``torchrun`` describes in the environment, or this process alone.
+
+    ``device``: "auto", "cpu", "cuda" or "cuda:N". Raises ``DeviceError`` for one that is not there.
+    """
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    place = _device(device, int(os.environ.get("LOCAL_RANK", "0")))
+    if world == 1:
+        yield Workers(place)
+        return
+    distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
+    try:
+        yield Workers(place, distributed.get_rank(), distributed.get_world_size())
+    finally:
+        distributed.destroy_process_group()
+
+
+def _device(name: str, local_rank: int) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, number = name.partition(":")
+    if kind == "cpu" and not number:
+        return torch.device("cpu")
+    if kind != "cuda" or (number and not number.isdecimal()):
+        raise DeviceError(f"unknown device {name!r}", hint="known: auto, cpu, cuda, cuda:N")
+    index = int(number) if number else local_rank
+    if index >= torch.cuda.device_count():
+        there = torch.cuda.device_count()
+        raise DeviceError(f"device {name}: PyTorch sees {there} CUDA devices", hint='device = "cpu" trains without')
+    torch.cuda.set_device(index)
+    return torch.device("cuda", index)
