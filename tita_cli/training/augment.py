@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .region_masks import smooth_noise
-from .sample import ByteArray, FloatArray, Sample, log_uniform, to_float
+from tita_cli.training.region_masks import smooth_noise
+from tita_cli.training.sample import ByteArray, FloatArray, Sample, log_uniform, to_float
 
 
 def tone_curve(rng: np.random.Generator, *, invert: float = 0.0) -> ByteArray | None:
@@ -56,43 +56,62 @@ def add_lamp(image: FloatArray, rng: np.random.Generator) -> FloatArray:
     return np.minimum(image + np.float32(rng.uniform(1.0, 3.0)) / (1.0 + distance * distance), np.float32(1.0))
 
 
-def degrade(
-    sample: Sample, rng: np.random.Generator, *, noise: float = 0.3, jpeg: float = 0.25, gain: float = 0.0
-) -> Sample:
-    """Sensor noise, a JPEG file and a slightly other exposure, each with the given probability, on A and B alone.
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """How often a camera shows in the frames: probabilities of noise, sharpening, JPEG, and of B exposed otherwise."""
 
-    Fusion is no restoration: where the mask says which source is the good one, the target takes over what happened to
-    that source, so that the network is not taught to repair it.
-    """
-    noise_level = 10.0 ** rng.uniform(-2.6, -1.6) if rng.random() < noise else 0.0
-    quality = int(rng.integers(60, 96)) if rng.random() < jpeg else 0
-    factor = rng.uniform(0.95, 1.05) if rng.random() < gain else 1.0
-    a = _through_camera(sample.a, noise_level, quality, 1.0, rng)
-    b = _through_camera(sample.b, noise_level, quality, factor, rng)
-    target = sample.target
-    if sample.mask is not None and target is not None:
-        target = target + sample.mask * (a - sample.a) + (1.0 - sample.mask) * (b - sample.b)
-        target = np.clip(target, 0.0, 1.0)
-    return replace(sample, a=a, b=b, target=target)
+    noise: float = 0.3
+    sharpening: float = 0.0
+    jpeg: float = 0.25
+    gain: float = 0.0
+
+    def shoot(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """A and B as such a camera would have stored them.
+
+        Fusion is no restoration: where the mask says which source is the good one, the target takes over what
+        happened to that source, so that the network is not taught to undo it.
+        """
+        noise = 10.0 ** rng.uniform(-2.6, -1.6) if rng.random() < self.noise else 0.0
+        coarse = bool(rng.random() < 0.3)
+        sharpening = rng.uniform(0.3, 1.2) if rng.random() < self.sharpening else 0.0
+        quality = int(rng.integers(60, 96)) if rng.random() < self.jpeg else 0
+        gain = rng.uniform(0.95, 1.05) if rng.random() < self.gain else 1.0
+
+        def store(image: FloatArray) -> FloatArray:
+            image = _add_noise(image, noise, coarse, rng) if noise else image
+            image = _sharpen(image, sharpening) if sharpening else image
+            image = np.clip(image, 0.0, 1.0)
+            return _as_jpeg(image, quality) if quality else image
+
+        a, b, target = store(sample.a), store(sample.b * np.float32(gain)), sample.target
+        if sample.mask is not None and target is not None:
+            target = target + sample.mask * (a - sample.a) + (1.0 - sample.mask) * (b - sample.b)
+            target = np.clip(target, 0.0, 1.0)
+        return replace(sample, a=a, b=b, target=target)
 
 
-def _through_camera(image: FloatArray, noise: float, quality: int, gain: float, rng: np.random.Generator) -> FloatArray:
+def _add_noise(image: FloatArray, level: float, coarse: bool, rng: np.random.Generator) -> FloatArray:
     import cv2
 
-    if gain != 1.0:
-        image = image * np.float32(gain)
-    if noise:
-        # Shot noise in linear light is about even after the display curve, read noise grows towards black.
-        grain = rng.standard_normal(image.shape, dtype=np.float32)
-        if rng.random() < 0.3:  # noise reduction leaves coarse grain
-            grain = cv2.GaussianBlur(grain, (0, 0), 0.8) * np.float32(2.5)
-        image = image + grain * np.float32(noise)
-    image = np.clip(image, 0.0, 1.0)
-    if quality:
-        levels = (image * np.float32(255) + np.float32(0.5)).astype(np.uint8)
-        _, file = cv2.imencode(".jpg", levels, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        image = to_float(np.asarray(cv2.imdecode(file, cv2.IMREAD_GRAYSCALE)))
-    return image
+    grain = rng.standard_normal(image.shape, dtype=np.float32)
+    if coarse:  # what noise reduction leaves; 2.8 restores the variance that the blur takes
+        grain = cv2.GaussianBlur(grain, (0, 0), 0.8) * np.float32(2.8)
+    return image + grain * np.float32(level)
+
+
+def _sharpen(image: FloatArray, amount: float) -> FloatArray:
+    import cv2
+
+    detail: FloatArray = image - cv2.GaussianBlur(image, (0, 0), 1.0)
+    return image + np.float32(amount) * detail
+
+
+def _as_jpeg(image: FloatArray, quality: int) -> FloatArray:
+    import cv2
+
+    levels = (image * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+    _, file = cv2.imencode(".jpg", levels, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return to_float(np.asarray(cv2.imdecode(file, cv2.IMREAD_GRAYSCALE)))
 
 
 def shade(image: FloatArray, rng: np.random.Generator) -> FloatArray:

@@ -7,13 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from . import synthesis_exposure, synthesis_focus
-from .augment import add_lamp, apply_curve, degrade, misregister, shade, tone_curve
-from .manifest import Entry
-from .sample import ByteArray, Sample, to_float
-from .sources import Scene
+from tita_cli.training import synthesis_exposure, synthesis_focus
+from tita_cli.training.augment import Camera, add_lamp, apply_curve, misregister, shade, tone_curve
+from tita_cli.training.manifest import Entry
+from tita_cli.training.sample import ByteArray, Sample, to_float
+from tita_cli.training.sources import Scene
 
 _SMALLEST_SCALE = 0.5
+
+_FOCUS_CAMERA = Camera(sharpening=0.3, gain=0.15)
+_EXPOSURE_CAMERA = Camera(noise=0.0)  # the synthesis adds the noise, where it arises: before the camera curve
+_REAL_CAMERA = Camera(noise=0.15, jpeg=0.15)  # photographs have been through one already
+_INFRARED_RIG = Camera()
 
 
 def draw(entry: Entry, scene: Scene, crop: int, rng: np.random.Generator) -> Sample:
@@ -30,19 +35,19 @@ def draw(entry: Entry, scene: Scene, crop: int, rng: np.random.Generator) -> Sam
 
 def _synthesised(entry: Entry, scene: Scene, crop: int, rng: np.random.Generator) -> Sample:
     focus = entry.task == "mff"
-    window = _random_window(scene.shape, crop, synthesis_focus.MARGIN if focus else synthesis_exposure.MARGIN, rng)
+    window = _random_window(scene, crop, synthesis_focus.MARGIN if focus else synthesis_exposure.MARGIN, rng)
     still = apply_curve(window.read(scene.frames[0]), tone_curve(rng))
     regions = None if scene.regions is None else window.read_labels(scene.regions)
     if focus:
-        return degrade(synthesis_focus.focus_pair(still, regions, window.margin, rng), rng, gain=0.15)
+        return _FOCUS_CAMERA.shoot(synthesis_focus.focus_pair(still, regions, window.margin, rng), rng)
     sample = synthesis_exposure.exposure_pair(still, regions, window.margin, rng, reference=entry.reference)
-    return degrade(sample, rng, noise=0.0)
+    return _EXPOSURE_CAMERA.shoot(sample, rng)
 
 
 def _photographed(scene: Scene, crop: int, rng: np.random.Generator) -> Sample:
     """A real pair, a synthetic one with its truth, or two frames of an exposure series; all with the same tones."""
     a, b = _bracket(scene.frames, rng) if len(scene.frames) > 2 else scene.frames
-    window = _random_window(scene.shape, crop, 0, rng)
+    window = _random_window(scene, crop, 0, rng)
     curve = tone_curve(rng) if scene.mask is not None else None
     sample = Sample(
         to_float(apply_curve(window.read(a), curve)),
@@ -50,11 +55,11 @@ def _photographed(scene: Scene, crop: int, rng: np.random.Generator) -> Sample:
         None if scene.target is None else to_float(apply_curve(window.read(scene.target), curve)),
         None if scene.mask is None else to_float(window.read(scene.mask)),
     )
-    return degrade(sample, rng, noise=0.15)
+    return _REAL_CAMERA.shoot(sample, rng)
 
 
 def _infrared(scene: Scene, crop: int, rng: np.random.Generator) -> Sample:
-    window = _random_window(scene.shape, crop, 2 if rng.random() < 0.15 else 0, rng)
+    window = _random_window(scene, crop, 2 if rng.random() < 0.15 else 0, rng)
     visible, infrared = (window.read(image) for image in scene.frames)
     if window.margin:
         inner = slice(window.margin, -window.margin)
@@ -65,7 +70,7 @@ def _infrared(scene: Scene, crop: int, rng: np.random.Generator) -> Sample:
         a = shade(a, rng)
     if rng.random() < 0.07:
         a = add_lamp(a, rng)
-    return degrade(Sample(a, b), rng)
+    return _INFRARED_RIG.shoot(Sample(a, b), rng)
 
 
 def _bracket(series: tuple[ByteArray, ...], rng: np.random.Generator) -> tuple[ByteArray, ByteArray]:
@@ -105,8 +110,21 @@ class _Window:
         across = self.x + (np.arange(self.size) * self.source) // self.size
         return np.asarray(labels[pick[:, None], across[None, :]])
 
+    def contrast(self, image: ByteArray) -> float:
+        """Standard deviation of every fourth pixel."""
+        return float(image[self.y : self.y + self.source : 4, self.x : self.x + self.source : 4].std())
 
-def _random_window(shape: tuple[int, int], crop: int, margin: int, rng: np.random.Generator) -> _Window:
+
+def _random_window(scene: Scene, crop: int, margin: int, rng: np.random.Generator) -> _Window:
+    """A random window; every other time the one of two with more contrast, since skies and night teach little."""
+    first, second = (_anywhere(scene.shape, crop, margin, rng) for _ in range(2))
+    if rng.random() < 0.5:
+        return first
+    ends = (scene.frames[0], scene.frames[-1])
+    return max(first, second, key=lambda window: sum(window.contrast(frame) for frame in ends))
+
+
+def _anywhere(shape: tuple[int, int], crop: int, margin: int, rng: np.random.Generator) -> _Window:
     """Half of the windows at the source's own scale, the others down to half of it, as far as its size allows.
 
     Where there is no room for ``margin``, the window has less.

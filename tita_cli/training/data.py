@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tita_cli.errors import TrainingError
-
-from .crops import draw
-from .manifest import TASKS, Manifest
-from .sample import Sample
-from .sources import Source, load_source
+from tita_cli.training.crops import draw
+from tita_cli.training.manifest import TASKS, Manifest
+from tita_cli.training.sample import Sample
+from tita_cli.training.sources import Source, load_sources
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,7 +69,7 @@ class TrainingData:
 
         cv2.setNumThreads(1)
         self.tasks = manifest.tasks
-        self.sources: tuple[Source, ...] = tuple(load_source(entry, crop=crop) for entry in manifest.entries)
+        self.sources: tuple[Source, ...] = load_sources(manifest.entries, crop=crop)
         self._crop = crop
         self._seed = (seed, rank)
         self._ahead = ahead

@@ -1,6 +1,6 @@
 """The manifest: which folders a training run learns from, and how each of them is to be read.
 
-A manifest is the array of ``[[data]]`` tables of a TOML file, usually the training configuration itself::
+A manifest is the array of ``[[data]]`` tables in the training configuration::
 
     [[data]]
     task = "ivf"                 # ivf, mef or mff
@@ -27,22 +27,16 @@ A manifest is the array of ``[[data]]`` tables of a TOML file, usually the train
     stills = "bsds"
     regions = "bsds_regions"     # optional label images: focus and light follow the objects
 
-Folders are relative to the manifest's own folder unless a root is given.
+Folders are relative to the configuration's own folder, or to the root that it names.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tita_cli.errors import TrainingError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 TASKS = ("ivf", "mef", "mff")
 """Infrared–visible, multi-exposure, multi-focus: the order in which every part of training lists them."""
@@ -110,21 +104,6 @@ class Manifest:
         if not isinstance(tables, Sequence) or isinstance(tables, str) or not tables:
             raise TrainingError("the configuration names no data", hint="add one or more [[data]] tables")
         return cls(tuple(_entry(table, number, root) for number, table in enumerate(tables, start=1)))
-
-
-def read_manifest(path: Path, *, root: Path | None = None) -> Manifest:
-    """The ``[[data]]`` tables of a TOML file; other tables are left to whom they concern.
-
-    ``root``: what relative folders are relative to; the file's own folder by default.
-    Raises TrainingError if the file cannot be read, is no TOML or its data tables are wrong.
-    """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise TrainingError(f"{path}: cannot read it: {error.strerror}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise TrainingError(f"{path}: not TOML: {error}") from error
-    return Manifest.from_tables(document.get("data"), root=root or path.parent)
 
 
 def _entry(table: object, number: int, root: Path) -> Entry:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .sample import FloatArray, log_uniform
+from tita_cli.training.sample import FloatArray, log_uniform
 
 
 def random_matte(

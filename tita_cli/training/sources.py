@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from tita_cli.errors import TrainingError
-
-from .manifest import Entry
-from .sample import ByteArray, closeness, to_float
-from .synthesis_exposure import exposure_fusion
+from tita_cli.training.manifest import Entry
+from tita_cli.training.sample import ByteArray, closeness, to_float
+from tita_cli.training.synthesis_exposure import exposure_fusion
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}
 
@@ -45,6 +44,18 @@ class Source:
     entry: Entry
     scenes: tuple[Scene, ...]
     skipped: int
+
+
+def load_sources(entries: Sequence[Entry], *, crop: int) -> tuple[Source, ...]:
+    """Load all entries; those that read the same folders in the same way share their images. As ``load_source``."""
+    loaded: dict[object, Source] = {}
+    sources = []
+    for entry in entries:
+        reading = (entry.kind, tuple(sorted(entry.folders.items())), entry.crop_border, entry.reference)
+        if reading not in loaded:
+            loaded[reading] = load_source(entry, crop=crop)
+        sources.append(replace(loaded[reading], entry=entry))
+    return tuple(sources)
 
 
 def load_source(entry: Entry, *, crop: int, threads: int = 2) -> Source:
@@ -78,7 +89,8 @@ def _triple_jobs(entry: Entry) -> list[Callable[[], Scene]]:
 
     def job(paths: tuple[Path, ...]) -> Scene:
         a, b, sharp = _read_same_size(paths, entry.crop_border)
-        mask = closeness(to_float(a), to_float(b), to_float(sharp), 0.5)
+        images = to_float(a), to_float(b), to_float(sharp)
+        mask = closeness(*images, closeness(*images, 0.5, window=31))  # where nothing tells, as the surroundings
         return Scene((a, b), target=sharp, mask=np.rint(mask * 255).astype(np.uint8))
 
     return [lambda paths=paths: job(paths) for paths in files]  # type: ignore[misc]

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .region_masks import random_matte, smooth_noise
-from .sample import ByteArray, FloatArray, Sample, to_float
+from tita_cli.training.region_masks import random_matte, smooth_noise
+from tita_cli.training.sample import ByteArray, FloatArray, Sample, to_float
 
 MARGIN = 16
 """Pixels around the crop, so that the pyramids of the fused reference do not see its edge."""
@@ -34,8 +34,8 @@ def exposure_pair(
     """
     exponent, shoulder = rng.normal(0.9, 0.1), max(rng.normal(0.6, 0.1), 0.2)
     exposure = _inverse_response(exponent, shoulder)[still] * _illumination(still.shape, regions, rng)
-    over, under = 2.0 ** rng.uniform(0.3, 3.0), 2.0 ** -rng.uniform(0.3, 3.0)
-    if over / under < 2.6:  # closer frames leave nothing to fuse
+    over, under = 2.0 ** rng.uniform(0.4, 3.2), 2.0 ** -rng.uniform(0.5, 4.0)
+    if over / under < 4.0:  # closer frames leave little to fuse
         over, under = over * 1.6, under / 1.6
     curve = _response(exponent, shoulder)
     shot, read = 10.0 ** rng.uniform(-5.0, -3.3), 10.0 ** rng.uniform(-4.0, -2.7)

@@ -13,14 +13,17 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .region_masks import random_matte, smooth_noise, tilted_plane
-from .sample import ByteArray, FloatArray, Sample, closeness, log_uniform
+from tita_cli.training.region_masks import random_matte, smooth_noise, tilted_plane
+from tita_cli.training.sample import ByteArray, FloatArray, Sample, closeness, log_uniform
 
 Blur: TypeAlias = Callable[[FloatArray], FloatArray]
 
 SMALLEST_RADIUS = 0.7
-LARGEST_RADIUS = 8.0
-MARGIN = 12
+LARGEST_RADIUS = 10.0
+USUAL_RADIUS = 4.5
+"""Pixels. Fitted to the Lytro photographs at 520×520, where most radii lie between 2.5 and 8."""
+
+MARGIN = 14
 """Pixels around the crop that blur and spread need: the largest radius and the edge of a matte."""
 
 
@@ -90,7 +93,7 @@ def _slope(light: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, Flo
     )
     depth = _unit(depth)
     far_plane, near_plane = rng.uniform(0.0, 0.3), rng.uniform(0.7, 1.0)
-    growth = log_uniform(rng, 2.0, 9.0)
+    growth = log_uniform(rng, 3.0, 14.0)
     field = rng.uniform(0.15, 0.35)
     far_radius = growth * np.maximum(np.abs(depth - far_plane) - field, 0.0)
     near_radius = growth * np.maximum(np.abs(depth - near_plane) - field, 0.0)
@@ -122,7 +125,7 @@ def _breathe(shot: FloatArray, truth: FloatArray, rng: np.random.Generator) -> t
 def random_blur(rng: np.random.Generator) -> tuple[Blur, float]:
     """A defocus of random shape and radius, and its radius in pixels."""
     shape = _random_shape(rng)
-    radius = log_uniform(rng, SMALLEST_RADIUS, LARGEST_RADIUS)
+    radius = float(np.exp(rng.triangular(*np.log([SMALLEST_RADIUS, USUAL_RADIUS, LARGEST_RADIUS]))))
     return (lambda image: defocus(image, radius, shape)), radius
 
 
