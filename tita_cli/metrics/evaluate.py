@@ -28,7 +28,7 @@ def evaluate(fused: Image, a: Image, b: Image, metrics: Sequence[Metric] | None 
     for metric in wanted:
         if min(fused.shape[:2]) < metric.least:
             raise InputError(
-                f"{fused.shape[1]}×{fused.shape[0]} pixels are too few for {metric.name}: at least {metric.least} a side",
+                f"{metric.name} needs at least {metric.least} pixels a side, not {fused.shape[1]}×{fused.shape[0]}",
                 hint="choose other metrics with --metrics",
             )
     channels = 3 if fused.ndim == 3 and fused.shape[2] == 3 else 1

@@ -1,0 +1,116 @@
+"""Where a candidate stands among methods with published values, and the files of those values."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from tita_cli.errors import InputError, MismatchError
+from tita_cli.metrics.evaluate import Image
+from tita_cli.metrics.registry import METRICS, Metric
+
+COLUMNS = ("image", "method", "metric", "value")
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Per-image values of other methods. ``values``: (image, method, metric) to value."""
+
+    values: Mapping[tuple[str, str, str], float]
+
+    @property
+    def images(self) -> list[str]:
+        return sorted({image for image, _, _ in self.values})
+
+    @property
+    def methods(self) -> list[str]:
+        return sorted({method for _, method, _ in self.values})
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """The metrics listed that we compute, in our order."""
+        listed = {metric for _, _, metric in self.values}
+        return [metric for name, metric in METRICS.items() if name in listed]
+
+    def mean(self, method: str, metric: str, images: Collection[str]) -> float:
+        """Mean over ``images`` of one method and metric; NaN where a value is missing."""
+        return float(np.mean([self.values.get((image, method, metric), math.nan) for image in images]))
+
+
+def read_published(path: str | os.PathLike[str]) -> Published:
+    """Read a table with the columns ``image,method,metric,value``. Raises InputError."""
+    name, values = os.fspath(path), {}
+    try:
+        with Path(path).open(encoding="utf-8-sig", newline="") as stream:
+            table = csv.DictReader(stream)
+            missing = [column for column in COLUMNS if column not in (table.fieldnames or ())]
+            if missing:
+                raise InputError(
+                    f"{name}: no column named {', '.join(missing)}", hint=f"the table needs {', '.join(COLUMNS)}"
+                )
+            for row in table:
+                values[row["image"], row["method"], row["metric"]] = float(row["value"])
+    except OSError as error:
+        raise InputError(f"{name}: {error.strerror or error}") from error
+    except (ValueError, TypeError, csv.Error) as error:
+        raise InputError(f"{name}: line {table.line_num} is not a row of {', '.join(COLUMNS)}: {error}") from error
+    if not values:
+        raise InputError(f"{name}: no values in it")
+    return Published(values)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """Places of a candidate: ``places`` by metric (1 = best) among ``count`` methods, itself included."""
+
+    places: dict[str, int]
+    count: int
+    others: dict[str, float]
+
+    @property
+    def average(self) -> float:
+        return sum(self.places.values()) / len(self.places)
+
+
+def rank(candidate: Mapping[str, Mapping[str, float]], published: Published, metrics: Sequence[Metric]) -> Ranks:
+    """Rank the candidate among the published methods, metric by metric, by the mean over the images both have.
+
+    ``candidate``: image to metric to value. A method beside which a value is missing takes no part in that metric.
+    ``others``: the average ranks that the published methods have with the candidate among them. Raises MismatchError
+    where no image or no metric is in both.
+    """
+    images = [image for image in published.images if image in candidate]
+    if not images:
+        raise MismatchError("none of the images occurs in the published table", hint="they are matched by file stem")
+    if not metrics:
+        raise MismatchError("none of the metrics occurs in the published table")
+    places: dict[str, int] = {}
+    theirs: dict[str, list[int]] = {method: [] for method in published.methods}
+    for metric in metrics:
+        sign = 1.0 if metric.higher_is_better else -1.0
+        own = sign * float(np.mean([candidate[image][metric.name] for image in images]))
+        means = {method: sign * published.mean(method, metric.name, images) for method in published.methods}
+        places[metric.name] = 1 + sum(mean > own for mean in means.values())
+        for method, mean in means.items():
+            theirs[method].append(1 + (own > mean) + sum(other > mean for other in means.values()))
+    others = {method: sum(found) / len(found) for method, found in theirs.items()}
+    return Ranks(places, len(published.methods) + 1, others)
+
+
+def reencode(image: Image) -> Image:
+    """The image after JPEG of quality 75 with 4:2:0 chroma, as MATLAB's ``imwrite`` stores it by default.
+
+    The benchmarks stored their fused images so, and computed their values from them: a lossless candidate beside them
+    looks better than it is.
+    """
+    stream = io.BytesIO()
+    PillowImage.fromarray(image).save(stream, "JPEG", quality=75, subsampling="4:2:0")
+    return np.asarray(PillowImage.open(stream))
