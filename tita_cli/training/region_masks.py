@@ -31,7 +31,9 @@ def random_matte(
             matte = _polygon(shape, rng)
     if rng.random() < 0.5:
         matte = 1.0 - matte
-    return np.asarray(cv2.GaussianBlur(matte, (0, 0), log_uniform(rng, 0.45, 1.2)))
+    # Clipped, because the blur rounds to a hair beyond 0 and 1.
+    soft: FloatArray = cv2.GaussianBlur(matte, (0, 0), log_uniform(rng, 0.45, 1.2))
+    return np.clip(soft, 0.0, 1.0)
 
 
 def smooth_noise(shape: tuple[int, int], cells: int, rng: np.random.Generator) -> FloatArray:

@@ -133,8 +133,8 @@ def defocus(image: FloatArray, radius: float, blades: int) -> FloatArray:
     """Blur by an aperture of ``radius`` pixels: a disc (``blades`` 0), a polygon, or (−1) a Gaussian of its spread."""
     import cv2
 
-    if blades < 0:  # a disc of radius r has a standard deviation of r/2 along each axis
-        return np.asarray(cv2.GaussianBlur(image, (0, 0), radius / 2))
+    if blades < 0:  # along each axis a disc of radius r has the variance r²/4, and the pixel that samples it 1/12
+        return np.asarray(cv2.GaussianBlur(image, (0, 0), (radius * radius / 4 + 1 / 12) ** 0.5))
     return np.asarray(cv2.filter2D(image, -1, _aperture(round(radius * 4), blades)))
 
 
