@@ -58,7 +58,7 @@ def test_an_absolute_folder_stays() -> None:
         ([PAIRS | {"crop_border": True}], "crop_border must be a whole number"),
         ([PAIRS | {"swap": 1.5}], "swap must be 0 to 1"),
         ([SERIES | {"reference": "no"}], "reference must be true or false"),
-        ([STILLS | {"reference": False}], "reference is for exposures"),
+        ([STILLS | {"reference": False}], "reference is not for focus pairs"),
         ([PAIRS | {"task": "mef", "reference": True}], "a pair alone has no reference"),
     ],
 )

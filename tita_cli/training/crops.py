@@ -12,6 +12,7 @@ from tita_cli.training.augment import Camera, add_lamp, apply_curve, misregister
 from tita_cli.training.manifest import Entry
 from tita_cli.training.sample import ByteArray, Sample, to_float
 from tita_cli.training.sources import Scene
+from tita_cli.training.synthesis_infrared import infrared_reference
 
 _SMALLEST_SCALE = 0.5
 
@@ -26,7 +27,7 @@ def draw(entry: Entry, scene: Scene, crop: int, rng: np.random.Generator) -> Sam
     if entry.kind == "stills":
         sample = _synthesised(entry, scene, crop, rng)
     elif entry.task == "ivf":
-        sample = _infrared(scene, crop, rng)
+        sample = _infrared(entry, scene, crop, rng)
     else:
         sample = _photographed(scene, crop, rng)
     sample = sample.turned(int(rng.integers(4)), mirror=bool(rng.random() < 0.5))
@@ -58,7 +59,7 @@ def _photographed(scene: Scene, crop: int, rng: np.random.Generator) -> Sample:
     return _REAL_CAMERA.shoot(sample, rng)
 
 
-def _infrared(scene: Scene, crop: int, rng: np.random.Generator) -> Sample:
+def _infrared(entry: Entry, scene: Scene, crop: int, rng: np.random.Generator) -> Sample:
     window = _random_window(scene, crop, 2 if rng.random() < 0.15 else 0, rng)
     visible, infrared = (window.read(image) for image in scene.frames)
     if window.margin:
@@ -70,7 +71,8 @@ def _infrared(scene: Scene, crop: int, rng: np.random.Generator) -> Sample:
         a = shade(a, rng)
     if rng.random() < 0.07:
         a = add_lamp(a, rng)
-    return _INFRARED_RIG.shoot(Sample(a, b), rng)
+    target = infrared_reference(a, b) if entry.reference else None
+    return _INFRARED_RIG.shoot(Sample(a, b, target), rng)
 
 
 def _bracket(series: tuple[ByteArray, ...], rng: np.random.Generator) -> tuple[ByteArray, ByteArray]:

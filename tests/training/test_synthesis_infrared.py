@@ -1,0 +1,47 @@
+"""The reference of an infrared–visible pair."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tita_cli.training.synthesis_infrared import infrared_reference
+
+
+def _texture(seed: int, size: int = 96) -> np.ndarray:
+    import cv2
+
+    noise = np.random.default_rng(seed).random((size, size), dtype=np.float32)
+    return np.asarray(0.5 + 0.3 * (cv2.GaussianBlur(noise, (0, 0), 2.0) - 0.5) * 8, dtype=np.float32).clip(0.1, 0.9)
+
+
+@pytest.mark.parametrize("size", [16, 33, 128])
+def test_shape_and_range(size: int) -> None:
+    fused = infrared_reference(_texture(1, size), _texture(2, size))
+    assert fused.shape == (size, size)
+    assert fused.dtype == np.float32
+    assert 0 <= fused.min() <= fused.max() <= 1
+
+
+def test_a_cold_flat_infrared_leaves_the_visible_picture() -> None:
+    visible = _texture(3)
+    fused = infrared_reference(visible, np.full_like(visible, 0.5))
+    assert np.corrcoef(fused.ravel(), visible.ravel())[0, 1] > 0.98
+    assert abs(float(fused.mean() - visible.mean())) < 0.03
+
+
+def test_something_hot_shows_though_the_visible_is_dark_there() -> None:
+    visible = np.full((128, 128), 0.1, dtype=np.float32)
+    infrared = np.full((128, 128), 0.3, dtype=np.float32)
+    infrared[50:78, 56:72] = 0.9
+    fused = infrared_reference(visible, infrared)
+    assert fused[54:74, 60:68].mean() > 0.5
+    assert fused[:30].mean() < 0.2
+
+
+def test_texture_of_either_source_is_kept() -> None:
+    flat = np.full((96, 96), 0.4, dtype=np.float32)
+    texture = _texture(4)
+    for fused in (infrared_reference(flat, texture), infrared_reference(texture, flat)):
+        fine, kept = (np.diff(image, axis=0).std() for image in (texture, fused))
+        assert kept > 0.9 * fine
