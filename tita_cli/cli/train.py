@@ -78,6 +78,10 @@ def _train(
 ) -> int:
     from dataclasses import replace
 
+    from tita_cli.engine.threads import shorten_spinning
+
+    shorten_spinning()
+
     from tita_cli.cli.train_progress import choose_observer
     from tita_cli.training.config import read_config
     from tita_cli.training.run import train
@@ -88,9 +92,7 @@ def _train(
         settings = replace(settings, steps=steps)
     with console.results() as stdout, stop_on_signals() as stop:
         with choose_observer(quiet=quiet) as observer:
-            outcome = train(
-                settings, config, output, resume=resume, observer=observer, stop=stop, threads=threads
-            )  # fmt: skip
+            outcome = train(settings, config, output, resume=resume, observer=observer, stop=stop, threads=threads)
         if as_json and _leads():
             stdout.write(console.envelope("train", _result(outcome)))
     if not quiet and _leads():

@@ -89,15 +89,15 @@ class Means:
 
 
 def _line(record: Mapping[str, Any]) -> str:
-    return json.dumps(_clean(record), ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _clean(value: Any) -> Any:
-    """JSON has no NaN and no infinity: they become null. Six figures are enough to plot."""
+def clean(value: Any) -> Any:
+    """``value`` as JSON can hold it: NaN and infinity become None, and numbers keep six figures, enough to plot."""
     if isinstance(value, float):
         return float(f"{value:.6g}") if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {key: _clean(item) for key, item in value.items()}
+        return {key: clean(item) for key, item in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, str):
-        return [_clean(item) for item in value]
+        return [clean(item) for item in value]
     return value

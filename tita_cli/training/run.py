@@ -14,7 +14,7 @@ from tita_cli import __version__
 from tita_cli.engine.memory import raise_malloc_thresholds
 from tita_cli.errors import OutputError
 from tita_cli.training.config import TrainingConfig
-from tita_cli.training.log import Log, Means, Record
+from tita_cli.training.log import Log, Means, Record, clean
 from tita_cli.training.state import LAST, load_state, prepare_folder, save_state
 from tita_cli.training.trainer import StepReport, Trainer
 from tita_cli.training.workers import Workers, join_workers
@@ -219,6 +219,6 @@ class _Session:
 
     def _tell(self, event: str, **values: object) -> None:
         if self.log is not None:
-            record: Record = {"event": event, "step": self.trainer.position, **values}
+            record: Record = clean({"event": event, "step": self.trainer.position, **values})
             self.log.write(record)
             self.observer.record(record)
