@@ -1,1 +1,24 @@
-"""pairing."""
+"""Which files belong together, and why: from folders, names, numbers, the camera's data, or a manifest.
+
+Nothing here reads pixels, and nothing is ever paired by its place in a sorted list.
+"""
+
+from __future__ import annotations
+
+from tita_cli.pairing.find import DEFAULT_GAP, RULES, Rule, Wishes, pair_folder, pair_parallel
+from tita_cli.pairing.manifest import parse_manifest, read_manifest
+from tita_cli.pairing.plan import Group, Leftover, Plan
+
+__all__ = [
+    "DEFAULT_GAP",
+    "RULES",
+    "Group",
+    "Leftover",
+    "Plan",
+    "Rule",
+    "Wishes",
+    "pair_folder",
+    "pair_parallel",
+    "parse_manifest",
+    "read_manifest",
+]

@@ -1,0 +1,102 @@
+"""Manifests as CSV and JSON Lines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tita_cli.errors import InputError, MismatchError
+from tita_cli.pairing import parse_manifest, read_manifest
+
+BASE = Path("/data")
+
+
+def parse(text: str, **options: bool | None):
+    return parse_manifest(text.encode(), name="<stdin>", base=BASE, **options)
+
+
+def test_csv_columns_are_sources_and_output_names_the_result() -> None:
+    plan = parse("vis,ir,output\nvis/1.png,ir/1.png,one.png\nvis/2.png,/abs/2.png,\n")
+    first, second = plan.groups
+    assert (first.name, first.sources) == ("2", (BASE / "vis/2.png", Path("/abs/2.png")))
+    assert (second.name, second.sources) == ("one.png", (BASE / "vis/1.png", BASE / "ir/1.png"))
+    assert plan.rule == "manifest"
+
+
+def test_csv_rows_may_have_different_lengths_and_odd_names() -> None:
+    plan = parse('a,b,c\n"x, 1.png","new\nline.png"\n\n"say ""hi"".png",ü.png,z.png\n')
+    assert [len(group.sources) for group in plan.groups] == [3, 2]
+    assert plan.groups[1].sources[1].name == "new\nline.png"
+
+
+def test_jsonl_with_reference_and_odd_names() -> None:
+    lines = [
+        {"sources": ["a b.png", "new\nline.png"], "output": "x/y.tif", "reference": 2},
+        {"sources": ["\u2028.png", "日本.png", "c.png"]},
+    ]
+    plan = parse("\n".join(json.dumps(line, ensure_ascii=False) for line in lines))
+    assert plan.groups[0].name == "x/y.tif"
+    assert plan.groups[0].reference == 1
+    assert plan.groups[1].sources[1] == BASE / "日本.png"
+
+
+def test_a_described_group_is_a_line_of_a_manifest() -> None:
+    group = parse('{"sources": ["a.png", "b.png", "c.png"], "reference": 3, "output": "o"}').groups[0]
+    (again,) = parse(json.dumps(group.describe())).groups
+    assert (again.name, again.sources, again.reference) == (group.name, group.sources, group.reference)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "lists nothing"),
+        ("a,b\n", "lists nothing"),
+        ("a,b\nx.png\n", "line 2: 1 source"),
+        ("a,b\nx.png,y.png,z.png\n", "line 2: 3 cells under 2 columns"),
+        ("a,b\nx.png,x.png\n", "line 2: the same source twice"),
+        ('a,b\n"x.png,y.png\n', "line 2"),
+        ('{"sources": ["x.png"]}', "line 1: 1 source"),
+        ('{"sources": "x.png"}', "line 1: no list 'sources'"),
+        ('{"sources": ["x.png", 3]}', "line 1: no list 'sources'"),
+        ('{"sources": ["x.png", "y.png"], "ouput": "z.png"}', "line 1: unknown key 'ouput'"),
+        ('{"sources": ["x.png", "y.png"], "reference": 3}', "line 1: 'reference' is 3"),
+        ('{"sources": ["x.png", "y.png"], "reference": true}', "line 1: 'reference'"),
+        ('{"sources": ["x.png", "y.png"], "output": "../z.png"}', "line 1: the output must be a path inside"),
+        ('{"sources": ["x.png", "y.png"], "output": "/z.png"}', "line 1: the output must be a path inside"),
+        ('{"sources": ["x\\u0000.png", "y.png"]}', "line 1: a path with a NUL"),
+        ('{"sources": ["x.png", "y.png"]}\n{"sources"', "line 2: no JSON"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line(text: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse(text)
+    assert message in caught.value.message
+
+
+def test_two_lines_for_one_output_are_refused() -> None:
+    with pytest.raises(MismatchError, match="both be called x"):
+        parse("a,b\n1/x.png,1/y.png\n2/x.png,2/y.png\n")
+
+
+def test_a_header_that_is_none_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "x.png").touch()
+    manifest = tmp_path / "pairs.csv"
+    manifest.write_text("x.png,y.png\nz.png,w.png\n")
+    with pytest.raises(InputError, match="line 1 lists images"):
+        read_manifest(manifest)
+
+
+def test_paths_start_at_the_manifests_folder(tmp_path: Path) -> None:
+    manifest = tmp_path / "pairs.jsonl"
+    manifest.write_text('\ufeff{"sources": ["a.png", "b.png"]}\n')
+    assert read_manifest(manifest).groups[0].sources == (tmp_path / "a.png", tmp_path / "b.png")
+
+
+def test_a_manifest_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot read the manifest"):
+        read_manifest(tmp_path / "absent.csv")
+    (tmp_path / "latin.csv").write_bytes(b"a,b\n\xff.png,y.png\n")
+    with pytest.raises(InputError, match="not UTF-8 at byte 4"):
+        read_manifest(tmp_path / "latin.csv")

@@ -1,0 +1,107 @@
+"""What the camera wrote down about a shot: when, with which camera, how much light."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tita_cli.pairing.plan import Leftover
+from tita_cli.pairing.scan import Image
+
+# Tag numbers of Exif 2.32 (CIPA DC-008), and of the pointer to its own block.
+EXIF_BLOCK = 0x8769
+MAKE, MODEL, SERIAL = 0x010F, 0x0110, 0xA431
+TAKEN, TAKEN_FRACTION = 0x9003, 0x9291
+EXPOSURE_TIME, F_NUMBER, SENSITIVITY, BIAS = 0x829A, 0x829D, 0x8827, 0x9204
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One image as the camera took it.
+
+    ``seconds``: when the exposure began. ``duration``: of the exposure, seconds, 0 if unknown. ``stops``: light let in,
+    log2 of exposure time × sensitivity / f-number², or the exposure bias where the camera did not say; None if neither.
+    """
+
+    image: Image
+    camera: tuple[str, ...]
+    seconds: float
+    duration: float
+    stops: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """The shots of a folder, and the images that say nothing of how they were taken."""
+
+    shots: tuple[Shot, ...]
+    leftovers: tuple[Leftover, ...]
+
+
+def read_roll(images: Iterable[Image]) -> Roll:
+    """Read the facts of all ``images``; an image without any is left over."""
+    shots: list[Shot] = []
+    leftovers: list[Leftover] = []
+    for image in images:
+        shot = read_shot(image)
+        if isinstance(shot, Shot):
+            shots.append(shot)
+        else:
+            leftovers.append(Leftover(image.path, shot))
+    return Roll(tuple(shots), tuple(leftovers))
+
+
+def read_shot(image: Image) -> Shot | str:
+    """The facts of ``image``, or in words why there are none."""
+    from PIL import Image as Pillow
+    from PIL import UnidentifiedImageError
+
+    try:
+        with Pillow.open(image.path) as opened:
+            exif = opened.getexif()
+            block = exif.get_ifd(EXIF_BLOCK)
+            size = opened.size
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Pillow.DecompressionBombError):
+        return "its EXIF data cannot be read"
+    taken = _moment(block.get(TAKEN), block.get(TAKEN_FRACTION))
+    if taken is None:
+        return "it has no EXIF capture time"
+    camera = (*(str(exif.get(tag, "")) for tag in (MAKE, MODEL)), str(block.get(SERIAL, "")), f"{size[0]}×{size[1]}")
+    duration = _positive(block.get(EXPOSURE_TIME))
+    return Shot(image, camera, taken, duration or 0.0, _stops(block))
+
+
+def _moment(taken: Any, fraction: Any) -> float | None:
+    try:
+        # The time zone is that of the camera throughout: only differences count.
+        moment = datetime.strptime(str(taken).strip("\0 "), "%Y:%m:%d %H:%M:%S")
+    except ValueError:
+        return None
+    digits = str(fraction or "").strip("\0 ")
+    return (moment - datetime(1970, 1, 1)).total_seconds() + (float(f"0.{digits}") if digits.isdecimal() else 0.0)
+
+
+def _stops(block: dict[int, Any]) -> float | None:
+    time, aperture = _positive(block.get(EXPOSURE_TIME)), _positive(block.get(F_NUMBER))
+    sensitivity = block.get(SENSITIVITY)
+    if isinstance(sensitivity, tuple):
+        sensitivity = sensitivity[0] if sensitivity else None
+    if time is not None:
+        # A lens without contacts reports no aperture; it does not change within a bracket.
+        return math.log2(time * (_positive(sensitivity) or 100) / 100 / (aperture or 1) ** 2)
+    try:
+        return float(block[BIAS])
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return None
+
+
+def _positive(value: Any) -> float | None:
+    """A number above zero, or None for what is absent or broken, such as 0/0."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    return number if number > 0 and math.isfinite(number) else None

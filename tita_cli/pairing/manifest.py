@@ -1,0 +1,110 @@
+"""Manifests: the user says which images belong together, as CSV or as JSON Lines."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from tita_cli.errors import InputError
+from tita_cli.pairing.plan import Group, Plan, make_plan
+
+SUFFIXES = frozenset({".csv", ".jsonl", ".ndjson"})
+KEYS = frozenset({"sources", "output", "reference", "why"})
+CSV_HELP = "first line: names of columns; the column 'output' names the result, every other one is a source"
+JSONL_HELP = 'a line: {"sources": ["vis/1.png", "ir/1.png"], "output": "1.png", "reference": 1}'
+
+
+def read_manifest(source: Path) -> Plan:
+    """The groups that a ``.csv`` or ``.jsonl`` file lists; relative paths start at its folder.
+
+    Raises InputError naming the line at fault.
+    """
+    try:
+        content = source.read_bytes()
+    except OSError as error:
+        raise InputError(f"{source}: cannot read the manifest: {error.strerror}") from error
+    return parse_manifest(content, name=str(source), base=source.parent, is_csv=source.suffix.lower() == ".csv")
+
+
+def parse_manifest(content: bytes, *, name: str, base: Path, is_csv: bool | None = None) -> Plan:
+    """The groups listed in ``content``, UTF-8. ``is_csv``: None looks at the first character: ``{`` begins JSON Lines.
+
+    Raises InputError naming the line at fault.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name}: not UTF-8 at byte {error.start}") from error
+    if is_csv is None:
+        is_csv = not text.lstrip().startswith("{")
+    groups = list(_csv_groups(text, name, base) if is_csv else _jsonl_groups(text, name, base))
+    if not groups:
+        raise InputError(f"{name}: the manifest lists nothing", hint=CSV_HELP if is_csv else JSONL_HELP)
+    return make_plan("manifest", groups)
+
+
+def _csv_groups(text: str, name: str, base: Path) -> Iterator[Group]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = [cell.strip() for cell in next(reader, [])]
+        if any(cell and (base / cell).is_file() for cell in header):
+            raise InputError(f"{name}: line 1 lists images where the names of the columns should stand", hint=CSV_HELP)
+        for row in reader:
+            if not any(row):
+                continue
+            where = f"{name}: line {reader.line_num}"
+            if len(row) > len(header):
+                raise InputError(f"{where}: {len(row)} cells under {len(header)} columns", hint=CSV_HELP)
+            cells = list(zip(header, row, strict=False))
+            output = next((cell for column, cell in cells if column == "output"), "")
+            yield _group([cell for column, cell in cells if column != "output" and cell], output, None, where, base)
+    except csv.Error as error:
+        raise InputError(f"{name}: line {reader.line_num}: {error}", hint=CSV_HELP) from error
+
+
+def _jsonl_groups(text: str, name: str, base: Path) -> Iterator[Group]:
+    # Only "\n" ends a line: str.splitlines would also cut at U+2028, which JSON allows inside a string.
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        where = f"{name}: line {number}"
+        try:
+            record: Any = json.loads(line)
+        except ValueError as error:
+            raise InputError(f"{where}: no JSON: {error}", hint=JSONL_HELP) from error
+        if not isinstance(record, dict) or not _is_texts(record.get("sources")):
+            raise InputError(f"{where}: no list 'sources' of paths", hint=JSONL_HELP)
+        unknown = sorted(set(record) - KEYS)
+        if unknown:
+            raise InputError(f"{where}: unknown key {unknown[0]!r}", hint=JSONL_HELP)
+        output, reference = record.get("output", ""), record.get("reference")
+        if not isinstance(output, str):
+            raise InputError(f"{where}: 'output' is no text", hint=JSONL_HELP)
+        if reference is not None and (isinstance(reference, bool) or not isinstance(reference, int)):
+            raise InputError(f"{where}: 'reference' is no number of a source", hint=JSONL_HELP)
+        yield _group(record["sources"], output, reference, where, base)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) and item for item in value)
+
+
+def _group(sources: Iterable[str], output: str, reference: int | None, where: str, base: Path) -> Group:
+    paths = tuple(base / source for source in sources)
+    if len(paths) < 2:
+        raise InputError(f"{where}: {len(paths)} source where two or more are needed")
+    if len(set(paths)) < len(paths):
+        raise InputError(f"{where}: the same source twice")
+    if any("\0" in str(path) for path in paths) or "\0" in output:
+        raise InputError(f"{where}: a path with a NUL character")
+    if reference is not None and not 1 <= reference <= len(paths):
+        raise InputError(f"{where}: 'reference' is {reference}, with {len(paths)} sources")
+    index = (reference or 1) - 1
+    target = PurePosixPath(output.replace("\\", "/")) if output else PurePosixPath(paths[index].stem)
+    if target.is_absolute() or ".." in target.parts or not target.name:
+        raise InputError(f"{where}: the output must be a path inside the output folder: {output}")
+    return Group(str(target), paths, f"listed in {where.rsplit(': ', 1)[-1]}", index)

@@ -1,0 +1,78 @@
+"""What pairing returns: groups of images that are to be fused, and what is left over, each with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from tita_cli.errors import MismatchError
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Images of one scene, in the order in which they are fused.
+
+    ``name``: what the result is called, relative to the output folder, with ``/`` between folders and without suffix;
+    a manifest may give it with one. ``reference``: index of the source that the result follows. ``why``: the evidence
+    that they belong together, in words.
+    """
+
+    name: str
+    sources: tuple[Path, ...]
+    why: str
+    reference: int = 0
+
+    def describe(self) -> dict[str, Any]:
+        """As JSON; read back as a line of a manifest."""
+        return {
+            "output": self.name,
+            "sources": [str(source) for source in self.sources],
+            "reference": self.reference + 1,
+            "why": self.why,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A file that belongs to no group."""
+
+    path: Path
+    reason: str
+
+    def describe(self) -> dict[str, Any]:
+        return {"path": str(self.path), "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The outcome of pairing, sorted by name and by path, so that it does not depend on how a folder is listed."""
+
+    rule: str
+    groups: tuple[Group, ...]
+    leftovers: tuple[Leftover, ...] = ()
+
+    @property
+    def images(self) -> int:
+        """How many files the groups hold."""
+        return sum(len(group.sources) for group in self.groups)
+
+
+def make_plan(rule: str, groups: Iterable[Group], leftovers: Iterable[Leftover] = ()) -> Plan:
+    """A sorted ``Plan``. Raises MismatchError where two groups would bear one name."""
+    ordered = sorted(groups, key=lambda group: (group.name, group.sources))
+    for first, second in pairwise(ordered):
+        if first.name == second.name:
+            raise MismatchError(
+                f"two groups would both be called {first.name}: {listing(first.sources)}; {listing(second.sources)}",
+                hint="choose one rule with --by, or give the names in a manifest",
+            )
+    return Plan(rule, tuple(ordered), tuple(sorted(leftovers, key=lambda leftover: leftover.path)))
+
+
+def listing(paths: Sequence[Path], most: int = 6) -> str:
+    """File names for a message: all of a few, the first of many."""
+    shown = ", ".join(str(path) for path in paths[:most])
+    return shown if len(paths) <= most else f"{shown} and {len(paths) - most} more"

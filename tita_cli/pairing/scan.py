@@ -1,0 +1,111 @@
+"""List the images below a folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from tita_cli.errors import InputError
+from tita_cli.pairing.plan import Leftover
+
+SUFFIXES = frozenset(
+    [
+        *(
+            ".png",
+            ".jpg",
+            ".jpeg",
+            ".jpe",
+            ".jfif",
+            ".tif",
+            ".tiff",
+            ".webp",
+            ".bmp",
+            ".jp2",
+            ".heic",
+            ".heif",
+            ".avif",
+        ),
+        *(".pnm", ".pbm", ".pgm", ".ppm", ".pfm", ".exr", ".hdr", ".pic"),
+    ]
+)
+RAW = frozenset(
+    (".arw", ".cr2", ".cr3", ".crw", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".srw")
+)
+
+Natural = tuple[tuple[int, int | str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image file. ``place``: where it lies below the scanned folder, in NFC, so that names from a Mac compare."""
+
+    path: Path
+    place: PurePosixPath
+
+    @property
+    def stem(self) -> str:
+        return self.place.stem
+
+    @property
+    def folder(self) -> PurePosixPath:
+        return self.place.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What lies below a folder."""
+
+    images: tuple[Image, ...]
+    others: tuple[Leftover, ...]
+
+
+def scan_folder(root: Path, *, exclude: Iterable[Path] = ()) -> Scan:
+    """List the images below ``root``, all levels, sorted, but for hidden files and folders and those in ``exclude``.
+
+    Folder links are not followed: they may lead in circles. Raises InputError where a folder cannot be listed.
+    """
+    if not root.is_dir():
+        problem = "is not a folder" if root.exists() else "no such folder"
+        raise InputError(f"{root}: {problem}", hint="give a folder, or a manifest (.csv, .jsonl, - for stdin)")
+    barred = {path.resolve() for path in exclude}
+    images: list[Image] = []
+    others: list[Leftover] = []
+    for folder, below, names in os.walk(root, onerror=_refuse):
+        here = Path(folder)
+        below[:] = sorted(name for name in below if not name.startswith(".") and (here / name).resolve() not in barred)
+        for name in names:
+            if name.startswith("."):
+                continue
+            path = here / name
+            reason = _not_an_image(path)
+            if reason is None:
+                place = unicodedata.normalize("NFC", path.relative_to(root).as_posix())
+                images.append(Image(path, PurePosixPath(place)))
+            else:
+                others.append(Leftover(path, reason))
+    images.sort(key=lambda image: image.path)
+    others.sort(key=lambda leftover: leftover.path)
+    return Scan(tuple(images), tuple(others))
+
+
+def _refuse(error: OSError) -> None:
+    raise InputError(f"{error.filename}: cannot list the folder: {error.strerror}") from error
+
+
+def _not_an_image(path: Path) -> str | None:
+    suffix = path.suffix.lower()
+    if suffix in RAW:
+        return "a camera's raw file: develop it to TIFF first"
+    if suffix not in SUFFIXES:
+        return "not an image by its suffix"
+    return None if path.exists() else "a link that leads nowhere"
+
+
+def natural(text: str) -> Natural:
+    """Sort key by which ``x2`` comes before ``x10``."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", text)
+    return tuple((0, int(part)) if part[0] in "0123456789" else (1, part) for part in parts)
