@@ -32,6 +32,7 @@ class Picture:
     ``alpha``: H×W float32 in 0..1, or None where the file has none (opaque everywhere).
     ``depth``: bits a sample of the file: 8, 16 (any integer deeper than 8 bits) or 32 (float).
     ``name``: what messages call it: the path as the user gave it, or ``<stdin>``.
+    ``notes``: what reading could not keep or had to guess, one line each, for the user.
     """
 
     pixels: FloatArray
@@ -39,6 +40,7 @@ class Picture:
     depth: Depth = 8
     name: str = "<memory>"
     metadata: Metadata = field(default_factory=Metadata)
+    notes: tuple[str, ...] = ()
 
     @property
     def height(self) -> int:

@@ -1,0 +1,32 @@
+"""Encoding TIFF through tifffile, 8 and 16-bit integer and 32-bit float."""
+
+from __future__ import annotations
+
+from typing import Any, BinaryIO
+
+import numpy.typing as npt
+import tifffile
+
+from tita_cli.images.picture import Metadata
+
+_ROWS_IN_STRIP_BYTES = 1 << 18
+
+
+def encode_tiff(samples: npt.NDArray[Any], metadata: Metadata, stream: BinaryIO) -> None:
+    """Write H×W×C samples (C = 1..4, alpha last for 2 and 4) to a seekable stream, deflated, without loss."""
+    height, _, channels = samples.shape
+    extratags = [(700, "B", len(metadata.xmp), metadata.xmp, True)] if metadata.xmp else []
+    with tifffile.TiffWriter(stream, byteorder="<", bigtiff=samples.nbytes > 2**32 - 2**25) as file:
+        file.write(
+            samples if channels > 1 else samples[..., 0],
+            photometric="rgb" if channels > 2 else "minisblack",
+            planarconfig="contig" if channels > 1 else None,
+            extrasamples=["unassalpha"] if channels in (2, 4) else None,
+            compression="adobe_deflate",
+            predictor=True,
+            rowsperstrip=max(1, min(height, _ROWS_IN_STRIP_BYTES // (samples[:1].nbytes))),
+            iccprofile=metadata.icc,
+            extratags=extratags,
+            software=False,
+            metadata=None,
+        )

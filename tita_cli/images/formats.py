@@ -1,0 +1,78 @@
+"""The formats that pictures are written to: what each can hold, and which one a file name asks for."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from tita_cli.errors import OutputError
+from tita_cli.images.picture import Depth
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What a format can hold.
+
+    ``depths``: bits a sample, rising. ``grey``, ``alpha``: whether it has one-channel pictures, and transparency.
+    ``metadata``: whether EXIF, ICC, XMP and so the provenance fit. ``exact``: whether samples come back as written.
+    ``max_side``: its limit for width and height.
+    """
+
+    name: str
+    title: str
+    extensions: tuple[str, ...]
+    depths: tuple[Depth, ...]
+    grey: bool
+    alpha: bool
+    metadata: bool
+    exact: bool
+    max_side: int
+
+
+_UNLIMITED = 2**31 - 1
+
+FORMATS = {
+    entry.name: entry
+    for entry in (
+        Format("png", "PNG", (".png",), (8, 16), True, True, True, True, _UNLIMITED),
+        Format("jpeg", "JPEG", (".jpg", ".jpeg", ".jpe"), (8,), True, False, True, False, 65_500),
+        Format("tiff", "TIFF", (".tif", ".tiff"), (8, 16, 32), True, True, True, True, _UNLIMITED),
+        Format("webp", "WebP", (".webp",), (8,), False, True, True, True, 16_383),
+        Format("bmp", "BMP", (".bmp",), (8,), True, False, False, True, 65_535),
+    )
+}
+
+
+def choose_format(target: str | os.PathLike[str] | None, format_name: str | None = None) -> Format:
+    """The format that ``format_name`` names, or else the extension of ``target``; a stream (None) gets PNG.
+
+    :raises OutputError: neither names a format that tita writes.
+    """
+    if format_name is not None:
+        wanted = format_name.lower().lstrip(".")
+        for entry in FORMATS.values():
+            if wanted == entry.name or f".{wanted}" in entry.extensions:
+                return entry
+        raise OutputError(f"unknown format {format_name!r}", hint=f"one of {', '.join(FORMATS)}")
+    if target is None:
+        return FORMATS["png"]
+    extension = PurePath(os.fspath(target)).suffix.lower()
+    for entry in FORMATS.values():
+        if extension in entry.extensions:
+            return entry
+    known = " ".join(entry.extensions[0] for entry in FORMATS.values())
+    reason = f"the extension {extension} is no format that tita writes" if extension else "has no extension"
+    raise OutputError(f"{target}: {reason}", hint=f"one of {known}, or --format NAME")
+
+
+def choose_depth(entry: Format, wanted: Depth, *, demanded: bool, name: str) -> Depth:
+    """The least depth of ``entry`` that holds ``wanted`` bits, or its deepest where none does.
+
+    :raises OutputError: the depth is ``demanded`` by the user and the format has no such depth.
+    """
+    if demanded and wanted not in entry.depths:
+        others = ", ".join(other.title for other in FORMATS.values() if wanted in other.depths)
+        held = " or ".join(str(depth) for depth in entry.depths)
+        raise OutputError(f"{name}: {entry.title} holds {held} bits a sample, not {wanted}", hint=f"{others} can")
+    return next((depth for depth in entry.depths if depth >= wanted), entry.depths[-1])

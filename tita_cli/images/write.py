@@ -1,0 +1,133 @@
+"""Writing: a :class:`Picture` into a file, rounded once, complete or not at all."""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from tita_cli.errors import OutputError
+from tita_cli.images.atomic import atomic_output, check_writable
+from tita_cli.images.formats import Format, choose_depth, choose_format
+from tita_cli.images.picture import Depth, FloatArray, Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a picture: where, as which format, with how many bits a sample, and what it could not keep."""
+
+    name: str
+    format: str
+    depth: Depth
+    notes: tuple[str, ...]
+
+
+def check_output(
+    target: str | os.PathLike[str],
+    *,
+    format_name: str | None = None,
+    depth: Depth | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Refuse before any work what :func:`write_picture` would refuse after it.
+
+    :raises OutputError: as :func:`write_picture`, as far as that can be known without a picture.
+    """
+    entry = choose_format(target, format_name)
+    choose_depth(entry, depth or 8, demanded=depth is not None, name=os.fspath(target))
+    check_writable(target, overwrite)
+
+
+def write_picture(
+    picture: Picture,
+    target: str | os.PathLike[str] | BinaryIO,
+    *,
+    format: str | None = None,
+    depth: Depth | None = None,
+    quality: int | None = None,
+    overwrite: bool = False,
+) -> Written:
+    """Write ``picture`` to a file or a binary stream; the same picture gives the same bytes.
+
+    ``format``: by the extension where None, PNG for a stream. ``depth``: the picture's own where None, or the deepest
+    that the format has. ``quality``: 1..100 for JPEG (95) and AVIF (90), and makes WebP lossy. Values outside 0..1 are
+    clipped, except by float formats. What the format cannot hold is left out and named in the result's ``notes``.
+
+    :raises OutputError: an unknown format, a ``depth`` that it does not have, a picture larger than it allows, or a
+        file that cannot be written.
+    """
+    name = os.fspath(target) if isinstance(target, (str, os.PathLike)) else "<stdout>"
+    entry = choose_format(target if isinstance(target, (str, os.PathLike)) else None, format)
+    used = choose_depth(entry, depth or picture.depth, demanded=depth is not None, name=name)
+    if max(picture.width, picture.height) > entry.max_side:
+        raise OutputError(f"{name}: {picture.size} is more than {entry.title} holds, {entry.max_side} pixels a side")
+    notes = _losses(picture, entry, used)
+    if isinstance(target, (str, os.PathLike)):
+        with atomic_output(target, overwrite=overwrite) as file:
+            notes += _encode(picture, entry, used, quality, file)
+    else:
+        notes += _encode(picture, entry, used, quality, target)
+    return Written(name, entry.name, used, tuple(f"{name}: {note}" for note in notes))
+
+
+def _losses(picture: Picture, entry: Format, used: Depth) -> list[str]:
+    """One line for everything of the picture that the format cannot hold."""
+    notes = []
+    if used < picture.depth:
+        notes.append(f"{entry.title} holds {used} bits a sample, the picture has {picture.depth}")
+    if picture.alpha is not None and not entry.alpha:
+        notes.append(f"{entry.title} holds no transparency, the picture is laid over black")
+    metadata = picture.metadata
+    if not entry.metadata and (metadata.exif or metadata.icc or metadata.xmp):
+        notes.append(f"{entry.title} holds no metadata, it is left out")
+    return notes
+
+
+def _encode(picture: Picture, entry: Format, depth: Depth, quality: int | None, stream: BinaryIO) -> list[str]:
+    samples = _samples(picture, entry, depth)
+    if entry.name == "tiff":
+        from tita_cli.images.encode_tiff import encode_tiff
+
+        if stream.seekable():
+            encode_tiff(samples, picture.metadata, stream)
+        else:
+            buffer = io.BytesIO()
+            encode_tiff(samples, picture.metadata, buffer)
+            stream.write(buffer.getbuffer())
+        return []
+    from tita_cli.images.encode_raster import encode_raster
+
+    content, notes = encode_raster(samples, picture.metadata, entry.name, quality)
+    stream.write(content)
+    return notes
+
+
+def _samples(picture: Picture, entry: Format, depth: Depth) -> npt.NDArray[Any]:
+    """H×W×C samples of ``depth`` as ``entry`` takes them, alpha last."""
+    color = quantize(picture.pixels, depth)
+    if picture.alpha is not None and not entry.alpha:
+        color = quantize(picture.pixels * picture.alpha[..., None], depth)
+    if not entry.grey and not picture.is_color:
+        color = np.repeat(color, 3, axis=2)
+    if picture.alpha is None or not entry.alpha:
+        return color
+    return np.concatenate([color, quantize(picture.alpha[..., None], depth)], axis=2)
+
+
+def quantize(values: FloatArray, depth: Depth) -> npt.NDArray[Any]:
+    """Values in 0..1 as integers of ``depth`` bits, rounded half to even; 32 keeps the floats as they are."""
+    if depth == 32:
+        return values
+    white = 2**depth - 1
+    samples = np.empty(values.shape, np.uint8 if depth == 8 else np.uint16)
+    strip = max(1, 2**20 // max(1, values[:1].size))
+    for top in range(0, len(values), strip):  # strips stay in the cache; whole copies would triple the memory
+        scaled = values[top : top + strip] * np.float32(white)
+        np.clip(scaled, 0, white, out=scaled)
+        np.rint(scaled, out=scaled)
+        samples[top : top + strip] = scaled
+    return samples
