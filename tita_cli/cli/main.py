@@ -80,7 +80,9 @@ def run(argv: Sequence[str]) -> int:
                 complain(text, hint=f"see {command} --help")
             code = int(getattr(error, "exit_code", ExitCode.USAGE))
         else:
-            complain(f"internal error: {type(error).__name__}: {error}", hint="TITA_DEBUG=1 shows where; please report it")
+            complain(
+                f"internal error: {type(error).__name__}: {error}", hint="TITA_DEBUG=1 shows where; please report it"
+            )
             code = int(ExitCode.INTERNAL)
             _traceback_if_asked()
     return int(code) if isinstance(code, int) else 0

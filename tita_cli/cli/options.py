@@ -36,3 +36,6 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", rich_help_panel=REPORTING,
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", rich_help_panel=REPORTING, help="Say what is done, and with what.")
 ]
+Align = Annotated[
+    str, typer.Option("--align", metavar="none", rich_help_panel=ALIGNMENT, help="How the sources come into one frame.")
+]

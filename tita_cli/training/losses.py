@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -16,24 +16,14 @@ from torch.nn import functional as F
 
 from tita_cli.errors import TrainingError
 from tita_cli.network.layout import FusionOutput
+from tita_cli.training.data import TaskBatch
 from tita_cli.training.similarity import Moments, blur, sobel, ssim
 
 TASKS = ("ivf", "mef", "mff")
 
 
-class Batch(Protocol):
-    """What a loss needs of a batch: sources, and the truth where it is known. Images B×1×H×W in 0..1, flags B."""
-
-    a: Tensor
-    b: Tensor
-    target: Tensor
-    has_target: Tensor
-    mask: Tensor
-    has_mask: Tensor
-
-
 Terms: TypeAlias = dict[str, Tensor]
-Loss: TypeAlias = Callable[[str, FusionOutput, Batch], Terms]
+Loss: TypeAlias = Callable[[str, FusionOutput, TaskBatch], Terms]
 
 WEIGHTS: dict[str, dict[str, dict[str, float]]] = {
     "paper": {task: {"intensity": 20.0, "gradient": 20.0, "structure": 10.0} for task in TASKS},
@@ -62,7 +52,7 @@ def build_losses(recipe: str, options: Mapping[str, Any] | None = None) -> Loss:
             weights[task][term] = float(value)
     terms_of = _paper_terms if recipe == "paper" else _truth_terms
 
-    def losses(task: str, output: FusionOutput, batch: Batch) -> Terms:
+    def losses(task: str, output: FusionOutput, batch: TaskBatch) -> Terms:
         terms = terms_of(task, output, batch)
         weighted = {name: weights[task][name] * term for name, term in terms.items() if weights[task][name]}
         return {"total": torch.stack(list(weighted.values())).sum(), **weighted}
@@ -70,7 +60,7 @@ def build_losses(recipe: str, options: Mapping[str, Any] | None = None) -> Loss:
     return losses
 
 
-def _paper_terms(task: str, output: FusionOutput, batch: Batch) -> Terms:
+def _paper_terms(task: str, output: FusionOutput, batch: TaskBatch) -> Terms:
     """The paper's losses: intensity against a mean or maximum, the stronger gradient, globally weighted SSIM."""
     a, b, f = batch.a, batch.b, output.fused
     wanted = torch.maximum(a, b) if task == "ivf" else (a + b) / 2
@@ -87,7 +77,7 @@ def _paper_terms(task: str, output: FusionOutput, batch: Batch) -> Terms:
     }
 
 
-def _truth_terms(task: str, output: FusionOutput, batch: Batch) -> Terms:
+def _truth_terms(task: str, output: FusionOutput, batch: TaskBatch) -> Terms:
     """Ours: against the truth where there is one, against what the sources hold where there is none."""
     if task == "mff":
         return _focus_terms(output, batch)
@@ -109,7 +99,7 @@ def _truth_terms(task: str, output: FusionOutput, batch: Batch) -> Terms:
     }
 
 
-def _focus_terms(output: FusionOutput, batch: Batch) -> Terms:
+def _focus_terms(output: FusionOutput, batch: TaskBatch) -> Terms:
     """Focus pairs: the sharp picture, and for a network with a gate the mask that the synthesis knows."""
     f, t = output.fused, batch.target
     terms = {
@@ -123,7 +113,7 @@ def _focus_terms(output: FusionOutput, batch: Batch) -> Terms:
     return terms
 
 
-def _gate_loss(logits: Tensor, batch: Batch) -> Tensor:
+def _gate_loss(logits: Tensor, batch: TaskBatch) -> Tensor:
     """Cross-entropy of the gate against the mask, weighted by how far the sources differ around a pixel.
 
     Where both sources show the same the gate does not matter; a little weight remains, so that flat areas inside a

@@ -1,0 +1,41 @@
+"""``tita convert``: a checkpoint in the authors' layout becomes one of ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tita_cli.cli import options
+from tita_cli.cli.console import envelope, results, say
+
+
+def command(
+    source: Annotated[Path, typer.Argument(metavar="IN.pth", help="A checkpoint, the TITA authors' or ours.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT.safetensors", help="The file to write.")],
+    force: options.Force = False,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Convert a checkpoint to safetensors, with the network's sizes in the header.
+
+    Nothing in the source is executed: it is read as tensors or refused.
+    """
+    from tita_cli.errors import OutputError
+    from tita_cli.images.atomic import check_writable
+    from tita_cli.network.checkpoint import load_network, save_network
+
+    if target.suffix.lower() != ".safetensors":
+        raise OutputError(f"{target}: a converted model is a .safetensors file", hint="name the output OUT.safetensors")
+    check_writable(target, overwrite=force)
+    with results() as stdout:
+        network, config, info = load_network(source)
+        save_network(target, network.state_dict(), config, {**info, "source": source.name})
+        parameters = sum(p.numel() for p in network.parameters())
+        if as_json:
+            stdout.write(
+                envelope("convert", {"output": str(target), "config": config.to_dict(), "parameters": parameters})
+            )
+    if not quiet and not as_json:
+        say(f"{target}: {config.variant}, C = {config.dim}, {parameters:,} parameters")

@@ -1,0 +1,118 @@
+"""``tita fuse``: two or more images of one scene become one picture."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+
+import typer
+
+from tita_cli.cli import options
+from tita_cli.cli.console import envelope, results, say, warn
+from tita_cli.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from tita_cli.api import Fusion
+    from tita_cli.images import Written
+
+PIPE = "-"
+
+
+def command(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="A B [C …]", help="Two or more images of one scene; - reads one from stdin.", show_default=False
+        ),
+    ],
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output", "-o", metavar="OUT", rich_help_panel=options.OUTPUT, help="The picture to write; - for stdout."
+        ),
+    ],
+    file_format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="png|jpeg|tiff|webp|bmp",
+            rich_help_panel=options.OUTPUT,
+            help="Format of the output  [default: by its extension; png for stdout].",
+            show_default=False,
+        ),
+    ] = None,
+    resize: Annotated[
+        bool, typer.Option("--resize", rich_help_panel=options.INPUT, help="Bring all sources to the first one's size.")
+    ] = False,
+    align: options.Align = "none",
+    model: options.Model = "tita-lite",
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    force: options.Force = False,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", rich_help_panel=options.REPORTING, help="Print OAF's six weights and what they say."),
+    ] = False,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Fuse two or more images of one scene into one picture.
+
+    The network is not told what they are: infrared and visible, exposures, focus distances. The first source gives
+    the result its size and metadata. More than two are fused two by two, as a balanced tree in the order given.
+    """  # fmt: skip
+    from tita_cli import api
+    from tita_cli.images.write import check_output
+
+    if as_json and output == PIPE:
+        raise UsageError("--json and -o - both want stdout", hint="write the picture to a file")
+    if align != "none":
+        raise UsageError(f"--align {align}: only none is known")
+    if output != PIPE:
+        check_output(output, format_name=file_format, overwrite=force)
+    elif sys.stdout.isatty():
+        raise UsageError("an image does not belong on a terminal", hint="-o FILE, or pipe the output")
+    with results() as stdout:
+        fusion = api.fuse(_opened(sources), model=model, resize=resize, device=device, threads=threads)
+        written = fusion.save(stdout if output == PIPE else output, overwrite=force, format=file_format)
+        notes = [*fusion.notes, *written.notes]
+        if as_json:
+            stdout.write(envelope("fuse", _report(fusion, sources, written, notes)))
+    for note in () if quiet else notes:
+        warn(note)
+    if verbose:
+        say("tita: " + ", ".join(f"{key} {value}" for key, value in fusion.engine.items()))
+    if explain and not as_json:
+        say(fusion.explain())
+
+
+def _opened(sources: list[str]) -> list[str | BinaryIO]:
+    """``-`` is stdin, once."""
+    if sources.count(PIPE) > 1:
+        raise UsageError("stdin holds one image, but - was given more than once")
+    if PIPE in sources and sys.stdin.isatty():
+        raise InputError("<stdin>: a terminal, not an image", hint="cat ir.png | tita fuse - vis.png -o out.png")
+    return [sys.stdin.buffer if source == PIPE else source for source in sources]
+
+
+def _report(fusion: Fusion, sources: list[str], written: Written, notes: list[str]) -> dict[str, Any]:
+    from tita_cli.api import OPERATIONS
+
+    return {
+        "sources": sources,
+        "output": written.name,
+        "format": written.format,
+        "width": fusion.picture.width,
+        "height": fusion.picture.height,
+        "depth": written.depth,
+        "steps": [
+            {
+                "first": {"name": step.first, **dict(zip(OPERATIONS, step.weights[:3], strict=True))},
+                "second": {"name": step.second, **dict(zip(OPERATIONS, step.weights[3:], strict=True))},
+            }
+            for step in fusion.steps
+        ],
+        "engine": fusion.engine,
+        "notes": notes,
+    }
