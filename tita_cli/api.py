@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
@@ -109,11 +109,16 @@ def fuse(
     """
     if len(sources) < 2:
         raise UsageError(f"fusing takes at least two images, {len(sources)} given")
-    if engine is None:
+    for source in sources:
+        if isinstance(source, str | os.PathLike) and not os.path.exists(source):  # noqa: PTH110  (it may be any path-like)
+            read_picture(source)  # says what is wrong, before anything is loaded or computed
+
+    def load() -> Engine:
         from tita_cli.engine import load_engine
 
-        engine = load_engine(model, device=device, threads=threads)
-    tree = _Tree(sources, engine, resize=resize)
+        return load_engine(model, device=device, threads=threads)
+
+    tree = _Tree(sources, engine, load, resize=resize)
     layers = tree.fuse(0, len(sources))
     pixels = layers.luma[..., None] if layers.chroma is None else merge_luma(layers.luma, *layers.chroma)
     reference = tree.reference
@@ -124,20 +129,33 @@ def fuse(
         name=reference.name,
         metadata=reference.metadata,
     )
-    return Fusion(picture, tuple(tree.steps), engine.describe(), tuple(tree.notes))
+    return Fusion(picture, tuple(tree.steps), tree.engine.describe(), tuple(tree.notes))
 
 
 class _Tree:
-    """The balanced tree of fusions, worked depth first."""
+    """The balanced tree of fusions, worked depth first.
 
-    def __init__(self, sources: Sequence[Source], engine: Engine, *, resize: bool) -> None:
+    The engine is loaded when the first pair has been read: a file that is no image is told at once.
+    """
+
+    def __init__(
+        self, sources: Sequence[Source], engine: Engine | None, load: Callable[[], Engine], *, resize: bool
+    ) -> None:
         self._sources = sources
         self._engine = engine
+        self._load = load
         self._resize = resize
         self.steps: list[Step] = []
         self.notes: list[str] = []
         self.depth: Depth = 8
         self.reference: Picture = None  # type: ignore[assignment]  # set by the first leaf, which is read first
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, loaded on first use."""
+        if self._engine is None:
+            self._engine = self._load()
+        return self._engine
 
     def fuse(self, start: int, stop: int) -> _Layers:
         """Fuse sources ``start`` … ``stop − 1``; the left half is the larger power of two, so pairs are neighbours."""
@@ -173,7 +191,7 @@ class _Tree:
         return resize_picture(picture, reference.height, reference.width)
 
     def _merge(self, first: _Layers, second: _Layers) -> _Layers:
-        out = self._engine.fuse(first.luma, second.luma)
+        out = self.engine.fuse(first.luma, second.luma)
         self.steps.append(Step(first.name, second.name, tuple(float(w) for w in out.weights)))
         chroma = fuse_chroma(first.chroma, second.chroma, out.gate)
         return _Layers(f"({first.name} + {second.name})", out.fused, chroma, _union(first.alpha, second.alpha))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -70,7 +71,8 @@ def load_network(path: str | os.PathLike[str]) -> Checkpoint:
             magic = stream.read(16)
     except OSError as error:
         raise ModelError(f"{path}: cannot read the model: {error.strerror}") from error
-    if magic[:2] == b"PK" or magic[:1] == b"\x80":
+    # A safetensors file starts with the length of its JSON header, whose first byte may be a pickle's 0x80.
+    if magic[8:9] != b"{" and (magic[:2] == b"PK" or magic[:1] == b"\x80"):
         state, config, info = _read_authors(path)
     else:
         state, config, info = _read_ours(path)
@@ -97,7 +99,9 @@ def _read_ours(path: Path) -> tuple[dict[str, Tensor], NetworkConfig, dict[str, 
 
 def _read_authors(path: Path) -> tuple[dict[str, Tensor], NetworkConfig, dict[str, str]]:
     try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of unusual pickles, which are refused below with a line of our own
+            content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ModelError(
             f"{path}: refused, because it holds more than tensors and nothing in a model file is ever executed",

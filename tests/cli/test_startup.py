@@ -1,0 +1,52 @@
+"""What a command imports before it works: nothing heavy."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = ("torch", "onnxruntime", "onnx", "cv2", "scipy", "numpy", "tifffile")
+
+
+def _imported(arguments: list[str], cwd: Path) -> tuple[int, set[str]]:
+    code = (
+        "import sys; from tita_cli.cli.main import run; code = run(sys.argv[1:]); "
+        f"print(*(m for m in {HEAVY!r} if m in sys.modules), file=sys.stderr); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=cwd, capture_output=True, text=True, check=False
+    )
+    return done.returncode, set(done.stderr.splitlines()[-1].split()) if done.stderr.strip() else set()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--help"], 0),
+        (["--version"], 0),
+        (["fuse", "--help"], 0),
+        (["train", "--help"], 0),
+        (["fuse", "--colour"], 2),
+        ([], 2),
+    ],
+)
+def test_help_and_usage_errors_import_nothing_heavy(arguments: list[str], code: int, tmp_path: Path) -> None:
+    got, heavy = _imported(arguments, tmp_path)
+    assert heavy == set()
+    assert got == code
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    code = f"import sys, tita_cli; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_missing_input_is_told_before_torch_is_imported(tmp_path: Path) -> None:
+    """A typing error in a file name must not cost the seconds that torch takes to import."""
+    got, heavy = _imported(["fuse", "a.png", "b.png", "-o", "out.png"], tmp_path)
+    assert got == 3
+    assert "torch" not in heavy

@@ -1,0 +1,46 @@
+"""What several rooms' tests share: a tiny network on disk, small pictures of one scene."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tita-lite of 8 channels with random weights: fuses, though to no one's joy."""
+    import torch
+
+    from tita_cli.network import NetworkConfig, build_network
+    from tita_cli.network.checkpoint import save_network
+
+    torch.manual_seed(7)
+    config = NetworkConfig.from_name("tita-lite", dim=8, heads=2, extract=2, fuse=(2,), reconstruct=2)
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    save_network(path, build_network(config).state_dict(), config, {"recipe": "random"})
+    return path
+
+
+@pytest.fixture
+def picture_file(tmp_path: Path) -> Callable[..., Path]:
+    """``picture_file("a.png", color=True, size=(40, 56), seed=1)`` writes a smooth random picture: its path."""
+
+    def write(name: str, *, color: bool = True, size: tuple[int, int] = (40, 56), seed: int = 0, **save: Any) -> Path:
+        import cv2
+
+        rng = np.random.default_rng(seed)
+        noise = rng.random((*size, 3 if color else 1), dtype=np.float32)
+        smooth = cv2.GaussianBlur(noise, (0, 0), 2).reshape(*size, -1)
+        smooth = (smooth - smooth.min()) / (smooth.max() - smooth.min())
+        pixels = (smooth * 255).astype(np.uint8)
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels if color else pixels[..., 0]).save(path, **save)
+        return path
+
+    return write
