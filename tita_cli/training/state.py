@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import pickle
+import struct
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,13 +34,15 @@ def save_state(folder: Path, state: Mapping[str, Any], *, keep: int) -> None:
 
 def load_state(path: Path) -> dict[str, Any]:
     """Read a state. Raises ``TrainingError`` for a file that is missing, damaged, foreign or holds more than values."""
+    if path.is_file() and not zipfile.is_zipfile(path):
+        raise TrainingError(f"{path}: not a training state, or damaged")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise TrainingError(f"{path}: no such state", hint="leave out --resume to start a new run") from error
     except pickle.UnpicklingError as error:
         raise TrainingError(f"{path}: refused, because it holds more than tensors and plain values") from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, IndexError) as error:
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, IndexError, struct.error) as error:
         raise TrainingError(f"{path}: not a training state, or damaged") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT or any(key not in state for key in _NEEDED):
         raise TrainingError(f"{path}: not a training state of tita", hint=f"a run folder holds {LAST}")

@@ -36,6 +36,10 @@ class TaskReport:
     terms: dict[str, Tensor]
     oaf: Tensor
 
+    def detached(self) -> TaskReport:
+        """Without the graph behind the terms, which would hold a step's memory."""
+        return TaskReport({name: term.detach() for name, term in self.terms.items()}, self.oaf)
+
 
 @dataclass(frozen=True, slots=True)
 class StepReport:
@@ -101,6 +105,7 @@ class Trainer:
         totals = torch.stack([reports[task].terms["total"] for task in self.tasks])
         losses = self.workers.mean(totals.detach().cpu())
         norm = self._descend(totals, losses) if bool(torch.isfinite(losses).all()) else None
+        reports = {task: report.detached() for task, report in reports.items()}
         if norm is None or not bool(torch.isfinite(norm)):
             reason = self._skip(step, reports, norm)
             return StepReport(step, rate, pixels, reports, skipped=reason)
