@@ -8,12 +8,17 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, WebPImagePlugin, features  # noqa: F401  WebP registers itself when it is imported
+from PIL import AvifImagePlugin, Image, WebPImagePlugin, features  # noqa: F401  plug-ins register on import
 from PIL.ImageFile import ImageFile
 
+from tita_cli.images.profile import cmyk_to_rgb, profile_space
 from tita_cli.images.samples import Samples
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "PPM", "GIF")
+# Pillow's names and ours. No format that starts another program (EPS) or that only Windows wrote.
+_FORMATS = {
+    "JPEG": "jpeg", "MPO": "jpeg", "PNG": "png", "WEBP": "webp", "BMP": "bmp", "DIB": "bmp", "PPM": "pnm",
+    "GIF": "gif", "AVIF": "avif", "HEIF": "heic",
+}  # fmt: skip
 _ORIENTATION = 0x0112
 _opening = threading.Lock()
 
@@ -23,33 +28,36 @@ def open_raster(stream: BinaryIO) -> ImageFile:
 
     :raises PIL.UnidentifiedImageError: no format of ours.
     """
-    formats = list(_FORMATS)
-    if features.check("avif"):
-        from PIL import AvifImagePlugin  # noqa: F401  registers itself
-
-        formats.append("AVIF")
     if find_spec("pillow_heif") is not None:
         import pillow_heif
 
         pillow_heif.register_heif_opener()
-        formats.append("HEIF")
     with _opening:
         # Pillow's own bound is a global of the process, lower than ours, and would warn on stderr.
         bound, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            return Image.open(stream, formats=formats)
+            Image.preinit()
+            return Image.open(stream, formats=[name for name in _FORMATS if name in Image.OPEN])
         finally:
             Image.MAX_IMAGE_PIXELS = bound
 
 
-def decode_raster(image: ImageFile, stream: BinaryIO) -> Samples:
+def decode_raster(image: ImageFile, stream: BinaryIO, name: str) -> Samples:
     """Decode what :func:`open_raster` opened from ``stream``, in the depth that it has."""
-    data, white = _deep_samples(image, stream) or (_flat_samples(image), 255.0)
-    orientation = int(image.getexif().get(_ORIENTATION, 1))
-    info = image.info
+    info, notes = image.info, []
+    icc = info.get("icc_profile")
+    if image.mode == "CMYK":
+        if profile_space(icc) != "CMYK":
+            notes.append(f"{name}: is CMYK without a profile, its colours are approximate")
+        data, white, deep, icc = cmyk_to_rgb(np.asarray(image), icc), 65535.0, False, None
+    else:
+        samples = _deep_samples(image, stream)
+        deep = samples is not None
+        data, white = samples or (np.asarray(image.convert(_plain_mode(image))), 255.0)
     return Samples(
-        data if data.ndim == 3 else data[..., None], white, depth=16 if white > 255 else 8, orientation=orientation,
-        exif=info.get("exif"), icc=info.get("icc_profile"), xmp=info.get("xmp"),
+        data if data.ndim == 3 else data[..., None], _FORMATS[str(image.format)], white, depth=16 if deep else 8,
+        orientation=int(image.getexif().get(_ORIENTATION, 1)),
+        exif=info.get("exif"), icc=icc, xmp=info.get("xmp"), notes=tuple(notes),
     )  # fmt: skip
 
 
@@ -60,26 +68,20 @@ def _deep_samples(image: ImageFile, stream: BinaryIO) -> tuple[npt.NDArray[Any],
         import imagecodecs
 
         return imagecodecs.png_decode(_content(stream)), 65535.0
-    if image.format == "PPM" and image.mode == "RGB" and isinstance(layout, tuple) and layout[1] > 255:
+    if image.format == "PPM" and (image.mode == "I" or (isinstance(layout, tuple) and layout[1] > 255)):
         import cv2
 
-        bgr: npt.NDArray[Any] | None = cv2.imdecode(np.frombuffer(_content(stream), np.uint8), cv2.IMREAD_UNCHANGED)
-        if bgr is None:
+        data: npt.NDArray[Any] | None = cv2.imdecode(np.frombuffer(_content(stream), np.uint8), cv2.IMREAD_UNCHANGED)
+        if data is None:
             raise ValueError("its samples are cut short")
-        return bgr[..., ::-1], float(layout[1])
-    if image.mode.startswith("I"):  # grey PNM: Pillow has stretched it to 16 bits
-        return np.asarray(image), 65535.0
+        white = float(layout[1]) if isinstance(layout, tuple) else 65535.0
+        return data if data.ndim == 2 else data[..., ::-1], white
     return None
 
 
 def _content(stream: BinaryIO) -> bytes:
     stream.seek(0)
     return stream.read()
-
-
-def _flat_samples(image: Image.Image) -> npt.NDArray[Any]:
-    """The image as 8-bit grey or colour, with alpha where it has any."""
-    return np.asarray(image.convert(_plain_mode(image)))
 
 
 def _plain_mode(image: Image.Image) -> str:

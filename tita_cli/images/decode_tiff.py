@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 import tifffile
+from tifffile import EXTRASAMPLE, PHOTOMETRIC
 
 from tita_cli.errors import InputError
 from tita_cli.images.picture import Depth
+from tita_cli.images.profile import cmyk_to_rgb, profile_space
 from tita_cli.images.samples import Samples
+from tita_cli.images.tiff_exif import read_tiff_exif
 
-_GREY = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE)
-_COLOR = (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
-_ALPHA = (tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA)
+# Samples a pixel, alpha apart, by what they mean.
+_CHANNELS = {
+    PHOTOMETRIC.MINISBLACK: 1,
+    PHOTOMETRIC.MINISWHITE: 1,
+    PHOTOMETRIC.PALETTE: 1,
+    PHOTOMETRIC.RGB: 3,
+    PHOTOMETRIC.YCBCR: 3,
+    PHOTOMETRIC.SEPARATED: 4,
+}
+_MOST_EXTRAS = 4
+_ORIENTATION, _XMP, _ICC = 274, 700, 34675
 
 
 def decode_tiff(stream: BinaryIO, name: str, page: int | None, check_size: Callable[[int, int], None]) -> Samples:
@@ -26,48 +38,58 @@ def decode_tiff(stream: BinaryIO, name: str, page: int | None, check_size: Calla
     :raises InputError: no such page, or samples of a kind that is no picture.
     """
     with tifffile.TiffFile(stream) as file:
-        if page is not None and page >= len(file.pages):
-            raise InputError(f"{name}: has {len(file.pages)} pages, not page {page}", hint="--page counts from 0")
+        count = len(file.pages)
+        if page is not None and page >= count:
+            raise InputError(
+                f"{name}: has {count} page{'s' * (count > 1)}, not page {page}", hint="--page counts from 0"
+            )
         chosen = file.pages[page or 0].aspage()
         check_size(chosen.imagewidth, chosen.imagelength)
-        notes: tuple[str, ...] = ()
-        if page is None and len(file.pages) > 1:
-            notes = (f"{name}: has {len(file.pages)} pages, page 0 is read (--page chooses another)",)
-        return _decode_page(chosen, name, notes)
+        if chosen.is_tiled:
+            check_size(chosen.tilewidth, chosen.tilelength)
+        samples = replace(_decode_page(chosen, name), exif=read_tiff_exif(stream, chosen), xmp=_tag(chosen, _XMP))
+        if page is None and count > 1:
+            note = f"{name}: has {count} pages, page 0 is read (--page chooses another)"
+            samples = replace(samples, notes=(*samples.notes, note))
+        return samples
 
 
-def _decode_page(page: tifffile.TiffPage, name: str, notes: tuple[str, ...]) -> Samples:
-    data = _channels_last(page, name)
-    black, white, depth = _range(page, data.dtype)
-    extras = page.extrasamples
-    colors = data.shape[2] - len(extras)
-    premultiplied = False
-    if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
-        data, white, depth = _looked_up(page, data), 65535.0, 16
-    elif not (page.photometric in _GREY and colors == 1) and not (page.photometric in _COLOR and colors == 3):
-        kind = getattr(page.photometric, "name", str(page.photometric)).lower()
+def _decode_page(page: tifffile.TiffPage, name: str) -> Samples:
+    photometric, extras = page.photometric, page.extrasamples
+    channels = _CHANNELS.get(photometric, 0)
+    flat = page.axes in ("YX", "YXS", "SYX") and len(extras) <= _MOST_EXTRAS
+    if not flat or page.samplesperpixel != channels + len(extras):
+        kind = getattr(photometric, "name", str(photometric)).lower()
         raise InputError(
-            f"{name}: a TIFF page of kind {kind} with {data.shape[2]} samples a pixel is no grey or colour picture",
+            f"{name}: a TIFF page of kind {kind} and axes {page.axes} is no grey or colour picture",
             hint="develop the raw file first" if kind == "cfa" else "export it as grey or RGB",
         )
-    elif extras:
-        with_alpha = extras[0] in _ALPHA
-        data = data[..., : colors + with_alpha]
-        premultiplied = extras[0] == tifffile.EXTRASAMPLE.ASSOCALPHA
-        if not with_alpha or len(extras) > 1:
-            notes += (f"{name}: samples beyond colour and alpha are ignored",)
-    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
-        black, white = white, black
+    data = _channels_last(page)
+    black, white, depth = _range(page, data.dtype)
+    icc, notes = _tag(page, _ICC), []
+    has_alpha = bool(extras) and extras[0] in (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
+    if len(extras) > has_alpha:
+        notes.append(f"{name}: samples beyond colour and alpha are ignored")
+    color, alpha = data[..., :channels], data[..., channels : channels + has_alpha]
+    if photometric == PHOTOMETRIC.MINISWHITE:
+        color = color.dtype.type(black + white) - color
+    elif photometric == PHOTOMETRIC.PALETTE:
+        color, white, depth = _looked_up(page, color)
+        alpha = alpha[..., :0]  # an index beside an alpha: no program writes that
+    elif photometric == PHOTOMETRIC.SEPARATED:
+        if profile_space(icc) != "CMYK":
+            notes.append(f"{name}: is CMYK without a profile, its colours are approximate")
+        alpha = alpha.astype(np.uint16) * (65535 // int(white))
+        color, white, icc = cmyk_to_rgb(color, icc), 65535.0, None
     return Samples(
-        data, white, black, depth, premultiplied=premultiplied,
-        orientation=_tag(page, 274) or 1, icc=_tag(page, 34675), xmp=_tag(page, 700), notes=notes,
+        np.concatenate([color, alpha], axis=2) if has_alpha else color, "tiff", white, black, depth,
+        premultiplied=has_alpha and extras[0] == EXTRASAMPLE.ASSOCALPHA,
+        orientation=_tag(page, _ORIENTATION) or 1, icc=icc, notes=tuple(notes),
     )  # fmt: skip
 
 
-def _channels_last(page: tifffile.TiffPage, name: str) -> npt.NDArray[Any]:
+def _channels_last(page: tifffile.TiffPage) -> npt.NDArray[Any]:
     """The page's samples as H×W×C."""
-    if page.axes not in ("YX", "YXS", "SYX"):
-        raise InputError(f"{name}: a TIFF volume ({page.axes}) is no picture", hint="export one plane of it")
     data: npt.NDArray[Any] = page.asarray()
     if page.axes == "SYX":
         return np.moveaxis(data, 0, -1)
@@ -86,12 +108,17 @@ def _range(page: tifffile.TiffPage, kind: np.dtype[Any]) -> tuple[float, float, 
     return 0.0, float(2**bits - 1), depth
 
 
-def _looked_up(page: tifffile.TiffPage, data: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Palette indices as the 16-bit colours of the page's own table, grey where all of them are."""
+def _looked_up(page: tifffile.TiffPage, indices: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], float, Depth]:
+    """The colours of the page's own table, grey where all of them are, with their white and depth."""
     table = np.asarray(page.colormap)
     if (table == table[:1]).all():
         table = table[:1]
-    return np.moveaxis(table[:, data[..., 0]], 0, -1)
+    # The table has 16 bits; nearly all of them hold 8-bit colours, repeated or shifted.
+    repeated, shifted = not (table % 257).any(), not (table % 256).any()
+    if repeated or shifted:
+        table = (table // (257 if repeated else 256)).astype(np.uint8)
+    colors = np.moveaxis(table[:, indices[..., 0]], 0, -1)
+    return (colors, 255.0, 8) if repeated or shifted else (colors, 65535.0, 16)
 
 
 def _tag(page: tifffile.TiffPage, code: int) -> Any:

@@ -1,4 +1,4 @@
-"""Encoding to bytes: PNG through libpng (imagecodecs), which keeps 16 bits; JPEG, WebP and BMP through Pillow."""
+"""Encoding to bytes: PNG through libpng (imagecodecs), which keeps 16 bits; JPEG, WebP, AVIF and BMP through Pillow."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ def encode_raster(
     if format_name == "webp":
         lossy = {"lossless": True, "exact": True, "quality": 50} if quality is None else {"quality": quality}
         return _save(samples, "WEBP", **lossy, **_blocks(metadata)), []
+    if format_name == "avif":
+        options = {"quality": quality or 90, "subsampling": "4:4:4", "autotiling": False}
+        return _save(samples, "AVIF", **options, **_blocks(metadata)), []
     return _save(samples, "BMP"), []
 
 

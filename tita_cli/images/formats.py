@@ -9,39 +9,48 @@ from pathlib import PurePath
 from tita_cli.errors import OutputError
 from tita_cli.images.picture import Depth
 
+_UNLIMITED = 2**31 - 1
+_ALL_METADATA = frozenset({"exif", "icc", "xmp"})
+
 
 @dataclass(frozen=True, slots=True)
 class Format:
     """What a format can hold.
 
-    ``depths``: bits a sample, rising. ``grey``, ``alpha``: whether it has one-channel pictures, and transparency.
-    ``metadata``: whether EXIF, ICC, XMP and so the provenance fit. ``exact``: whether samples come back as written.
-    ``max_side``: its limit for width and height.
+    ``depths``: bits a sample, rising; 32 is float. ``grey``, ``alpha``: whether it has one-channel pictures, and
+    transparency. ``metadata``: which blocks fit; the provenance goes with ``xmp``. ``lossy``: samples come back only
+    nearly as written. ``max_side``: its limit for width and height.
     """
 
     name: str
     title: str
     extensions: tuple[str, ...]
     depths: tuple[Depth, ...]
-    grey: bool
-    alpha: bool
-    metadata: bool
-    exact: bool
-    max_side: int
+    grey: bool = True
+    alpha: bool = True
+    metadata: frozenset[str] = frozenset()
+    lossy: bool = False
+    max_side: int = _UNLIMITED
 
-
-_UNLIMITED = 2**31 - 1
 
 FORMATS = {
     entry.name: entry
     for entry in (
-        Format("png", "PNG", (".png",), (8, 16), True, True, True, True, _UNLIMITED),
-        Format("jpeg", "JPEG", (".jpg", ".jpeg", ".jpe"), (8,), True, False, True, False, 65_500),
-        Format("tiff", "TIFF", (".tif", ".tiff"), (8, 16, 32), True, True, True, True, _UNLIMITED),
-        Format("webp", "WebP", (".webp",), (8,), False, True, True, True, 16_383),
-        Format("bmp", "BMP", (".bmp",), (8,), True, False, False, True, 65_535),
+        Format("png", "PNG", (".png",), (8, 16), metadata=_ALL_METADATA),
+        Format("tiff", "TIFF", (".tif", ".tiff"), (8, 16, 32), metadata=_ALL_METADATA),
+        Format(
+            "jpeg", "JPEG", (".jpg", ".jpeg", ".jpe"), (8,),
+            alpha=False, metadata=_ALL_METADATA, lossy=True, max_side=65_500,
+        ),
+        Format("webp", "WebP", (".webp",), (8,), grey=False, metadata=_ALL_METADATA, max_side=16_383),
+        Format("avif", "AVIF", (".avif",), (8,), grey=False, metadata=_ALL_METADATA, lossy=True, max_side=65_535),
+        Format("bmp", "BMP", (".bmp",), (8,), alpha=False),
+        Format("pnm", "PNM", (".ppm", ".pgm", ".pnm"), (8, 16), alpha=False),
+        Format("pfm", "PFM", (".pfm",), (32,), alpha=False),
+        Format("hdr", "Radiance HDR", (".hdr",), (32,), grey=False, alpha=False, lossy=True),
+        Format("exr", "OpenEXR", (".exr",), (32,), metadata=frozenset({"xmp"})),
     )
-}
+}  # fmt: skip
 
 
 def choose_format(target: str | os.PathLike[str] | None, format_name: str | None = None) -> Format:

@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from tita_cli.images.provenance import Provenance
+
 FloatArray: TypeAlias = npt.NDArray[np.float32]
 Depth: TypeAlias = Literal[8, 16, 32]
 
@@ -16,12 +18,14 @@ Depth: TypeAlias = Literal[8, 16, 32]
 class Metadata:
     """What a file says about its picture beside the pixels. Raw blocks, as the libraries hand them over.
 
-    ``exif`` has its orientation tag reset to 1, because reading applies it to the pixels.
+    ``exif`` is a bare TIFF structure, with its orientation tag reset to 1 because reading applies it to the pixels.
+    ``provenance``: how the picture was fused, where it was; it is read from ``xmp`` and written into it.
     """
 
     exif: bytes | None = None
     icc: bytes | None = None
     xmp: bytes | None = None
+    provenance: Provenance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,8 @@ class Picture:
     ``alpha``: H×W float32 in 0..1, or None where the file has none (opaque everywhere).
     ``depth``: bits a sample of the file: 8, 16 (any integer deeper than 8 bits) or 32 (float).
     ``name``: what messages call it: the path as the user gave it, or ``<stdin>``.
+    ``format``: what it was read from, as ``tita_cli.images.formats`` calls it.
+    ``levels``: the values of the file, in its own units (counts, degrees), that became 0 and 1.
     ``notes``: what reading could not keep or had to guess, one line each, for the user.
     """
 
@@ -40,6 +46,8 @@ class Picture:
     depth: Depth = 8
     name: str = "<memory>"
     metadata: Metadata = field(default_factory=Metadata)
+    format: str | None = None
+    levels: tuple[float, float] = (0.0, 1.0)
     notes: tuple[str, ...] = ()
 
     @property

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from tita_cli.errors import InputError
 from tita_cli.images.picture import Picture
 from tita_cli.images.samples import Samples
+
+CheckSize = Callable[[int, int], None]
 
 MAX_PIXELS = 2**28
 """The largest picture that is decoded unless the caller allows more: 268 megapixels, 3.2 GB as float RGB."""
@@ -46,9 +49,7 @@ def _decode(stream: BinaryIO, name: str, page: int | None, max_pixels: int) -> S
         stream.seek(0)
         if not head:
             raise InputError(f"{name}: is empty")
-        if head.startswith(_TIFF_SIGNATURES):
-            return _decode_tiff(stream, name, page, max_pixels)
-        return _decode_raster(stream, name, page, max_pixels)
+        return _decoder(head)(stream, name, page, partial(check_bounds, name=name, max_pixels=max_pixels))
     except (InputError, MemoryError):
         raise
     except UnidentifiedImageError as error:
@@ -60,23 +61,35 @@ def _decode(stream: BinaryIO, name: str, page: int | None, max_pixels: int) -> S
         raise InputError(f"{name}: cannot be decoded, it is damaged or truncated ({error})") from error
 
 
-def _decode_raster(stream: BinaryIO, name: str, page: int | None, max_pixels: int) -> Samples:
+def _decoder(head: bytes) -> Callable[[BinaryIO, str, int | None, CheckSize], Samples]:
+    """Which decoder the first bytes of a file ask for. Extensions lie too often to be asked."""
+    from tita_cli.images import decode_light
+
+    if head.startswith(_TIFF_SIGNATURES):
+        from tita_cli.images.decode_tiff import decode_tiff
+
+        return decode_tiff
+    if head.startswith(decode_light.EXR_SIGNATURE):
+        return lambda stream, name, _, check_size: decode_light.decode_exr(stream, name, check_size)
+    if head.startswith(decode_light.RADIANCE_SIGNATURES):
+        return lambda stream, _name, _, check_size: decode_light.decode_radiance(stream, check_size)
+    if head.startswith(decode_light.PFM_SIGNATURES):
+        return lambda stream, _name, _, check_size: decode_light.decode_pfm(stream, check_size)
+    return _decode_raster
+
+
+def _decode_raster(stream: BinaryIO, name: str, page: int | None, check_size: CheckSize) -> Samples:
     from tita_cli.images.decode_raster import decode_raster, open_raster
 
     with open_raster(stream) as image:
-        check_bounds(image.width, image.height, name, max_pixels)
+        check_size(image.width, image.height)
+        frames = int(getattr(image, "n_frames", 1)) if page else 1
+        if page and page >= frames:
+            held = f"{frames} pages" if frames > 1 else "one page"
+            raise InputError(f"{name}: has {held}, not page {page}", hint="--page counts from 0")
         if page:
-            frames = getattr(image, "n_frames", 1)
-            if page >= frames:
-                raise no_such_page(name, page, frames)
             image.seek(page)
-        return decode_raster(image, stream)
-
-
-def _decode_tiff(stream: BinaryIO, name: str, page: int | None, max_pixels: int) -> Samples:
-    from tita_cli.images.decode_tiff import decode_tiff
-
-    return decode_tiff(stream, name, page, lambda width, height: check_bounds(width, height, name, max_pixels))
+        return decode_raster(image, stream, name)
 
 
 def check_bounds(width: int, height: int, name: str, max_pixels: int) -> None:
@@ -93,12 +106,6 @@ def check_bounds(width: int, height: int, name: str, max_pixels: int) -> None:
             f"{name}: {width}×{height} is {width * height / 1e6:.0f} megapixels, {max_pixels / 1e6:.0f} are allowed",
             hint="if the file is to be trusted and memory suffices, --max-pixels allows more",
         )
-
-
-def no_such_page(name: str, page: int, count: int) -> InputError:
-    """The error for a page that the file does not have."""
-    held = "one page, page 0" if count == 1 else f"pages 0 to {count - 1}"
-    return InputError(f"{name}: has {held}, not page {page}", hint="--page counts from 0")
 
 
 def _name(source: str | os.PathLike[str] | BinaryIO) -> str:

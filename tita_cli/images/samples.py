@@ -10,22 +10,27 @@ import numpy.typing as npt
 
 from tita_cli.images.metadata import upright_exif, upright_xmp
 from tita_cli.images.picture import Depth, FloatArray, Metadata, Picture
+from tita_cli.images.provenance import find_provenance
+from tita_cli.images.transfer import encode_srgb
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
     """The samples of one image as stored, H×W×C of any dtype, C = 1, 2, 3 or 4; 2 and 4 have alpha last.
 
-    ``black`` and ``white``: the values that become 0 and 1. ``orientation``: EXIF's 1..8, not yet applied.
-    ``premultiplied``: colour was multiplied by alpha. ``notes``: what could not be kept, for the user.
+    ``format``: what the file is. ``black`` and ``white``: the values that become 0 and 1. ``orientation``: EXIF's
+    1..8, not yet applied. ``premultiplied``: colour was multiplied by alpha. ``linear``: samples are light rather than
+    display values. ``notes``: what could not be kept, for the user.
     """
 
     data: npt.NDArray[Any]
+    format: str
     white: float
     black: float = 0.0
     depth: Depth = 8
     orientation: int = 1
     premultiplied: bool = False
+    linear: bool = False
     exif: bytes | None = None
     icc: bytes | None = None
     xmp: bytes | None = None
@@ -33,28 +38,44 @@ class Samples:
 
     def to_picture(self, name: str) -> Picture:
         """Turn upright, and scale to float: the only copy of the samples that is made."""
-        data = _upright(self.data, self.orientation)
-        channels = data.shape[2]
-        scaled = self._scaled(data)
-        pixels, alpha = scaled, None
-        if channels in (2, 4):
-            pixels = np.ascontiguousarray(scaled[..., :-1])
-            alpha = np.clip(scaled[..., -1], 0, 1)
+        pixels, notes = _scaled(_upright(self.data, self.orientation), self.black, self.white), self.notes
+        alpha = None
+        if pixels.shape[2] in (2, 4):
+            alpha = np.clip(pixels[..., -1], 0, 1)
+            pixels = np.ascontiguousarray(pixels[..., :-1])
             if self.premultiplied:
                 np.divide(pixels, alpha[..., None], out=pixels, where=alpha[..., None] > 0)
-        metadata = Metadata(upright_exif(self.exif), self.icc, upright_xmp(self.xmp))
-        return Picture(pixels, alpha, self.depth, name, metadata, notes=self.notes)
+        if self.data.dtype.kind == "f" and not np.isfinite(pixels).all():
+            alpha = _hide_undefined(pixels, alpha)
+            notes += (f"{name}: holds values that are no numbers, they count as transparent",)
+        if self.linear:
+            pixels = encode_srgb(pixels)
+        metadata = Metadata(upright_exif(self.exif), self.icc, upright_xmp(self.xmp), find_provenance(self.xmp))
+        levels = (self.black, self.white)
+        return Picture(pixels, alpha, self.depth, name, metadata, self.format, levels, notes)
 
-    def _scaled(self, data: npt.NDArray[Any]) -> FloatArray:
-        if data.dtype == np.bool_:
-            data = data.view(np.uint8)
-        scaled = np.empty(data.shape, np.float32)
-        if self.black == 0.0:
-            np.divide(data, np.asarray(self.white, scaled.dtype), out=scaled, dtype=scaled.dtype, casting="same_kind")
-        else:
-            np.subtract(data, self.black, out=scaled, casting="same_kind")
-            scaled /= np.float32(self.white - self.black)
-        return scaled
+
+def _scaled(data: npt.NDArray[Any], black: float, white: float) -> FloatArray:
+    """``data`` as float32 with ``black`` at 0 and ``white`` at 1."""
+    scaled = np.empty(data.shape, np.float32)
+    if black == 0:
+        values = data.view(np.uint8) if data.dtype == np.bool_ else data
+        np.divide(values, np.float32(white), out=scaled, dtype=np.float32, casting="same_kind")
+    else:
+        scaled[...] = (data - black) / (white - black)  # in float64: integers of 32 bits may need it
+    return scaled
+
+
+def _hide_undefined(pixels: FloatArray, alpha: FloatArray | None) -> FloatArray:
+    """Make what is no number black and transparent, and the infinite the largest finite value, in place."""
+    undefined = np.isnan(pixels).any(axis=2)
+    finite = pixels[np.isfinite(pixels)]
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
+    np.nan_to_num(pixels, copy=False, nan=0.0, neginf=low, posinf=high)
+    pixels[undefined] = 0
+    visible = np.ones(undefined.shape, np.float32) if alpha is None else alpha
+    visible[undefined] = 0
+    return visible
 
 
 def _upright(data: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:

@@ -12,8 +12,12 @@ import numpy.typing as npt
 
 from tita_cli.errors import OutputError
 from tita_cli.images.atomic import atomic_output, check_writable
+from tita_cli.images.encode_light import check_exr_library
 from tita_cli.images.formats import Format, choose_depth, choose_format
-from tita_cli.images.picture import Depth, FloatArray, Picture
+from tita_cli.images.metadata import sized_exif
+from tita_cli.images.picture import Depth, FloatArray, Metadata, Picture
+from tita_cli.images.profile import profile_space
+from tita_cli.images.provenance import add_provenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +31,23 @@ class Written:
 
 
 def check_output(
-    target: str | os.PathLike[str],
+    target: str | os.PathLike[str] | None,
     *,
-    format_name: str | None = None,
+    format: str | None = None,
     depth: Depth | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Refuse before any work what :func:`write_picture` would refuse after it.
+    """Refuse before any work what :func:`write_picture` would refuse after it; None is a stream.
 
     :raises OutputError: as :func:`write_picture`, as far as that can be known without a picture.
     """
-    entry = choose_format(target, format_name)
-    choose_depth(entry, depth or 8, demanded=depth is not None, name=os.fspath(target))
-    check_writable(target, overwrite)
+    name = "<stdout>" if target is None else os.fspath(target)
+    entry = choose_format(target, format)
+    choose_depth(entry, depth or 8, demanded=depth is not None, name=name)
+    if entry.name == "exr":
+        check_exr_library(name)
+    if target is not None:
+        check_writable(target, overwrite)
 
 
 def write_picture(
@@ -53,16 +61,19 @@ def write_picture(
 ) -> Written:
     """Write ``picture`` to a file or a binary stream; the same picture gives the same bytes.
 
-    ``format``: by the extension where None, PNG for a stream. ``depth``: the picture's own where None, or the deepest
+    ``format``: by the extension where None, PNG for a stream. ``depth``: the picture's own where None, or the nearest
     that the format has. ``quality``: 1..100 for JPEG (95) and AVIF (90), and makes WebP lossy. Values outside 0..1 are
     clipped, except by float formats. What the format cannot hold is left out and named in the result's ``notes``.
 
     :raises OutputError: an unknown format, a ``depth`` that it does not have, a picture larger than it allows, or a
         file that cannot be written.
     """
-    name = os.fspath(target) if isinstance(target, (str, os.PathLike)) else "<stdout>"
-    entry = choose_format(target if isinstance(target, (str, os.PathLike)) else None, format)
+    path = target if isinstance(target, (str, os.PathLike)) else None
+    name = "<stdout>" if path is None else os.fspath(path)
+    entry = choose_format(path, format)
     used = choose_depth(entry, depth or picture.depth, demanded=depth is not None, name=name)
+    if entry.name == "exr":
+        check_exr_library(name)
     if max(picture.width, picture.height) > entry.max_side:
         raise OutputError(f"{name}: {picture.size} is more than {entry.title} holds, {entry.max_side} pixels a side")
     notes = _losses(picture, entry, used)
@@ -82,28 +93,64 @@ def _losses(picture: Picture, entry: Format, used: Depth) -> list[str]:
     if picture.alpha is not None and not entry.alpha:
         notes.append(f"{entry.title} holds no transparency, the picture is laid over black")
     metadata = picture.metadata
-    if not entry.metadata and (metadata.exif or metadata.icc or metadata.xmp):
-        notes.append(f"{entry.title} holds no metadata, it is left out")
+    blocks: list[tuple[str, str, object]] = [
+        ("exif", "EXIF", metadata.exif),
+        ("icc", "ICC profile", metadata.icc),
+        ("xmp", "XMP" if metadata.xmp else "provenance", metadata.xmp or metadata.provenance),
+    ]
+    lost = [title for kind, title, block in blocks if block and kind not in entry.metadata]
+    if lost:
+        notes.append(f"{entry.title} holds no {', '.join(lost)}: left out")
     return notes
 
 
 def _encode(picture: Picture, entry: Format, depth: Depth, quality: int | None, stream: BinaryIO) -> list[str]:
-    samples = _samples(picture, entry, depth)
+    """Write into ``stream``; what turned out not to fit."""
+    samples, metadata = _samples(picture, entry, depth), _fitted(picture, entry)
     if entry.name == "tiff":
         from tita_cli.images.encode_tiff import encode_tiff
 
-        if stream.seekable():
-            encode_tiff(samples, picture.metadata, stream)
-        else:
-            buffer = io.BytesIO()
-            encode_tiff(samples, picture.metadata, buffer)
-            stream.write(buffer.getbuffer())
+        # Directories are entered and tags patched behind the writer's back, so a pipe gets the finished file.
+        direct = stream.seekable() and stream.readable()
+        file = stream if direct else io.BytesIO()
+        encode_tiff(samples, metadata, file)
+        if isinstance(file, io.BytesIO) and not direct:
+            stream.write(file.getbuffer())
         return []
-    from tita_cli.images.encode_raster import encode_raster
-
-    content, notes = encode_raster(samples, picture.metadata, entry.name, quality)
+    content, notes = _content(samples, metadata, entry, quality)
     stream.write(content)
     return notes
+
+
+def _content(
+    samples: npt.NDArray[Any], metadata: Metadata, entry: Format, quality: int | None
+) -> tuple[bytes, list[str]]:
+    from tita_cli.images import encode_light
+
+    if entry.name == "exr":
+        return encode_light.encode_exr(samples, metadata), []
+    if entry.name == "hdr":
+        return encode_light.encode_radiance(samples), []
+    if entry.name in ("pnm", "pfm"):
+        color = ".ppm" if samples.shape[2] == 3 else ".pgm"
+        return encode_light.encode_map(samples, ".pfm" if entry.name == "pfm" else color), []
+    from tita_cli.images.encode_raster import encode_raster
+
+    return encode_raster(samples, metadata, entry.name, quality)
+
+
+def _fitted(picture: Picture, entry: Format) -> Metadata:
+    """The blocks that the format holds, true of this picture: its size in the EXIF, its provenance in the XMP."""
+    own, held = picture.metadata, entry.metadata
+    xmp = add_provenance(own.xmp, own.provenance) if own.provenance else own.xmp
+    exif = sized_exif(own.exif, picture.width, picture.height) if own.exif else None
+    space = "RGB" if picture.is_color or not entry.grey else "GRAY"
+    return Metadata(
+        exif=exif if "exif" in held else None,
+        # A profile for other samples than these would be refused by readers, or worse, be believed.
+        icc=own.icc if "icc" in held and own.icc and profile_space(own.icc) == space else None,
+        xmp=xmp if "xmp" in held else None,
+    )
 
 
 def _samples(picture: Picture, entry: Format, depth: Depth) -> npt.NDArray[Any]:
