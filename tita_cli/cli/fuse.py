@@ -70,7 +70,7 @@ def command(
     if align != "none":
         raise UsageError(f"--align {align}: only none is known")
     if output != PIPE:
-        check_output(output, format_name=file_format, overwrite=force)
+        check_output(output, format=file_format, overwrite=force)
     elif sys.stdout.isatty():
         raise UsageError("an image does not belong on a terminal", hint="-o FILE, or pipe the output")
     with results() as stdout:
