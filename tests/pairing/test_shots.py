@@ -114,7 +114,7 @@ def test_a_burst_that_is_no_whole_number_of_brackets_is_an_error_that_shows_the_
     with pytest.raises(MismatchError) as caught:
         pair_folder(tmp_path)
     assert all(f"x{number}.jpg" in caught.value.message for number in range(4))
-    assert "--size" in (caught.value.hint or "")
+    assert "--stack" in (caught.value.hint or "")
 
 
 def test_a_bracket_size_that_the_burst_contradicts_is_refused(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def pair_folder(
     if wishes.words and rule not in (None, "folders", "names"):
         raise UsageError(f"--pair names words in folders or files, which --by {rule} does not look at")
     if wishes.size is not None and (wishes.words or rule in ("folders", "names", "scenes")):
-        raise UsageError("--size is for stacks: --by exposure, numbers or burst")
+        raise UsageError("--stack is for stacks: --by exposure, numbers or burst")
     scan = scan_folder(root, exclude=exclude)
     plan = _Finder(root, scan.images, wishes).find(rule)
     # Files that are told apart by nothing but a word or a number, in the root: the whole folder is the scene.

@@ -38,7 +38,7 @@ def pair_numbers(images: Sequence[Image], size: int | None = None) -> Plan:
         if size is None and len(runs) > 1:
             raise MismatchError(
                 f"{folder / (before + '…' + after)}: the numbers have gaps: {_spans(runs)}",
-                hint="--size N cuts each run into stacks of N, --by scenes takes each folder as one; or a manifest",
+                hint="--stack N cuts each run into stacks of N, --by scenes takes each folder as one; or a manifest",
             )
         for run in runs:
             stem = (before + after).rstrip(SEPARATORS)
@@ -87,12 +87,12 @@ def _cut(run: Run, size: int | None, name: str, groups: list[Group], leftovers: 
             groups.append(Group(name, tuple(paths), "numbered without a gap"))
         return
     if len(paths) < size:
-        leftovers.extend(Leftover(path, f"a run of {len(paths)}, shorter than --size {size}") for path in paths)
+        leftovers.extend(Leftover(path, f"a run of {len(paths)}, shorter than --stack {size}") for path in paths)
         return
     if len(paths) % size:
         raise MismatchError(
             f"{len(paths)} images in a row cannot be cut into stacks of {size}: {paths[0]} … {paths[-1]}",
-            hint="give another --size, or a manifest",
+            hint="give another --stack, or a manifest",
         )
     for start in range(0, len(paths), size):
         first = run[start][1]

@@ -107,7 +107,7 @@ def _cut(burst: Burst, size: int | None) -> list[Burst]:
     raise MismatchError(
         f"{burst[0].image.path.parent}: shots taken together that are no whole number of brackets"
         f"{f' of {size}' if size else ''} (stops): {shots}{more}",
-        hint="a smaller --gap may tell them apart, --size N says how many shots a bracket has; or give a manifest",
+        hint="a smaller --gap may tell them apart, --stack N says how many shots a bracket has; or give a manifest",
     )
 
 
@@ -142,6 +142,6 @@ def _chunks(burst: Burst, size: int) -> list[Burst]:
         raise MismatchError(
             f"{len(burst)} shots taken together cannot be cut into stacks of {size}: "
             f"{listing([burst[0].image.path, burst[-1].image.path])}",
-            hint="give another --size or --gap, or a manifest",
+            hint="give another --stack or --gap, or a manifest",
         )
     return [burst[start : start + size] for start in range(0, len(burst), size)]

@@ -1,0 +1,30 @@
+"""Fuse many groups of images: a plan becomes jobs, decoded, fused and encoded side by side, and a journal remembers."""
+
+from __future__ import annotations
+
+from tita_cli.batch.fuser import ApiFuser, Fuser, FuserOptions, Lane
+from tita_cli.batch.jobs import Job, make_jobs
+from tita_cli.batch.journal import History, Journal, Record, read_journal
+from tita_cli.batch.resume import Recipe, State, Task, judge_jobs
+from tita_cli.batch.runner import Summary, run_batch
+from tita_cli.batch.sizing import choose_sizes
+
+__all__ = [
+    "ApiFuser",
+    "Fuser",
+    "FuserOptions",
+    "History",
+    "Job",
+    "Journal",
+    "Lane",
+    "Recipe",
+    "Record",
+    "State",
+    "Summary",
+    "Task",
+    "choose_sizes",
+    "judge_jobs",
+    "make_jobs",
+    "read_journal",
+    "run_batch",
+]

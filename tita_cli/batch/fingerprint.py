@@ -1,0 +1,58 @@
+"""How a file is recognised as the one that was used before: by size and SHA-256, with its time as a short cut."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tita_cli.errors import InputError
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """Size in bytes, time of the last change in nanoseconds, SHA-256 of the content."""
+
+    size: int
+    changed: int
+    sha256: str
+
+    def describe(self) -> dict[str, Any]:
+        return {"size": self.size, "mtime_ns": self.changed, "sha256": self.sha256}
+
+
+def take_fingerprint(path: Path) -> Fingerprint:
+    """Read all of ``path``. Raises InputError where it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+        stat = path.stat()
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    return Fingerprint(stat.st_size, stat.st_mtime_ns, digest.hexdigest())
+
+
+def is_unchanged(path: Path, known: Any) -> bool:
+    """Whether ``path`` is the file that ``known`` describes; None describes a file that could not be read.
+
+    Same size and time are taken for the same file, as make and rsync do; else the content decides.
+    """
+    try:
+        stat = path.stat()
+    except OSError:
+        return known is None
+    if not isinstance(known, dict) or stat.st_size != known.get("size"):
+        return False
+    if stat.st_mtime_ns == known.get("mtime_ns"):
+        return True
+    try:
+        return take_fingerprint(path).sha256 == known.get("sha256")
+    except InputError:
+        return False

@@ -1,0 +1,109 @@
+"""What the runner needs of a fuser, and the one that fuses with ``tita_cli.api``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tita_cli.batch.jobs import Job
+
+if TYPE_CHECKING:
+    from tita_cli.api import Fusion, Source
+    from tita_cli.engine import Engine
+    from tita_cli.images import Written
+
+# More sources than this are read as the fusion needs them, so that a long stack does not lie in memory as a whole.
+_READ_AHEAD = 3
+
+
+class Lane(Protocol):
+    """An engine, used by one thread."""
+
+    def fuse(self, job: Job, decoded: Any) -> Any: ...
+
+
+class Fuser(Protocol):
+    """Turns jobs into files, step by step; every step may run beside steps of other jobs."""
+
+    def open_lane(self) -> Lane:
+        """Get an engine ready. Raises ModelError, DeviceError."""
+        ...
+
+    def decode(self, job: Job) -> Any:
+        """Read the sources. Raises InputError."""
+        ...
+
+    def encode(self, job: Job, fused: Any, *, overwrite: bool) -> Mapping[str, Any]:
+        """Write the result to ``job.target``; return what the journal keeps of it. Raises OutputError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FuserOptions:
+    """How to fuse.
+
+    ``fuse`` goes to :func:`tita_cli.api.fuse`, ``write`` to :func:`tita_cli.write_picture`: both change the result.
+    ``engine`` goes to :func:`tita_cli.engine.load_engine`: where it runs, which does not.
+    """
+
+    model: str
+    fuse: Mapping[str, Any]
+    write: Mapping[str, Any]
+    engine: Mapping[str, Any]
+
+    @property
+    def deciding(self) -> dict[str, Any]:
+        """Options that change the result, as the journal hashes them."""
+        return {"fuse": dict(self.fuse), "write": dict(self.write)}
+
+
+class ApiFuser:
+    """Fuses with the network."""
+
+    def __init__(self, options: FuserOptions) -> None:
+        self._options = options
+
+    def open_lane(self) -> _ApiLane:
+        from tita_cli.engine import load_engine
+
+        return _ApiLane(load_engine(self._options.model, **self._options.engine), self._options.fuse)
+
+    def decode(self, job: Job) -> list[Source]:
+        from tita_cli.images import read_picture
+
+        if len(job.sources) > _READ_AHEAD:
+            return list(job.sources)
+        return [read_picture(source) for source in job.sources]
+
+    def encode(self, job: Job, fused: Fusion, *, overwrite: bool) -> Mapping[str, Any]:
+        job.target.parent.mkdir(parents=True, exist_ok=True)
+        written = fused.save(job.target, overwrite=overwrite, **self._options.write)
+        return describe_fusion(fused, written)
+
+
+class _ApiLane:
+    def __init__(self, engine: Engine, options: Mapping[str, Any]) -> None:
+        self._engine = engine
+        self._options = options
+
+    def fuse(self, job: Job, decoded: list[Source]) -> Fusion:
+        from tita_cli.api import fuse
+
+        return fuse(decoded, engine=self._engine, **self._options)
+
+
+def describe_fusion(fusion: Fusion, written: Written) -> dict[str, Any]:
+    """What the journal keeps of a fusion.
+
+    ``weights``: OAF's six for each step of the tree, which is given by the number of sources.
+    """
+    return {
+        "width": fusion.picture.width,
+        "height": fusion.picture.height,
+        "depth": written.depth,
+        "format": written.format,
+        "weights": [[round(float(weight), 6) for weight in step.weights] for step in fusion.steps],
+        "notes": [*fusion.notes, *written.notes],
+        "engine": fusion.engine,
+    }

@@ -1,0 +1,78 @@
+"""From groups of sources to jobs: where each result is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path, PurePosixPath
+
+from tita_cli.errors import MismatchError, OutputError, UsageError
+from tita_cli.pairing import Group, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One result to be made.
+
+    ``output``: its path below the output folder, with ``/`` between folders. ``target``: the same in full.
+    """
+
+    group: Group
+    output: str
+    target: Path
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        return self.group.sources
+
+
+def make_jobs(plan: Plan, folder: Path, *, format_name: str | None = None) -> list[Job]:
+    """Jobs for the groups of ``plan``, whose results go below ``folder``.
+
+    A result has the format of the reference source, PNG where tita does not write that, or ``format_name``; a manifest
+    may say otherwise by a suffix. Raises OutputError for an unknown format, MismatchError where two results would
+    have one path, UsageError where a result would replace a source.
+    """
+    suffix = None
+    if format_name is not None:
+        from tita_cli.images.formats import choose_format
+
+        suffix = choose_format(None, format_name).extensions[0]
+    jobs = []
+    for group in plan.groups:
+        output = _output(group, suffix, named=plan.rule == "manifest")
+        jobs.append(Job(group, output, folder / output))
+    jobs.sort(key=lambda job: job.output)
+    for first, second in pairwise(jobs):
+        if first.output == second.output:
+            raise MismatchError(f"two groups would both be written to {first.target}", hint="give them other names")
+    _protect_sources(jobs)
+    return jobs
+
+
+def _output(group: Group, suffix: str | None, *, named: bool) -> str:
+    own = PurePosixPath(group.name).suffix
+    if named and own and _writable(own):
+        return group.name
+    reference = group.sources[group.reference].suffix.lower()
+    return group.name + (suffix or (reference if _writable(reference) else ".png"))
+
+
+def _writable(suffix: str) -> bool:
+    from tita_cli.images.formats import choose_format
+
+    try:
+        choose_format(f"x{suffix}")
+    except OutputError:
+        return False
+    return True
+
+
+def _protect_sources(jobs: Sequence[Job]) -> None:
+    sources = {source.absolute() for job in jobs for source in job.sources}
+    for job in jobs:
+        if job.target.absolute() in sources:
+            raise UsageError(
+                f"{job.target}: the result would replace a source", hint="write to another folder with --output"
+            )

@@ -1,0 +1,139 @@
+"""The journal of an output folder: one JSON object a line, only ever appended to."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeAlias
+
+from tita_cli.errors import OutputError, UsageError
+
+FILE_NAME = "tita-batch.jsonl"
+LOCK_NAME = ".tita-batch.lock"
+FORMAT = 1
+
+Record: TypeAlias = dict[str, Any]
+
+
+@dataclass(slots=True)
+class History:
+    """What a journal tells.
+
+    ``runs``: the headers of the runs, oldest first. ``last``: by output, the last word on it: an event ``done``,
+    ``failed``, or ``writing`` where a run ended before either. ``written``: by output, the last ``done`` or
+    ``writing``, which says whether the file there is ours. ``damaged``: lines that are no record; a killed run may
+    leave one.
+    """
+
+    runs: list[Record] = field(default_factory=list)
+    last: dict[str, Record] = field(default_factory=dict)
+    written: dict[str, Record] = field(default_factory=dict)
+    damaged: int = 0
+
+
+def read_journal(folder: Path) -> History:
+    """The history of ``folder``, empty where there is no journal. Raises OutputError where it cannot be read."""
+    history = History()
+    try:
+        content = (folder / FILE_NAME).read_bytes()
+    except FileNotFoundError:
+        return history
+    except OSError as error:
+        raise OutputError(f"{folder / FILE_NAME}: cannot read the journal: {error.strerror}") from error
+    for line in content.split(b"\n"):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+            event = record["event"]
+            if event in ("done", "failed", "writing"):
+                output = str(record["output"])
+                history.last[output] = record
+                if event != "failed":
+                    history.written[output] = record
+            elif event == "run":
+                history.runs.append(record)
+        except (ValueError, KeyError, TypeError):
+            history.damaged += 1
+    return history
+
+
+def encode(record: Mapping[str, Any]) -> bytes:
+    """One line of JSON, readable where it can be: a path that is no text (stray bytes) is escaped."""
+    try:
+        return json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(record, allow_nan=False).encode() + b"\n"
+
+
+class Journal:
+    """An open journal. Holds the folder's lock, which the system takes back however the process ends.
+
+    Records may be appended from any thread; each is one write to a file opened for appending, so that a kill can at
+    worst tear the last line, which the next run closes off.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Lock ``folder``, made if need be. Raises UsageError while another run holds it, OutputError as it may."""
+        from filelock import FileLock, Timeout
+
+        self.path = folder / FILE_NAME
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(folder / LOCK_NAME, timeout=0)
+            self._lock.acquire()
+        except Timeout as error:
+            raise UsageError(
+                f"{folder}: another run is writing here{_holder(folder)}",
+                hint="wait for it, or choose another --output",
+            ) from error
+        except OSError as error:
+            raise OutputError(f"{folder}: cannot be written: {error.strerror}") from error
+        self._writing = threading.Lock()
+        try:
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+            self._close_torn_line()
+        except OSError as error:
+            self._lock.release()
+            raise OutputError(f"{self.path}: cannot write the journal: {error.strerror}") from error
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Write one record. Raises OutputError where the disk does not take it."""
+        line = encode(record)
+        try:
+            with self._writing:
+                written = os.write(self._file, line)
+                while written < len(line):  # an almost full disk takes a part
+                    written += os.write(self._file, line[written:])
+        except OSError as error:
+            raise OutputError(f"{self.path}: cannot write the journal: {error.strerror}") from error
+
+    def close(self) -> None:
+        os.close(self._file)
+        self._lock.release()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _close_torn_line(self) -> None:
+        end = os.lseek(self._file, 0, os.SEEK_END)
+        if end:
+            os.lseek(self._file, end - 1, os.SEEK_SET)
+            if os.read(self._file, 1) != b"\n":
+                os.write(self._file, b"\n")
+
+
+def _holder(folder: Path) -> str:
+    """Who that run is, if its first record is there already."""
+    runs = read_journal(folder).runs
+    return f" (process {runs[-1].get('pid')} on {runs[-1].get('host')})" if runs else ""

@@ -1,0 +1,71 @@
+"""How many threads and lanes a machine gets, and how much memory the pictures on their way may take."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tita_cli.batch.jobs import Job
+from tita_cli.batch.pipeline import Sizes
+
+# A small image keeps few cores busy: several engines side by side do more than one on all cores. Beyond this many,
+# memory bandwidth is spent and each engine gets more threads instead.
+_MOST_LANES = 16
+# An engine at work on a photograph of some megapixels needs about this; a lane more must not make the machine swap.
+_LANE_MEMORY = 1 << 30
+_UNKNOWN_MEMORY = 4 << 30
+_SHARE = 4
+# Float RGB, and as much again while a picture is converted.
+_BYTES_A_PIXEL = 24
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on, which in a container are fewer than the machine has."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1
+
+
+def free_memory() -> int:
+    """Bytes that can be had without swapping, as far as the system tells."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) << 10
+    except OSError:
+        pass
+    return _UNKNOWN_MEMORY
+
+
+def choose_sizes(
+    *, jobs: int, on_gpu: bool, workers: int | None = None, threads: int | None = None
+) -> tuple[Sizes, int]:
+    """Sizes of the pipeline and threads an engine, from cores, memory and device.
+
+    ``workers``, ``threads``: what the user wants of engines side by side, and of threads for each. One GPU has one
+    engine, and the cores decode and encode for it.
+    """
+    cores, memory = usable_cores(), free_memory()
+    lanes = workers or (1 if on_gpu else max(1, min(cores, _MOST_LANES, memory // 2 // _LANE_MEMORY)))
+    lanes = max(1, min(lanes, jobs))
+    helpers = max(2, min(8, cores if on_gpu else lanes))
+    return Sizes(helpers, lanes, helpers, memory // _SHARE), threads or max(1, cores // lanes)
+
+
+def decoded_size(job: Job) -> int:
+    """Bytes that the pictures of ``job`` and its result take at most, from the headers of the files."""
+    pixels = max(_pixels(source) for source in job.sources)
+    # Longer stacks are read one after the other.
+    return pixels * _BYTES_A_PIXEL * min(len(job.sources), 3)
+
+
+def _pixels(path: Path) -> int:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            return image.width * image.height
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        # Not for pillow, or damaged, which decoding will tell: about a byte a pixel at least.
+        return path.stat().st_size if path.is_file() else 0

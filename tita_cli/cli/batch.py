@@ -1,0 +1,270 @@
+"""``tita batch``: folders of images, paired, fused, journalled; what is done is not done again."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tita_cli.cli import options
+from tita_cli.cli.console import envelope, results, say
+from tita_cli.errors import ExitCode, InputError, UsageError
+
+if TYPE_CHECKING:
+    from tita_cli.batch import FuserOptions, Job, Recipe
+    from tita_cli.pairing import Plan
+
+PAIRING = "Pairing"
+
+
+class By(str, Enum):
+    """Rules of pairing."""
+
+    FOLDERS = "folders"
+    NAMES = "names"
+    EXPOSURE = "exposure"
+    NUMBERS = "numbers"
+    BURST = "burst"
+    SCENES = "scenes"
+
+
+def command(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FOLDER|MANIFEST|- …",
+            help="A folder to search, two or more parallel folders, a manifest (.csv, .jsonl), or - for one on stdin.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            rich_help_panel=options.OUTPUT,
+            show_default=False,
+            help="Folder for the results and their journal  [default: FOLDER-fused beside FOLDER].",
+        ),
+    ] = None,
+    by: Annotated[
+        By | None,
+        typer.Option(
+            "--by",
+            rich_help_panel=PAIRING,
+            show_default=False,
+            help="How images belong together  [default: found out; an error where there is no telling].",
+        ),
+    ] = None,
+    pair: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--pair",
+            metavar="WORD,WORD[,…]",
+            rich_help_panel=PAIRING,
+            show_default=False,
+            help="Words, in folder or file names, that tell the sources apart, in their order: --pair vis,ir.",
+        ),
+    ] = None,
+    stack: Annotated[
+        int | None,
+        typer.Option(
+            "--stack", min=2, metavar="N", rich_help_panel=PAIRING, help="Images in every stack.", show_default=False
+        ),
+    ] = None,
+    gap: Annotated[
+        float,
+        typer.Option("--gap", min=0, metavar="S", rich_help_panel=PAIRING, help="Longest pause in a burst, seconds."),
+    ] = 2.0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", rich_help_panel=PAIRING, help="Show what would be done; touch nothing.")
+    ] = False,
+    resize: Annotated[
+        bool, typer.Option("--resize", rich_help_panel=options.INPUT, help="Bring all sources to the first one's size.")
+    ] = False,
+    align: options.Align = "none",
+    model: options.Model = "tita-lite",
+    device: options.Device = "auto",
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            "--threads",
+            min=1,
+            rich_help_panel=options.NETWORK,
+            show_default=False,
+            help="CPU threads for each worker  [default: cores shared out].",
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            rich_help_panel=options.NETWORK,
+            show_default=False,
+            help="Networks that run side by side  [default: by cores, memory and device].",
+        ),
+    ] = None,
+    file_format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="png|jpeg|tiff|webp|bmp",
+            rich_help_panel=options.OUTPUT,
+            show_default=False,
+            help="Format of the results  [default: the reference source's].",
+        ),
+    ] = None,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", "-f", rich_help_panel=options.OUTPUT, help="Replace files in the way that are not ours."
+        ),
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", rich_help_panel=options.OUTPUT, help="Try again what failed before.")
+    ] = False,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", rich_help_panel=options.OUTPUT, help="Stop at the first failure.")
+    ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="FILE.html",
+            rich_help_panel=options.REPORTING,
+            show_default=False,
+            help="Write a page to look at the results.",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", rich_help_panel=options.REPORTING, help="Print records as lines of JSON on stdout."),
+    ] = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> int:
+    """Fuse many groups of images: folders are searched for what belongs together, and each group becomes one picture.
+
+    Run it again to go on: what is done and unchanged is skipped. One bad file never stops the rest; the exit code is 1
+    if any failed.
+    """  # fmt: skip
+    from tita_cli.batch import (
+        ApiFuser,
+        FuserOptions,
+        Journal,
+        choose_sizes,
+        judge_jobs,
+        make_jobs,
+        read_journal,
+        run_batch,
+    )
+    from tita_cli.batch.plan import STDIN, default_folder, find_plan
+    from tita_cli.cli.batch_display import display_for
+    from tita_cli.images.atomic import check_writable
+    from tita_cli.pairing import Wishes
+
+    if align != "none":
+        raise UsageError(f"--align {align}: only none is known")
+    if report is not None:
+        check_writable(report, overwrite=force)
+    folder = output or default_folder(sources)
+    words = tuple(word.strip() for option in pair or () for word in option.split(","))
+    plan = find_plan(
+        sources,
+        folder,
+        rule=by.value if by else None,
+        wishes=Wishes(words, stack, gap),
+        stdin=_manifest_from_stdin() if STDIN in sources else None,
+    )
+    jobs = make_jobs(plan, folder, format_name=file_format)
+    how = FuserOptions(model=model, fuse={"resize": resize}, write={"format": file_format}, engine={"device": device})
+    if dry_run:
+        _show(plan, folder, jobs, how, as_json=as_json, retry_failed=retry_failed, force=force)
+        return int(ExitCode.OK)
+    # In a pipeline (`tita batch - < list.jsonl | jq`) the records are what stdout is for.
+    as_json = as_json or (STDIN in sources and not sys.stdout.isatty())
+    with results() as stdout:
+        display = display_for(stdout if as_json else None, quiet=quiet, verbose=verbose)
+        recipe = _recipe(how)
+        with Journal(folder) as journal:
+            tasks = judge_jobs(jobs, read_journal(folder), recipe, retry_failed=retry_failed, force=force)
+            sizes, per_worker = choose_sizes(jobs=len(tasks), on_gpu=_on_gpu(device), workers=workers, threads=threads)
+            with display.showing(plan, folder, tasks):
+                summary = run_batch(
+                    tasks,
+                    journal,
+                    ApiFuser(replace(how, engine={**how.engine, "threads": per_worker})),
+                    recipe,
+                    sizes,
+                    header=_header(plan, how, sizes.lanes, per_worker),
+                    fail_fast=fail_fast,
+                    listener=display.hear,
+                )
+        display.end(summary, folder)
+        if report is not None:
+            from tita_cli.report import write_report
+
+            write_report(folder, report, overwrite=force)
+            say(f"report: {report}")
+    return int(ExitCode.SOME_FAILED if summary.incomplete else ExitCode.OK)  # fmt: skip
+
+
+def _recipe(how: FuserOptions) -> Recipe:
+    from tita_cli.batch import Recipe
+    from tita_cli.engine.models import file_hash, find_model
+
+    return Recipe(how.deciding, file_hash(find_model(how.model)))
+
+
+def _on_gpu(device: str) -> bool:
+    return device.startswith("cuda")
+
+
+def _header(plan: Plan, how: FuserOptions, workers: int, threads: int) -> dict[str, Any]:
+    """What the journal tells of a run, beside what the runner knows."""
+    return {
+        "command": "batch",
+        "model": how.model,
+        "rule": plan.rule,
+        "groups": len(plan.groups),
+        "leftovers": [leftover.describe() for leftover in plan.leftovers],
+        "engine": {**how.engine, "workers": workers, "threads": threads},
+    }
+
+
+def _show(
+    plan: Plan,
+    folder: Path,
+    jobs: Sequence[Job],
+    how: FuserOptions,
+    *,
+    as_json: bool,
+    retry_failed: bool,
+    force: bool,
+) -> None:
+    """The dry run: what would be done, as a table on stdout or one JSON document."""
+    from tita_cli.batch import Recipe, judge_jobs, read_journal
+    from tita_cli.cli.batch_display import plan_document, print_plan
+
+    history = read_journal(folder)
+    # Without a journal nothing depends on the model, and a plan can be made where there is none.
+    recipe = _recipe(how) if history.last else Recipe(how.deciding, "")
+    tasks = judge_jobs(jobs, history, recipe, retry_failed=retry_failed, force=force)
+    if as_json:
+        with results() as stdout:
+            stdout.write(envelope("batch", plan_document(plan, folder, tasks)))
+    else:
+        print_plan(plan, folder, tasks)
+
+
+def _manifest_from_stdin() -> bytes:
+    if sys.stdin.isatty():
+        raise InputError("<stdin>: a terminal, not a manifest", hint="tita batch - < pairs.jsonl")
+    return sys.stdin.buffer.read()

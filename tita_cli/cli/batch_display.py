@@ -1,0 +1,219 @@
+"""How a batch shows itself: a bar on a terminal, JSON lines on stdout, or plain lines; and the plan as a table."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from tita_cli.batch import Record, State, Summary, Task
+from tita_cli.batch.journal import encode
+from tita_cli.cli.console import say
+from tita_cli.pairing import Plan
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+_MOST_LISTED = 50
+
+
+def display_for(stdout: BinaryIO | None, *, quiet: bool, verbose: bool) -> Display:
+    """The display that fits: ``stdout`` is where JSON lines go, or None."""
+    if stdout is not None:
+        return JsonLines(stdout, quiet=True, verbose=False)
+    if not quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        return Bar(quiet=False, verbose=verbose)
+    return Display(quiet=quiet, verbose=verbose)
+
+
+class Display:
+    """Plain lines on stderr, one for each result."""
+
+    def __init__(self, *, quiet: bool, verbose: bool) -> None:
+        self.quiet = quiet
+        self.verbose = verbose
+        self._count = 0
+        self._total = 0
+
+    @contextmanager
+    def showing(self, plan: Plan, folder: Path, tasks: Sequence[Task]) -> Iterator[None]:
+        """While the batch runs."""
+        self._total = sum(task.state is State.TODO for task in tasks)
+        if not self.quiet:
+            say(f"tita: {_planned(plan, tasks)} → {folder}")
+            for line in _leftover_lines(plan, everything=self.verbose):
+                say(line)
+        yield
+
+    def hear(self, record: Record) -> None:
+        """Of every record of the journal."""
+        if record["event"] not in ("done", "failed"):
+            return
+        self._count += 1
+        if record["event"] == "failed":
+            self.line(f"[{self._count}/{self._total}] {_failure(record)}")
+        elif not self.quiet:
+            seconds = sum(record["seconds"].values())
+            self.line(f"[{self._count}/{self._total}] {record['output']} {seconds:.2f} s")
+            for note in record["result"].get("notes", ()):
+                self.line(f"  {note}")
+
+    def line(self, text: str) -> None:
+        say(printable(text))
+
+    def end(self, summary: Summary, folder: Path) -> None:
+        """The summary, and what failed once more: it may have scrolled away."""
+        failed = [*summary.failed, *summary.failed_before]
+        for record in failed[:_MOST_LISTED]:
+            say(printable(_failure(record)))
+        if len(failed) > _MOST_LISTED:
+            say(f"… and {len(failed) - _MOST_LISTED} more failures: see the journal")
+        if self.quiet:
+            return
+        parts = [f"{summary.done} fused"]
+        parts += [f"{summary.skipped} done before"] if summary.skipped else []
+        parts += [f"{len(summary.failed)} failed"] if summary.failed else []
+        parts += [f"{len(summary.failed_before)} failed before"] if summary.failed_before else []
+        parts += [f"{summary.remaining} left undone"] if summary.remaining else []
+        rate = f", {summary.done / summary.seconds:.1f} a second" if summary.done and summary.seconds else ""
+        say(f"tita: {', '.join(parts)} in {summary.seconds:.1f} s{rate} → {folder}")
+        if summary.failed_before:
+            say("tita: --retry-failed tries again what failed before")
+
+
+class JsonLines(Display):
+    """Every record as a line of JSON on stdout, as it comes."""
+
+    def __init__(self, stdout: BinaryIO, *, quiet: bool, verbose: bool) -> None:
+        super().__init__(quiet=quiet, verbose=verbose)
+        self._stdout = stdout
+
+    def hear(self, record: Record) -> None:
+        self._stdout.write(encode(record))
+        self._stdout.flush()
+
+    def end(self, summary: Summary, folder: Path) -> None:
+        """The last record has said it."""
+
+
+class Bar(Display):
+    """A bar with rate and time left on a terminal; only failures get a line."""
+
+    _progress: Progress
+    _task: TaskID
+
+    @contextmanager
+    def showing(self, plan: Plan, folder: Path, tasks: Sequence[Task]) -> Iterator[None]:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        with super().showing(plan, folder, tasks):
+            self._begun = time.monotonic()
+            self._failures = 0
+            self._progress = Progress(
+                BarColumn(bar_width=None),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}", style="cyan"),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[failed]}", style="red"),
+                TextColumn("{task.fields[last]}", style="dim", markup=False),
+                console=Console(stderr=True),
+                expand=True,
+                transient=True,
+            )
+            with self._progress:
+                self._task = self._progress.add_task("", total=self._total, rate="", failed="", last="")
+                yield
+
+    def hear(self, record: Record) -> None:
+        if record["event"] not in ("done", "failed"):
+            return
+        self._count += 1
+        if record["event"] == "failed":
+            self._failures += 1
+            self.line(_failure(record))
+        seconds = time.monotonic() - self._begun
+        self._progress.update(
+            self._task,
+            advance=1,
+            rate=f"{self._count / seconds:.1f}/s" if seconds else "",
+            failed=f"{self._failures} failed" if self._failures else "",
+            last=printable(record["output"])[-40:],
+        )
+
+    def line(self, text: str) -> None:
+        self._progress.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    """A file name may hold a newline, an escape sequence or stray bytes; a line of text must not."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _failure(record: Record) -> str:
+    error = record["error"]
+    hint = f" ({error['hint']})" if error.get("hint") else ""
+    return f"failed: {record['output']}: {error['message']}{hint}"
+
+
+def _planned(plan: Plan, tasks: Sequence[Task]) -> str:
+    states = Counter(task.state for task in tasks)
+    parts = [f"{len(tasks)} groups of {plan.images} images by {plan.rule}"]
+    parts += [f"{states[State.DONE]} done before"] if states[State.DONE] else []
+    parts += [f"{states[State.FAILED]} failed before"] if states[State.FAILED] else []
+    parts += [f"{len(plan.leftovers)} files left over"] if plan.leftovers else []
+    return ", ".join(parts)
+
+
+def _leftover_lines(plan: Plan, *, everything: bool) -> Iterator[str]:
+    """Every file that was left over, or the first of many."""
+    shown = plan.leftovers if everything else plan.leftovers[:_MOST_LISTED]
+    for leftover in shown:
+        yield printable(f"left over: {leftover.path}: {leftover.reason}")
+    if len(shown) < len(plan.leftovers):
+        yield f"… and {len(plan.leftovers) - len(shown)} more: --dry-run --json or --verbose lists all"
+
+
+def plan_document(plan: Plan, folder: Path, tasks: Sequence[Task]) -> dict[str, Any]:
+    """The plan as JSON: its ``groups`` are lines of a manifest."""
+    return {
+        "rule": plan.rule,
+        "folder": str(folder),
+        "groups": [{**task.job.group.describe(), "output": task.job.output} for task in tasks],
+        "states": {task.job.output: {"state": task.state.value, "why": task.why} for task in tasks},
+        "leftovers": [leftover.describe() for leftover in plan.leftovers],
+    }
+
+
+def print_plan(plan: Plan, folder: Path, tasks: Sequence[Task]) -> None:
+    """The plan as a table on stdout."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    table = Table(
+        "result", "sources", "why", "state", title=_planned(plan, tasks) + f" → {folder}", title_justify="left"
+    )
+    for task in tasks:
+        group = task.job.group
+        names = "\n".join(
+            printable(str(source)) + (" *" if index == group.reference else "")
+            for index, source in enumerate(group.sources)
+        )
+        state = (
+            task.state.value if task.state is not State.TODO or task.why == "new" else f"{task.state.value}: {task.why}"
+        )
+        table.add_row(Text(printable(task.job.output)), Text(names), Text(printable(group.why)), Text(printable(state)))
+    console.print(table)
+    if plan.leftovers:
+        left = Table("left over", "reason", title_justify="left")
+        for leftover in plan.leftovers:
+            left.add_row(Text(printable(str(leftover.path))), Text(leftover.reason))
+        console.print(left)
+    console.print(Text("* the reference, which the result follows", style="dim"))
