@@ -135,7 +135,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default=",".join(SCENES))
     parser.add_argument("--model", default="tita-lite")
+    parser.add_argument("--sources", type=Path, help="write the sources to this folder instead, and fuse nothing")
     options = parser.parse_args()
+    if options.sources:
+        options.sources.mkdir(parents=True, exist_ok=True)
+        for name in options.only.split(","):
+            for i, source in enumerate(SCENES[name][0]()):
+                Image.fromarray(source).save(options.sources / f"{name}-{i}.png")
+        return
     TARGET.mkdir(exist_ok=True)
     for name in options.only.split(","):
         make, labels = SCENES[name]
