@@ -69,7 +69,7 @@ SETS = {
             "vifb", "VIFB", "vifb_published.csv",
             ("EN", "CE", "MI", "PSNR", "RMSE", "SSIM", "AG", "EI", "SF", "SD", "Qabf", "Qcb", "Qcv"), "always",
         ),
-        # Of MEFB's twenty, TE is no measure of quality (see its docstring) and Qp takes longer than all others together.
+        # MEFB lists twenty: TE is no measure of quality (see its docstring), Qp we do not compute.
         DevSet(
             "mefb", "MEFB-30", "mefb30_published.csv",
             ("EN", "CE", "NMI", "Qncie", "PSNR", "MEF_SSIM", "AG", "EI", "SF", "SD", "Qabf", "FMI", "Qcb", "Qcv", "VIF",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tita_cli.metrics.plane import Array, Plane, Window
+from tita_cli.metrics.plane import Array, Plane, Window, moments
 from tita_cli.metrics.similarity import half
 
 _GAUSSIAN = Window(11, 1.5)
@@ -55,8 +55,7 @@ def _one_scale(f: Array, x: Array, y: Array) -> float:
     norm = np.sqrt(of_wanted(flat) * _SIDE**2)
     scale = np.divide(np.maximum(energy_x, energy_y), norm, out=np.ones_like(norm), where=norm > 0)
     near = _Moments(x, y, _GAUSSIAN)
-    mean_f = _GAUSSIAN.valid(f)
-    variance_f = _GAUSSIAN.valid(f * f) - mean_f * mean_f
+    mean_f, variance_f = moments(f, _GAUSSIAN)
     common = factor_x * (_GAUSSIAN.valid(x * f) - near.mean_x * mean_f)
     common += factor_y * (_GAUSSIAN.valid(y * f) - near.mean_y * mean_f)
     quality = (2 * scale * common + _C) / (scale * scale * of_wanted(near) + variance_f + _C)
@@ -67,7 +66,6 @@ class _Moments:
     """Means, variances and covariance of two images in every window that lies inside."""
 
     def __init__(self, x: Array, y: Array, window: Window) -> None:
-        self.mean_x, self.mean_y = window.valid(x), window.valid(y)
-        self.xx = window.valid(x * x) - self.mean_x**2
-        self.yy = window.valid(y * y) - self.mean_y**2
+        self.mean_x, self.xx = moments(x, window)
+        self.mean_y, self.yy = moments(y, window)
         self.xy = window.valid(x * y) - self.mean_x * self.mean_y

@@ -42,8 +42,8 @@ def _information(source: npt.NDArray[np.intp], fused: npt.NDArray[np.intp]) -> A
 def _distribution(patterns: npt.NDArray[np.intp]) -> Array:
     """N×9: the window as a probability distribution over its cells; a window all alike counts as uniform."""
     cells = ((patterns[:, None] >> np.arange(_CELLS)) & 1).astype(np.float64)
-    cells[(patterns == 0)] = 1.0
-    return cells / cells.sum(axis=1, keepdims=True)
+    cells[patterns == 0] = 1.0
+    return np.asarray(cells / cells.sum(axis=1, keepdims=True))
 
 
 def _joint(p: Array, q: Array) -> Array:
@@ -60,7 +60,8 @@ def _joint(p: Array, q: Array) -> Array:
     extreme = (bound - cumulated_p * cumulated_q).sum(axis=(1, 2))
     share = np.divide(correlation * spread, extreme, out=np.zeros_like(spread), where=(spread > 0) & (extreme != 0))
     density = np.diff(np.diff(bound, axis=1, prepend=0.0), axis=2, prepend=0.0)
-    return share[:, None, None] * density + (1 - share[:, None, None]) * independent
+    share = share[:, None, None]
+    return np.asarray(share * density + (1 - share) * independent)
 
 
 def _correlation(p: Array, q: Array) -> Array:
@@ -68,7 +69,8 @@ def _correlation(p: Array, q: Array) -> Array:
     common = (p * q).sum(axis=1)
     scale = np.sqrt((p * p).sum(axis=1) * (q * q).sum(axis=1))
     # A uniform window deviates by round-off only: no correlation.
-    return np.divide(common, scale, out=np.zeros_like(common), where=(np.abs(common) > 1e-15) & (scale > 1e-15))
+    related = (np.abs(common) > 1e-15) & (scale > 1e-15)
+    return np.asarray(np.divide(common, scale, out=np.zeros_like(common), where=related))
 
 
 def _deviation(p: Array) -> Array:
@@ -81,4 +83,4 @@ def _deviation(p: Array) -> Array:
 def _entropy(p: Array) -> Array:
     """N×M to N, bits. Round-off may leave a weight of the joint distribution just below zero: count its size."""
     size = np.abs(p)
-    return -(p * np.log2(np.where(size > 1e-15, size, 1.0))).sum(axis=1)
+    return np.asarray(-(p * np.log2(np.where(size > 1e-15, size, 1.0))).sum(axis=1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tita_cli.metrics.plane import Array, Plane, Window, covariance
+from tita_cli.metrics.plane import Array, Plane, Window, moments
 
 
 def _frequency(shape: tuple[int, int], share: float) -> Array:
@@ -12,7 +12,7 @@ def _frequency(shape: tuple[int, int], share: float) -> Array:
     height, width = shape
     down = 2 * np.fft.fftfreq(height) * height * share
     across = 2 * np.fft.rfftfreq(width) * width * share
-    return np.hypot(down[:, None], across[None, :])
+    return np.asarray(np.hypot(down[:, None], across[None, :]))
 
 
 def qcb(fused: Plane, a: Plane, b: Plane) -> float:
@@ -37,7 +37,7 @@ def _masked_contrast(plane: Plane, sensitivity: Array) -> Array:
     near, far = _CENTRE.same(seen) * _CENTRE_SUM, _SURROUND.same(seen) * _SURROUND_SUM
     contrast = np.abs(near / np.where(far == 0, 1.0, far) - 1)
     squared = contrast * contrast
-    return contrast * squared / (squared + 0.0001)
+    return np.asarray(contrast * squared / (squared + 0.0001))
 
 
 _CENTRE, _SURROUND = Window(31, 2.0), Window(31, 4.0)
@@ -94,20 +94,20 @@ def vif(fused: Plane, a: Plane, b: Plane) -> float:
     code: 1, 0, 0.15, 1, over 2.15.
     """
     total = 0.0
-    planes = [plane.values for plane in (fused, a, b)]
+    f, x, y = fused.values, a.values, b.values
     for scale, (size, weight) in enumerate(zip((17, 9, 5, 3), (1.0, 0.0, 0.15, 1.0), strict=True)):
         window = Window(size, size / 5)
         if scale:
-            planes = [np.ascontiguousarray(window.valid(values)[::2, ::2]) for values in planes]
+            f, x, y = (np.ascontiguousarray(window.valid(values)[::2, ::2]) for values in (f, x, y))
         if weight:
-            total += weight * _kept_information(*planes, window)
+            total += weight * _kept_information(f, x, y, window)
     return total / 2.15
 
 
 def _kept_information(fused: Array, a: Array, b: Array, window: Window) -> float:
     """Information kept over information there was, at one scale."""
-    mean_f = window.valid(fused)
-    variance_f = np.maximum(covariance(fused, fused, mean_f, mean_f, window), 0.0)
+    mean_f, variance_f = moments(fused, window)
+    variance_f = np.maximum(variance_f, 0.0)
     gain_a, kept_a, there_a = _gain(a, fused, mean_f, variance_f, window)
     gain_b, kept_b, there_b = _gain(b, fused, mean_f, variance_f, window)
     from_a = gain_a < gain_b
@@ -119,9 +119,9 @@ def _kept_information(fused: Array, a: Array, b: Array, window: Window) -> float
 def _gain(source: Array, fused: Array, mean_f: Array, variance_f: Array, window: Window) -> tuple[Array, Array, Array]:
     """Gain from source to fused, and the information with and without the distortion."""
     noise, tiny = 0.005 * 255 * 255, 1e-10
-    mean = window.valid(source)
-    variance = np.maximum(covariance(source, source, mean, mean, window), 0.0)
-    common = covariance(source, fused, mean, mean_f, window)
+    mean, variance = moments(source, window)
+    variance = np.maximum(variance, 0.0)
+    common = window.valid(source * fused) - mean * mean_f
     gain = common / (variance + tiny)
     rest = variance_f - gain * common
     flat = variance < tiny

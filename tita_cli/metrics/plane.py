@@ -1,4 +1,4 @@
-"""``Plane``: one channel of an image, with the intermediates that several metrics need computed once."""
+"""``Plane``: one channel of an image, with the intermediates that several metrics need, computed once."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Window:
         if self.sigma is None:
             return np.full(self.size, 1.0 / self.size)
         offset = np.arange(self.size) - self.size // 2
-        weights: Array = np.exp(-(offset**2) / (2.0 * self.sigma**2))
-        return weights / weights.sum()
+        weights = np.exp(-(offset**2) / (2.0 * self.sigma**2))
+        return np.asarray(weights / weights.sum())
 
     def valid(self, values: Array) -> Array:
         """Weighted mean of ``values`` in every window that lies inside: (H - size + 1)×(W - size + 1)."""
@@ -40,28 +40,42 @@ class Window:
         return np.asarray(cv2.sepFilter2D(values, cv2.CV_64F, weights, weights, borderType=cv2.BORDER_CONSTANT))
 
 
-class Plane:
-    """One channel, H×W uint8, as the metrics take it.
+class Field:
+    """Real values over the image, H×W, and their statistics in windows, which are computed once and kept."""
 
-    The published code reads 8-bit files, converts to double without scaling and counts 256 grey values: so do we.
-    A plane is not to be changed once it is made, because what is computed from it is kept.
-    """
-
-    def __init__(self, pixels: Bytes) -> None:
-        """``pixels``: H×W uint8. Raises TypeError for anything else."""
-        if pixels.dtype != np.uint8 or pixels.ndim != 2:
-            raise TypeError(f"a plane is H×W uint8, not {pixels.dtype} of shape {pixels.shape}")
-        self.pixels = pixels
-        self._joint: dict[Plane, Array] = {}
+    def __init__(self, values: Array) -> None:
+        """``values``: H×W float64, not to be changed afterwards."""
+        self.values = values
+        self._moments: dict[Window, tuple[Array, Array]] = {}
 
     @property
     def shape(self) -> tuple[int, int]:
-        return self.pixels.shape[0], self.pixels.shape[1]
+        return self.values.shape[0], self.values.shape[1]
 
-    @cached_property
-    def values(self) -> Array:
-        """The pixels as float64, 0..255."""
-        return self.pixels.astype(np.float64)
+    def moments(self, window: Window) -> tuple[Array, Array]:
+        """Mean and variance in every window that lies inside."""
+        if window not in self._moments:
+            self._moments[window] = moments(self.values, window)
+        return self._moments[window]
+
+    def covariance(self, other: Field, window: Window) -> Array:
+        """Covariance with ``other`` in every window that lies inside."""
+        return window.valid(self.values * other.values) - self.moments(window)[0] * other.moments(window)[0]
+
+
+class Plane(Field):
+    """One channel of an image, H×W uint8, as the metrics take it.
+
+    The published code reads 8-bit files, converts to double without scaling and counts 256 grey values: so do we.
+    """
+
+    def __init__(self, pixels: Bytes) -> None:
+        """``pixels``: H×W uint8, not to be changed afterwards. Raises TypeError for anything else."""
+        if pixels.dtype != np.uint8 or pixels.ndim != 2:
+            raise TypeError(f"a plane is H×W uint8, not {pixels.dtype} of shape {pixels.shape}")
+        super().__init__(pixels.astype(np.float64))
+        self.pixels = pixels
+        self._joint: dict[Plane, Array] = {}
 
     @cached_property
     def histogram(self) -> Array:
@@ -96,15 +110,11 @@ class Plane:
             self._joint[other] = np.bincount(codes, minlength=65536).reshape(256, 256) / self.pixels.size
         return self._joint[other]
 
-    def moments(self, window: Window) -> tuple[Array, Array]:
-        """Mean and variance in every window that lies inside."""
-        mean = window.valid(self.values)
-        return mean, window.valid(self.values * self.values) - mean * mean
 
-
-def covariance(x: Array, y: Array, mean_x: Array, mean_y: Array, window: Window) -> Array:
-    """Covariance of ``x`` and ``y`` in every window that lies inside, given their means there."""
-    return window.valid(x * y) - mean_x * mean_y
+def moments(values: Array, window: Window) -> tuple[Array, Array]:
+    """Mean and variance of ``values`` in every window that lies inside."""
+    mean = window.valid(values)
+    return mean, window.valid(values * values) - mean * mean
 
 
 def sobel(values: Array, border: int) -> tuple[Array, Array]:

@@ -13,13 +13,15 @@ from tita_cli.metrics.plane import Plane
 OfFused: TypeAlias = Callable[[Plane], float]
 OfAll: TypeAlias = Callable[[Plane, Plane, Plane], float]
 Color: TypeAlias = Literal["mean", "tiled", "grey"]
+Convention: TypeAlias = Literal["mefb", "vifb"]
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
     """One metric.
 
-    ``color``: ``mean`` of the metric over the channels, the channels ``tiled`` side by side, or on ``grey``.
+    ``color``: ``mean`` of the metric over the channels, the channels ``tiled`` side by side, or on ``grey``;
+    ``color_in_vifb``: where VIFB differs from the others.
     ``least``: the smallest side of an image that it can be computed on, pixels.
     """
 
@@ -28,6 +30,7 @@ class Metric:
     alone: OfFused | None = None
     with_sources: OfAll | None = None
     color: Color = "mean"
+    color_in_vifb: Color | None = None
     least: int = 2
 
     def __call__(self, fused: Plane, a: Plane, b: Plane) -> float:
@@ -36,6 +39,10 @@ class Metric:
         if self.with_sources is None:
             raise TypeError(f"metric {self.name} has no function")
         return self.with_sources(fused, a, b)
+
+    def color_by(self, convention: Convention) -> Color:
+        """How the metric treats colour under a benchmark's convention."""
+        return self.color_in_vifb or self.color if convention == "vifb" else self.color
 
     @property
     def arrow(self) -> str:
@@ -59,7 +66,7 @@ METRICS: dict[str, Metric] = {
         Metric("MEF_SSIM", True, with_sources=exposure.mef_ssim, color="grey", least=44),
         Metric("AG", True, alone=activity.ag),
         Metric("EI", True, alone=activity.ei),
-        Metric("SF", True, alone=activity.sf, color="tiled"),
+        Metric("SF", True, alone=activity.sf, color_in_vifb="tiled"),
         Metric("SD", True, alone=activity.sd),
         Metric("Qabf", True, with_sources=edges.qabf),
         Metric("FMI", True, with_sources=edges.fmi, least=3),

@@ -4,29 +4,19 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from tita_cli.metrics.plane import Array, Plane, Window, covariance
+from tita_cli.metrics.plane import Array, Field, Plane, Window
 
 _WANG = Window(11, 1.5)
 _YANG = Window(7, 1.5)
 _C1 = (0.01 * 255) ** 2
 _C2 = (0.03 * 255) ** 2
+_TINY = 2e-16
 
 
-def _statistics(x: Array, y: Array, window: Window) -> tuple[Array, Array, Array, Array, Array]:
-    """Means, variances and covariance of ``x`` and ``y`` in every window that lies inside."""
-    mean_x, mean_y = window.valid(x), window.valid(y)
-    variance_x = covariance(x, x, mean_x, mean_x, window)
-    variance_y = covariance(y, y, mean_y, mean_y, window)
-    return mean_x, mean_y, variance_x, variance_y, covariance(x, y, mean_x, mean_y, window)
-
-
-def _ssim_maps(x: Array, y: Array) -> tuple[Array, Array]:
-    """SSIM in every window, and its part without luminance."""
-    mean_x, mean_y, variance_x, variance_y, common = _statistics(x, y, _WANG)
-    structure = (2 * common + _C2) / (variance_x + variance_y + _C2)
-    luminance = (2 * mean_x * mean_y + _C1) / (mean_x * mean_x + mean_y * mean_y + _C1)
-    return luminance * structure, structure
+def _luminance(mean_x: Array, mean_y: Array, constant: float = _C1) -> Array:
+    return (2 * mean_x * mean_y + constant) / (mean_x * mean_x + mean_y * mean_y + constant)
 
 
 def ssim(fused: Plane, a: Plane, b: Plane) -> float:
@@ -35,7 +25,14 @@ def ssim(fused: Plane, a: Plane, b: Plane) -> float:
     Z. Wang et al., Image quality assessment: from error visibility to structural similarity, IEEE TIP 13, 2004. As in
     VIFB: Gaussian window 11, σ 1.5, windows inside the image only, and the *sum* over the two sources.
     """
-    return sum(float(_ssim_maps(source.values, fused.values)[0].mean()) for source in (a, b))
+    return sum(_ssim(source, fused)[0] for source in (a, b))
+
+
+def _ssim(x: Field, y: Field) -> tuple[float, float]:
+    """Mean SSIM, and the mean of its part without luminance."""
+    (mean_x, variance_x), (mean_y, variance_y) = x.moments(_WANG), y.moments(_WANG)
+    structure = (2 * x.covariance(y, _WANG) + _C2) / (variance_x + variance_y + _C2)
+    return float((_luminance(mean_x, mean_y) * structure).mean()), float(structure.mean())
 
 
 def ms_ssim(fused: Plane, a: Plane, b: Plane) -> float:
@@ -45,18 +42,18 @@ def ms_ssim(fused: Plane, a: Plane, b: Plane) -> float:
     2003: five scales, each the 2×2 mean of the one before. A negative mean at some scale counts as 0. None of the
     benchmarks has it; the sum over the sources follows ``ssim``.
     """
-    return sum(_ms_ssim(source.values, fused.values) for source in (a, b))
+    return sum(_ms_ssim(source, fused) for source in (a, b))
 
 
-def _ms_ssim(x: Array, y: Array) -> float:
+def _ms_ssim(x: Field, y: Field) -> float:
     weights = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
     product = 1.0
     for scale, weight in enumerate(weights):
         if scale:
-            x, y = half(x), half(y)
-        whole, structure = _ssim_maps(x, y)
+            x, y = Field(half(x.values)), Field(half(y.values))
+        whole, structure = _ssim(x, y)
         last = scale == len(weights) - 1
-        product *= max(float((whole if last else structure).mean()), 0.0) ** weight
+        product *= max(whole if last else structure, 0.0) ** weight
     return product
 
 
@@ -73,16 +70,13 @@ def qw(fused: Plane, a: Plane, b: Plane) -> float:
     G. Piella, H. Heijmans, A new quality metric for image fusion, ICIP 2003. What MEFB calls Qw is the paper's
     *edge-dependent* factor: the weighted index of the Prewitt magnitudes, without the plain image's factor.
     """
-    edges_f, edges_a, edges_b = (_prewitt(plane.values) for plane in (fused, a, b))
-    mean_f = _WANG.valid(edges_f)
-    variance_f = covariance(edges_f, edges_f, mean_f, mean_f, _WANG)
+    edges_f, edges_a, edges_b = (Field(_prewitt(plane.values)) for plane in (fused, a, b))
+    mean_f, variance_f = edges_f.moments(_WANG)
     variances, similarities = [], []
     for edges in (edges_a, edges_b):
-        mean = _WANG.valid(edges)
-        variance = covariance(edges, edges, mean, mean, _WANG)
-        common = covariance(edges, edges_f, mean, mean_f, _WANG)
-        luminance = (2 * mean * mean_f + _C1) / (mean * mean + mean_f * mean_f + _C1)
-        similarities.append(luminance * (2 * common + _C2) / (variance + variance_f + _C2))
+        mean, variance = edges.moments(_WANG)
+        structure = (2 * edges.covariance(edges_f, _WANG) + _C2) / (variance + variance_f + _C2)
+        similarities.append(_luminance(mean, mean_f) * structure)
         variances.append(variance)
     flat = (variances[0] + variances[1]) == 0
     variances = [np.where(flat, 0.5, variance) for variance in variances]
@@ -97,23 +91,27 @@ def _prewitt(values: Array) -> Array:
     slope, flat = np.array([-1.0, 0.0, 1.0]), np.ones(3)
     across = cv2.sepFilter2D(values, cv2.CV_64F, slope, flat, borderType=cv2.BORDER_CONSTANT)
     down = cv2.sepFilter2D(values, cv2.CV_64F, flat, slope, borderType=cv2.BORDER_CONSTANT)
-    return np.sqrt(across * across + down * down)
+    return np.asarray(np.sqrt(across * across + down * down))
 
 
-def _yang(x: Plane, y: Plane) -> tuple[Array, Array, Array, Array]:
-    """Yang's constant-free SSIM map, the two variances and the covariance.
+def _yang(x: Field, y: Field) -> tuple[Array, Array]:
+    """Yang's SSIM map without constants, and the covariance.
 
-    The published code has C1 = C2 = 2e-16, so that in flat windows it divides round-off by round-off. There we take
-    variance and covariance as exactly 0: a window of 8-bit values that is not flat has a variance above 1e-3.
+    The published code has C1 = C2 = 2e-16, so that in windows flat in both images it divides round-off by round-off.
+    There we take variances and covariance as exactly 0.
     """
-    mean_x, mean_y, variance_x, variance_y, common = _statistics(x.values, y.values, _YANG)
-    flat_x, flat_y = variance_x < 1e-6, variance_y < 1e-6
-    variance_x[flat_x] = 0.0
-    variance_y[flat_y] = 0.0
-    common[flat_x | flat_y] = 0.0
-    tiny = 2e-16
-    luminance = (2 * mean_x * mean_y + tiny) / (mean_x * mean_x + mean_y * mean_y + tiny)
-    return luminance * (2 * common + tiny) / (variance_x + variance_y + tiny), variance_x, variance_y, common
+    (mean_x, variance_x), (mean_y, variance_y) = x.moments(_YANG), y.moments(_YANG)
+    common = x.covariance(y, _YANG)
+    total = variance_x + variance_y
+    flat = _flat(variance_x) & _flat(variance_y)
+    common[flat] = total[flat] = 0.0
+    return _luminance(mean_x, mean_y, _TINY) * (2 * common + _TINY) / (total + _TINY), common
+
+
+def _flat(variance: Array) -> npt.NDArray[np.bool_]:
+    """Windows of one grey value: in 8 bits every other window of 7×7 has a variance above 1e-3."""
+    flat: npt.NDArray[np.bool_] = variance < 1e-6
+    return flat
 
 
 def qy(fused: Plane, a: Plane, b: Plane) -> float:
@@ -123,13 +121,11 @@ def qy(fused: Plane, a: Plane, b: Plane) -> float:
     C. Yang et al., A novel similarity based quality metric for image fusion, Information Fusion 9, 2008. As in MEFB:
     Gaussian window 7, σ 1.5; windows that are flat in both sources are left out.
     """
-    between, variance_a, variance_b, _ = _yang(a, b)
-    with_a, with_b = _yang(a, fused)[0], _yang(b, fused)[0]
-    total = variance_a + variance_b
-    counted = total > 0
-    share = variance_a[counted] / total[counted]
-    with_a, with_b = with_a[counted], with_b[counted]
-    agree = between[counted] >= 0.75
+    variance_a, variance_b = a.moments(_YANG)[1], b.moments(_YANG)[1]
+    counted = ~(_flat(variance_a) & _flat(variance_b))
+    with_a, with_b = _yang(a, fused)[0][counted], _yang(b, fused)[0][counted]
+    share = variance_a[counted] / (variance_a + variance_b)[counted]
+    agree = _yang(a, b)[0][counted] >= 0.75
     quality = np.where(agree, share * with_a + (1 - share) * with_b, np.maximum(with_a, with_b))
     return float(quality.mean()) if quality.size else float("nan")
 
@@ -139,10 +135,11 @@ def qc(fused: Plane, a: Plane, b: Plane) -> float:
 
     N. Cvejic et al., A similarity metric for assessment of image fusion algorithms, Int. J. Signal Processing 2, 2005.
     As in MEFB: a weight below 0 gives 0 and one above 1 gives 1 for the window (the paper clips the *weight*); windows
-    without any covariance are left out.
+    without any covariance are left out. Where one source is flat, the sign of the round-off decides between 1 and the
+    other source's similarity, in the published code and here: three digits are sure on a saturated image, not more.
     """
-    with_a, _, _, common_a = _yang(a, fused)
-    with_b, _, _, common_b = _yang(b, fused)
+    with_a, common_a = _yang(a, fused)
+    with_b, common_b = _yang(b, fused)
     total = common_a + common_b
     counted = total != 0
     share = common_a[counted] / total[counted]
