@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -105,7 +106,7 @@ def test_a_mistake_is_named_with_the_file(tmp_path: Path, text: str, named: str)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="none.toml"):
+    with pytest.raises(TrainingError, match=r"none\.toml"):
         read_config(tmp_path / "none.toml")
 
 
@@ -119,7 +120,7 @@ def test_cosine_rises_falls_and_ends_at_its_floor(tmp_path: Path) -> None:
     rates = [learning_rate(config.optimizer, config.schedule, step=i, progress=i / 100) for i in range(101)]
     assert rates[0] == pytest.approx(1e-4, rel=0.01)
     assert max(rates) == rates[9] or max(rates) == rates[10]
-    assert all(later <= earlier for earlier, later in zip(rates[10:], rates[11:], strict=False))
+    assert all(later <= earlier for earlier, later in pairwise(rates[10:]))
     assert rates[100] == pytest.approx(1e-4)
 
 

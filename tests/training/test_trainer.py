@@ -235,7 +235,7 @@ def test_an_exported_state_is_smaller_and_trains_on(tmp_path: Path) -> None:
 def test_a_damaged_state_is_one_clear_line(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "last.pt"
     path.write_bytes(content)
-    with pytest.raises(TrainingError, match="last.pt") as caught:
+    with pytest.raises(TrainingError, match=r"last\.pt") as caught:
         load_state(path)
     assert "\n" not in caught.value.message
 

@@ -14,7 +14,8 @@ from tita_cli import __version__
 from tita_cli.engine.memory import raise_malloc_thresholds
 from tita_cli.errors import OutputError
 from tita_cli.training.config import TrainingConfig
-from tita_cli.training.log import Log, Means, Record, clean
+from tita_cli.training.log import Log, Record, clean
+from tita_cli.training.means import Means
 from tita_cli.training.state import LAST, load_state, prepare_folder, save_state
 from tita_cli.training.trainer import StepReport, Trainer
 from tita_cli.training.workers import Workers, join_workers

@@ -1,0 +1,160 @@
+"""Line charts from a few primitives, rendered as SVG or by Pillow: what a training log needs, and no library for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Point: TypeAlias = tuple[float, float]
+
+# Okabe and Ito's palette: distinguishable for colour-blind readers too.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+INK, GRID = "#333333", "#dddddd"
+FONT = 12
+WIDTH, HEIGHT = 480, 250
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 46, 30
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A polyline in pixels."""
+
+    points: Sequence[Point]
+    color: str
+    width: float = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text whose baseline starts, is centred on, or ends at (x, y)."""
+
+    x: float
+    y: float
+    text: str
+    anchor: Literal["start", "middle", "end"] = "start"
+    bold: bool = False
+    color: str = INK
+
+
+Mark: TypeAlias = Line | Text
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One chart: named curves of (x, y) points over a common x axis; ``log`` for a logarithmic y axis."""
+
+    title: str
+    curves: dict[str, list[Point]] = field(default_factory=dict)
+    log: bool = False
+
+    def marks(self, left: float, top: float) -> list[Mark]:
+        """The chart as primitives, its upper left corner at (left, top), WIDTH×HEIGHT pixels."""
+        points = [point for curve in self.curves.values() for point in curve if not self.log or point[1] > 0]
+        xs, ys = [x for x, _ in points], [math.log10(y) if self.log else y for _, y in points]
+        x_low, x_high = _widen(min(xs), max(xs), 0.0)
+        y_low, y_high = _widen(min(ys), max(ys), 0.05)
+
+        def place(x: float, y: float) -> Point:
+            across = (x - x_low) / (x_high - x_low) * (WIDTH - _LEFT - _RIGHT)
+            up = (y - y_low) / (y_high - y_low) * (HEIGHT - _TOP - _BOTTOM)
+            return left + _LEFT + across, top + HEIGHT - _BOTTOM - up
+
+        marks: list[Mark] = [Text(left + _LEFT, top + 16, self.title, bold=True)]
+        for y in _log_ticks(y_low, y_high) if self.log else _ticks(y_low, y_high, 5):
+            start, end = place(x_low, y), place(x_high, y)
+            marks += [Line((start, end), GRID, 1), Text(start[0] - 6, start[1] + 4, _number(y, self.log), "end")]
+        for x in _ticks(x_low, x_high, 6):
+            marks.append(Text(place(x, y_low)[0], top + HEIGHT - _BOTTOM + 16, _number(x, False), "middle"))
+        legend = left + _LEFT
+        for number, (name, curve) in enumerate(self.curves.items()):
+            color = COLORS[number % len(COLORS)]
+            placed = [place(x, math.log10(y) if self.log else y) for x, y in curve if not self.log or y > 0]
+            if len(placed) == 1:  # a polyline of one point is invisible
+                placed = [(placed[0][0] - 3, placed[0][1]), (placed[0][0] + 3, placed[0][1])]
+            marks.append(Line(placed, color))
+            if len(self.curves) > 1:
+                marks.append(Text(legend, top + 34, name, color=color))
+                legend += 0.62 * FONT * (len(name) + 2)
+        return marks
+
+
+def to_svg(panels: Sequence[Panel], columns: int = 2) -> str:
+    """A complete SVG document, panels row by row."""
+    width, height = _extent(panels, columns)
+    body = "\n".join(_svg(mark) for mark in _lay_out(panels, columns))
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+        f'font-family="sans-serif" font-size="{FONT}">\n<rect width="{width}" height="{height}" fill="white"/>\n'
+        f"{body}\n</svg>\n"
+    )
+
+
+def to_image(panels: Sequence[Panel], columns: int = 2) -> Image:
+    """The same as a picture, drawn at twice the size."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    zoom = 2
+    width, height = _extent(panels, columns)
+    image = Image.new("RGB", (zoom * width, zoom * height), "white")
+    draw = ImageDraw.Draw(image)
+    font = ImageFont.load_default(FONT * zoom)
+    anchors = {"start": "ls", "middle": "ms", "end": "rs"}
+    for mark in _lay_out(panels, columns):
+        if isinstance(mark, Line):
+            points = [(zoom * x, zoom * y) for x, y in mark.points]
+            draw.line(points, fill=mark.color, width=round(zoom * mark.width), joint="curve")
+        else:
+            stroke = 0.5 if mark.bold else 0
+            place = (zoom * mark.x, zoom * mark.y)
+            draw.text(place, mark.text, mark.color, font, anchor=anchors[mark.anchor], stroke_width=stroke)
+    return image
+
+
+def _extent(panels: Sequence[Panel], columns: int) -> tuple[int, int]:
+    return WIDTH * min(columns, len(panels)), HEIGHT * -(-len(panels) // columns)
+
+
+def _lay_out(panels: Sequence[Panel], columns: int) -> list[Mark]:
+    placed = ((panel, WIDTH * (i % columns), HEIGHT * (i // columns)) for i, panel in enumerate(panels))
+    return [mark for panel, left, top in placed for mark in panel.marks(left, top)]
+
+
+def _svg(mark: Mark) -> str:
+    if isinstance(mark, Line):
+        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in mark.points)
+        return f'<polyline points="{points}" fill="none" stroke="{mark.color}" stroke-width="{mark.width:g}"/>'
+    weight = ' font-weight="bold"' if mark.bold else ""
+    place = f'x="{mark.x:.1f}" y="{mark.y:.1f}" text-anchor="{mark.anchor}"'
+    return f'<text {place} fill="{mark.color}"{weight}>{escape(mark.text)}</text>'
+
+
+def _widen(low: float, high: float, share: float) -> tuple[float, float]:
+    span = high - low or abs(high) or 1.0
+    return (low - share * span, high + share * span) if high > low else (low - span / 2, high + span / 2)
+
+
+def _ticks(low: float, high: float, count: int) -> list[float]:
+    """Round numbers within low..high, about ``count``."""
+    rough = (high - low) / count
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+    return [i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Decades and, where there are few, 2 and 5 between them."""
+    factors = (1, 2, 5) if high - low < 2.5 else (1,)
+    decades = range(math.floor(low), math.ceil(high) + 1)
+    ticks = [decade + math.log10(factor) for decade in decades for factor in factors]
+    return [tick for tick in ticks if low <= tick <= high] or [low, high]
+
+
+def _number(value: float, log: bool) -> str:
+    value = 10**value if log else value
+    return f"{value / 1000:g}k" if abs(value) >= 10_000 else f"{round(value, 10):.4g}"
