@@ -103,7 +103,9 @@ def read(path: Path) -> Pixels:
 
 def _values(dev_set: str, fused: Pixels, first: Path, second: Path) -> dict[str, float]:
     chosen = SETS[dev_set]
-    return evaluate(chosen.stored(fused, first), read(first), read(second), [METRICS[name] for name in chosen.metrics])
+    metrics = [METRICS[name] for name in chosen.metrics]
+    fused = chosen.stored(fused, first)
+    return evaluate(fused, read(first), read(second), metrics, convention="vifb" if dev_set == "vifb" else "mefb")
 
 
 def score(
