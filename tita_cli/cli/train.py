@@ -17,7 +17,7 @@ RUN = "Run"
 INSTEAD = "Instead of training"
 
 
-def command(  # noqa: PLR0917  (typer passes by name)
+def command(
     config: Annotated[
         Path | None, typer.Argument(metavar="CONFIG.toml", help="What to train, on what and for how long.")
     ] = None,

@@ -20,7 +20,8 @@ def has_bf16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu":
         return False
-    if not (torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()):
+    there = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    if not (there and torch.ops.mkldnn._is_mkldnn_bf16_supported()):
         return False
     if platform.machine().lower() in ("aarch64", "arm64"):
         return True  # there oneDNN's check asks for the instructions
