@@ -116,6 +116,18 @@ def test_resuming_a_longer_run_appends_to_its_log(config: Path, tmp_path: Path) 
         assert all(torch.equal(tensor, states[1][part][name]) for name, tensor in states[0][part].items())
 
 
+def test_a_run_by_the_clock_ends_and_saves_as_often_as_asked(config: Path, tmp_path: Path) -> None:
+    text = config.read_text(encoding="utf-8").replace("steps = 4", "minutes = 0.0005")
+    config.write_text(text + "[checkpoint]\nminutes = 0\nkeep = 1\n", encoding="utf-8")
+    folder = tmp_path / "run"
+    assert train(config, folder, "-q") == 0
+    records = read_log(folder / "log.jsonl")
+    assert records[-1]["finished"] and records[-1]["seconds"] >= 0.03
+    reached = records[-1]["step"]
+    assert {r["step"] for r in records if r["event"] == "checkpoint"} == set(range(reached + 1))
+    assert [path.name for path in folder.glob("state-*")] == [f"state-{reached:08d}.pt"]
+
+
 def test_a_run_is_not_overwritten(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "run"
     assert train(config, folder, "-q") == 0

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -105,7 +104,7 @@ class Trainer:
         totals = torch.stack([reports[task].terms["total"] for task in self.tasks])
         losses = self.workers.mean(totals.detach().cpu())
         norm = self._descend(totals, losses) if bool(torch.isfinite(losses).all()) else None
-        reports = {task: report.detached() for task, report in reports.items()}
+        reports = {task: reports[task].detached() for task in self.tasks}
         if norm is None or not bool(torch.isfinite(norm)):
             reason = self._skip(step, reports, norm)
             return StepReport(step, rate, pixels, reports, skipped=reason)
@@ -241,10 +240,8 @@ def _split(output: FusionOutput, counts: list[int]) -> list[FusionOutput]:
 def _to_device(batch: TaskBatch, device: torch.device) -> TaskBatch:
     if device.type == "cpu":
         return batch
-    moved = copy.copy(batch)
-    for name in ("a", "b", "target", "has_target", "mask", "has_mask"):
-        object.__setattr__(moved, name, getattr(batch, name).to(device, non_blocking=True))
-    return moved
+    moved = {field.name: getattr(batch, field.name).to(device, non_blocking=True) for field in fields(batch)}
+    return replace(batch, **moved)
 
 
 def _what_is_no_number(reports: Mapping[str, TaskReport], norm: Tensor | None) -> str:
