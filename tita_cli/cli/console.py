@@ -14,15 +14,15 @@ JSON_VERSION = 1
 
 def complain(message: str, *, hint: str | None = None) -> None:
     """Print ``tita: error: …`` as one line on stderr, and a second line with the hint."""
-    sys.stderr.write(f"tita: error: {_one_line(message)}\n")
+    sys.stderr.write(f"tita: error: {printable(message)}\n")
     if hint:
-        sys.stderr.write(f"tita: hint: {_one_line(hint)}\n")
+        sys.stderr.write(f"tita: hint: {printable(hint)}\n")
     sys.stderr.flush()
 
 
 def warn(message: str) -> None:
     """Print ``tita: warning: …`` as one line on stderr."""
-    sys.stderr.write(f"tita: warning: {_one_line(message)}\n")
+    sys.stderr.write(f"tita: warning: {printable(message)}\n")
     sys.stderr.flush()
 
 
@@ -32,7 +32,7 @@ def say(message: str) -> None:
     sys.stderr.flush()
 
 
-def _one_line(text: str) -> str:
+def printable(text: str) -> str:
     """A file name may hold a newline or an escape sequence; a message must not."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 

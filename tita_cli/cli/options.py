@@ -39,3 +39,59 @@ Verbose = Annotated[
 Align = Annotated[
     str, typer.Option("--align", metavar="none", rich_help_panel=ALIGNMENT, help="How the sources come into one frame.")
 ]
+Page = Annotated[
+    int | None,
+    typer.Option(
+        "--page", min=0, rich_help_panel=INPUT, show_default=False,
+        help="Which picture of files that hold several, from 0  [default: the first].",
+    ),
+]  # fmt: skip
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(
+        "--max-pixels", min=1, metavar="N", rich_help_panel=INPUT, show_default=False,
+        help="Refuse images of more pixels before decoding them  [default: 268435456].",
+    ),
+]  # fmt: skip
+Range = Annotated[
+    str,
+    typer.Option(
+        "--range", metavar="auto|full|MIN,MAX", rich_help_panel=INPUT,
+        help="Which values become black and white: by percentiles for thermal counts, the file type's own, or given.",
+    ),
+]  # fmt: skip
+Invert = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--invert", metavar="N", min=1, rich_help_panel=INPUT, show_default=False,
+        help="Swap black and white of source N, counted from 1 (black-hot infrared). May be repeated.",
+    ),
+]  # fmt: skip
+FalseColor = Annotated[
+    str,
+    typer.Option(
+        "--false-color", metavar="refuse|intensity|keep", rich_help_panel=INPUT,
+        help="What to do with infrared that a palette has coloured: intensity turns it back to grey.",
+    ),
+]  # fmt: skip
+Color = Annotated[
+    str,
+    typer.Option(
+        "--color", metavar="auto|reference|grey", rich_help_panel=OUTPUT,
+        help="Colour of the result: auto follows the source that is in focus, reference mixes as TITA's authors do.",
+    ),
+]  # fmt: skip
+Depth = Annotated[
+    str | None,
+    typer.Option(
+        "--depth", metavar="8|16|32", rich_help_panel=OUTPUT, show_default=False,
+        help="Bits a sample, 32 is float  [default: the deepest source's, as far as the format has it].",
+    ),
+]  # fmt: skip
+KeepMetadata = Annotated[
+    str,
+    typer.Option(
+        "--metadata", metavar="N|none", rich_help_panel=OUTPUT,
+        help="The source, counted from 1, whose EXIF, XMP and GPS the result bears.",
+    ),
+]  # fmt: skip

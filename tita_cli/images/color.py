@@ -7,11 +7,13 @@ Fusion", ICCV 2025, published implementation; here without its rounding to 8 bit
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from tita_cli.images.picture import FloatArray
+
+ColorRule = Literal["auto", "reference", "grey"]
 
 _RED, _GREEN, _BLUE = 0.299, 0.587, 0.114
 _CB_SCALE = 2 * (1 - _BLUE)
@@ -65,17 +67,22 @@ def reference_chroma(a: FloatArray, b: FloatArray) -> FloatArray:
     return mixed
 
 
-def fuse_chroma(a: Chroma | None, b: Chroma | None, gate: FloatArray | None = None) -> Chroma | None:
+def fuse_chroma(
+    a: Chroma | None, b: Chroma | None, gate: FloatArray | None = None, *, rule: ColorRule = "auto"
+) -> Chroma | None:
     """The chroma of a fused picture from that of its two sources; None is a grey source's, and a grey result's.
 
     Where only one source has colour, its chroma is taken unchanged. Two colour sources: :func:`reference_chroma`, and
     where ``gate`` (H×W in 0..1, 1 = the luminance is a's) has decided for one source, that source's chroma, because a
-    mean there draws coloured fringes around everything that is in focus.
+    mean there draws coloured fringes around everything that is in focus. ``rule``: "reference" ignores the gate, as the
+    reference does, and "grey" drops all colour.
     """
+    if rule == "grey":
+        return None
     if a is None or b is None:
         return a or b
     cb, cr = reference_chroma(a.cb, b.cb), reference_chroma(a.cr, b.cr)
-    if gate is not None:
+    if gate is not None and rule == "auto":
         decided = _decidedness(gate)
         cb += decided * (b.cb + gate * (a.cb - b.cb) - cb)
         cr += decided * (b.cr + gate * (a.cr - b.cr) - cr)

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from tita_cli.errors import OutputError
+from tita_cli.errors import OutputError, UsageError
 from tita_cli.images.picture import Depth
 
 _UNLIMITED = 2**31 - 1
@@ -51,6 +51,17 @@ FORMATS = {
         Format("exr", "OpenEXR", (".exr",), (32,), metadata=frozenset({"xmp"})),
     )
 }  # fmt: skip
+
+
+def parse_depth(text: str) -> Depth:
+    """``8``, ``16`` or ``32``, and ``32f`` as photographers write it.
+
+    :raises UsageError: something else.
+    """
+    depths: dict[str, Depth] = {"8": 8, "16": 16, "32": 32, "32f": 32}
+    if text not in depths:
+        raise UsageError(f"the depth {text!r} is neither 8, 16 nor 32")
+    return depths[text]
 
 
 def choose_format(target: str | os.PathLike[str] | None, format_name: str | None = None) -> Format:

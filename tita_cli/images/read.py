@@ -25,19 +25,19 @@ _TIFF_SIGNATURES = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 
 
 def read_picture(
-    source: str | os.PathLike[str] | BinaryIO, *, page: int | None = None, max_pixels: int = MAX_PIXELS
+    source: str | os.PathLike[str] | BinaryIO, *, page: int | None = None, max_pixels: int | None = None
 ) -> Picture:
     """Read one picture, upright and as float.
 
     The format is told by the content, not by the extension. ``source`` may be a binary stream, a pipe included.
     ``page``: which picture of a file with several, from 0; None takes the first and says in ``notes`` that there are
-    more. ``max_pixels`` is compared with the header before anything is decoded.
+    more. ``max_pixels`` (:data:`MAX_PIXELS` where None) is compared with the header before anything is decoded.
 
     :raises InputError: the file is missing, empty, truncated, damaged, larger than allowed, or not an image.
     """
     name = _name(source)
     with _opened(source, name) as stream:
-        samples = _decode(stream, name, page, max_pixels)
+        samples = _decode(stream, name, page, max_pixels or MAX_PIXELS)
     return samples.to_picture(name)
 
 

@@ -1,0 +1,67 @@
+"""``tita show``: what a picture is, and how it was fused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tita_cli.cli import options
+from tita_cli.cli.console import envelope, printable, results, warn
+
+if TYPE_CHECKING:
+    from tita_cli.images import Picture
+
+
+def command(
+    path: Annotated[str, typer.Argument(metavar="FILE", help="A picture.", show_default=False)],
+    page: options.Page = None,
+    max_pixels: options.MaxPixels = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Show what a picture holds: size, depth, colour profile, metadata, and how tita fused it."""
+    from tita_cli.images import read_picture
+
+    with results() as stdout:
+        picture = read_picture(path, page=page, max_pixels=max_pixels)
+        report = _report(picture)
+        stdout.write(envelope("show", report) if as_json else _lines(report).encode(errors="replace"))
+    for note in picture.notes:
+        warn(note)
+
+
+def _report(picture: Picture) -> dict[str, Any]:
+    from tita_cli.images.profile import profile_name
+
+    metadata = picture.metadata
+    facts = {
+        "name": picture.name,
+        "format": picture.format,
+        "width": picture.width,
+        "height": picture.height,
+        "depth": picture.depth,
+        "color": picture.is_color,
+        "alpha": picture.alpha is not None,
+        "profile": profile_name(metadata.icc),
+        "exif": metadata.exif is not None,
+        "xmp": metadata.xmp is not None,
+    }
+    return {"picture": facts, "provenance": metadata.provenance and metadata.provenance.as_dict()}
+
+
+def _lines(report: dict[str, Any]) -> str:
+    facts, record = report["picture"], report["provenance"]
+    kind = ("colour" if facts["color"] else "grey") + (" with alpha" if facts["alpha"] else "")
+    blocks = [name for name, block in (("EXIF", facts["exif"]), ("XMP", facts["xmp"])) if block]
+    rows = [
+        ("picture", f"{facts['width']}×{facts['height']}, {facts['depth']} bits a sample, {kind}, {facts['format']}"),
+        ("profile", facts["profile"] or "none (sRGB)"),
+        ("metadata", ", ".join(blocks) or "none"),
+    ]
+    if record is None:
+        rows.append(("fused", "not by tita, or without provenance"))
+    else:
+        rows.append(("fused by", f"tita {record['version']}, model {record['model']}"))
+        rows += [("source", source) for source in record["sources"]]
+        rows += [("option", f"{name} = {value}") for name, value in record["options"].items()]
+    return f"{printable(facts['name'])}\n" + "".join(f"  {label:<9} {printable(text)}\n" for label, text in rows)
