@@ -147,28 +147,29 @@ def main() -> int:
     raise_malloc_thresholds()
     if options.threads:
         torch.set_num_threads(options.threads)
-    results = [
-        measure(variant, crop, batch, options.recipe, options.rounds)
-        for variant in options.variants
-        for crop, batch in (SIZES if variant == "tita-lite" else SIZES[1:])
-    ]
+    for variant in options.variants:
+        for crop, batch in SIZES if variant == "tita-lite" else SIZES[1:]:
+            show(measure(variant, crop, batch, options.recipe, options.rounds), as_json=options.json)
     if options.config:
-        results.append(measure_loader(read_config(options.config), options.rounds))
-    for result in results:
-        if options.json:
-            print(json.dumps(result))
-        elif "variant" in result:
-            head = f"{result['variant']} {result['crop']}² × {result['batch']} {result['precision']}"
-            print(
-                f"{head}: {result['px_per_s_forward_backward']:,} px/s forward + backward, "
-                f"{result['px_per_s_step']:,} a step ({result['px_per_s_step_same_batch']:,} with same-batch FAMO), "
-                f"{result['px_per_cpu_s_step']:,} px per processor second"
-            )
-            print("   seconds " + "  ".join(f"{part} {seconds:.3f}" for part, seconds in result["seconds"].items()))
-            print("   cpu     " + "  ".join(f"{part} {seconds:.3f}" for part, seconds in result["cpu_seconds"].items()))
-        else:
-            print(f"loader: {result}")
+        show(measure_loader(read_config(options.config), options.rounds), as_json=options.json)
     return 0
+
+
+def show(result: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(result), flush=True)
+        return
+    if "variant" not in result:
+        print("loader: " + "  ".join(f"{name} {value:,}" for name, value in result.items()), flush=True)
+        return
+    print(
+        f"{result['variant']} {result['crop']}² × {result['batch']} {result['precision']}: "
+        f"{result['px_per_s_forward_backward']:,} px/s forward + backward, {result['px_per_s_step']:,} a step "
+        f"({result['px_per_s_step_same_batch']:,} with same-batch FAMO), "
+        f"{result['px_per_cpu_s_step']:,} px per processor second"
+    )
+    for title, parts in (("seconds", result["seconds"]), ("cpu", result["cpu_seconds"])):
+        print(f"   {title:8}" + "  ".join(f"{part} {seconds:.3f}" for part, seconds in parts.items()), flush=True)
 
 
 if __name__ == "__main__":

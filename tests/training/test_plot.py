@@ -108,6 +108,13 @@ def test_resuming_drops_what_came_after_the_checkpoint(log: Path) -> None:
     assert steps[-1]["lr"] == 7.0
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_one_clear_line() -> None:
+    log = Log(Path("/dev/full"))
+    with pytest.raises(OutputError, match="cannot write the log"):
+        log.write(record(1))
+
+
 def test_json_has_no_nan() -> None:
     assert clean({"a": float("nan"), "b": [1.23456789, float("inf")], "c": ("x", 2)}) == {
         "a": None, "b": [1.23457, None], "c": ["x", 2],

@@ -31,8 +31,11 @@ class Log:
             raise OutputError(f"{path}: cannot write the log: {error.strerror}") from error
 
     def write(self, record: Mapping[str, Any]) -> None:
-        self._file.write(_line(record))
-        self._file.flush()
+        try:
+            self._file.write(_line(record))
+            self._file.flush()
+        except OSError as error:
+            raise OutputError(f"{self._file.name}: cannot write the log: {error.strerror}") from error
 
     def close(self) -> None:
         self._file.close()
