@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tita_cli.cli import options
-from tita_cli.cli.console import envelope, results, say
+from tita_cli.cli.console import envelope, results
+from tita_cli.cli.report import METRICS, Metrics
+from tita_cli.cli.report import write as write_report_page
 from tita_cli.errors import ExitCode, InputError, UsageError
 
 if TYPE_CHECKING:
@@ -143,6 +145,7 @@ def command(
             help="Write a page to look at the results.",
         ),
     ] = None,
+    metrics: Metrics = METRICS,
     as_json: Annotated[
         bool,
         typer.Option("--json", rich_help_panel=options.REPORTING, help="Print records as lines of JSON on stdout."),
@@ -209,10 +212,7 @@ def command(
                 )
         display.end(summary, folder)
         if report is not None:
-            from tita_cli.report import write_report
-
-            write_report(folder, report, overwrite=force)
-            say(f"report: {report}")
+            write_report_page(folder, report, metrics=metrics, force=force, quiet=quiet)
     return int(ExitCode.SOME_FAILED if summary.incomplete else ExitCode.OK)  # fmt: skip
 
 

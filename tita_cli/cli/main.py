@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from tita_cli import __version__
-from tita_cli.cli import batch, convert, fuse, train
+from tita_cli.cli import batch, convert, evaluate, fuse, report, show, train
 from tita_cli.cli.console import complain
 from tita_cli.errors import ExitCode, TitaError
 
@@ -41,7 +41,10 @@ def _root(
 
 app.command("fuse")(fuse.command)
 app.command("batch")(batch.command)
+app.command("report")(report.command)
 app.command("convert")(convert.command)
+app.command("eval")(evaluate.command)
+app.command("show")(show.command)
 app.command("train")(train.command)
 
 

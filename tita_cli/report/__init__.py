@@ -1,1 +1,7 @@
-"""report."""
+"""One page about a batch: every result beside its sources, what the network weighed, what failed and why."""
+
+from __future__ import annotations
+
+from tita_cli.report.write import DEFAULT_METRICS, write_report
+
+__all__ = ["DEFAULT_METRICS", "write_report"]

@@ -1,0 +1,65 @@
+"""The rows of a report, from the journal of a batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tita_cli.batch import History, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One result, made or failed. ``sources``, ``target``: where the files were when it was made."""
+
+    output: str
+    state: str
+    sources: tuple[Path, ...]
+    target: Path
+    record: Record
+
+    def describe(self) -> dict[str, Any]:
+        """What the page shows beside pictures and metrics."""
+        result = self.record.get("result") or {}
+        seconds = self.record.get("seconds") or {}
+        return {
+            "name": self.output,
+            "state": self.state,
+            "why": self.record.get("why", ""),
+            "sources": [str(source) for source in self.sources],
+            "reference": self.record.get("reference", 1),
+            "size": f"{result['width']} × {result['height']}" if "width" in result else "",
+            "depth": result.get("depth"),
+            "weights": result.get("weights") or [],
+            "residual": _residual(result),
+            "align": result.get("align") or [],
+            "seconds": round(sum(seconds.values()), 3) if seconds else None,
+            "stages": seconds,
+            "notes": result.get("notes") or [],
+            "engine": result.get("engine") or {},
+            "error": self.record.get("error"),
+        }
+
+
+def make_rows(history: History, folder: Path) -> list[Row]:
+    """A row for every output of which the journal tells; a run that was killed leaves some unfinished."""
+    states = {"done": "fused", "failed": "failed", "writing": "unfinished"}
+    return [
+        Row(
+            output,
+            states[record["event"]],
+            tuple(Path(source["path"]) for source in record.get("sources") or ()),
+            folder / output,
+            record,
+        )
+        for output, record in sorted(history.last.items())
+    ]
+
+
+def _residual(result: Record) -> float | None:
+    """The largest misfit that alignment measured, in pixels."""
+    found = [
+        float(source["residual_px"]) for source in result.get("align") or () if source.get("residual_px") is not None
+    ]
+    return max(found, default=None)

@@ -1,0 +1,137 @@
+"""Put a report together: one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata, resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from tita_cli import __version__
+from tita_cli.batch import History, read_journal
+from tita_cli.batch.runner import now
+from tita_cli.batch.sizing import usable_cores
+from tita_cli.errors import InputError
+from tita_cli.images import atomic_output
+from tita_cli.report.pictures import MOST_SOURCES, preview_side, view_row
+from tita_cli.report.rows import make_rows
+
+if TYPE_CHECKING:
+    from tita_cli.metrics.registry import Metric
+
+DEFAULT_METRICS = "EN,SF,SSIM,Qabf"
+NO_METRICS = "none"
+PACKAGES = ("numpy", "opencv-python-headless", "pillow", "torch", "onnxruntime", "onnxruntime-gpu")
+
+Listener = Callable[[int, int], None]
+
+
+def write_report(
+    folder: Path,
+    target: Path,
+    *,
+    metrics: str = DEFAULT_METRICS,
+    overwrite: bool = False,
+    listener: Listener = lambda done, total: None,
+) -> None:
+    """Write a page about the batch whose results and journal lie in ``folder``.
+
+    ``metrics``: names separated by commas, or ``none``. ``listener`` hears how many of how many rows are ready. Raises
+    InputError where ``folder`` has no journal, UsageError for an unknown metric, OutputError as it may.
+    """
+    history = read_journal(folder)
+    if not history.runs:
+        raise InputError(f"{folder}: no journal of a batch here", hint="name the output folder of tita batch")
+    wanted = _find_metrics(metrics)
+    rows = make_rows(history, folder)
+    side = preview_side(sum(min(len(row.sources), MOST_SOURCES) + 1 for row in rows))
+    before, between, after = _template(folder)
+    with atomic_output(target, overwrite=overwrite) as file, ThreadPoolExecutor(usable_cores()) as pool:
+        file.write(before.encode())
+        details: list[dict[str, Any]] = []
+        try:
+            for number, views in enumerate(pool.map(lambda row: view_row(row, side, wanted), rows)):
+                # Scripts of a type that no browser runs: text that costs nothing until a row comes into view.
+                file.write(f'<script type="text/plain" id="p{number}">{" ".join(views.images)}</script>\n'.encode())
+                links = {"shown": views.shown, "link": _link(rows[number].target, target)}
+                details.append({**rows[number].describe(), **links, "metrics": views.metrics})
+                listener(number + 1, len(rows))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+        file.write(between.encode())
+        file.write(_script_json(_data(history, folder, wanted, details)).encode())
+        file.write(after.encode())
+
+
+def _find_metrics(names: str) -> Sequence[Metric]:
+    if names.strip().lower() == NO_METRICS:
+        return []
+    from tita_cli.metrics.registry import find_metrics
+
+    return find_metrics(names)
+
+
+def _template(folder: Path) -> tuple[str, str, str]:
+    """The page up to the pictures, from there to the data, and from the data on."""
+    assets = resources.files("tita_cli.report") / "assets"
+    page, style, script = ((assets / name).read_text("utf-8") for name in ("page.html", "page.css", "page.js"))
+    title = html.escape(_text(folder.resolve().name))
+    before, rest = page.split("{{pictures}}")
+    between, after = rest.split("{{data}}")
+    # The title last: a folder may be called anything.
+    return before.replace("{{style}}", style).replace("{{title}}", title), between, after.replace("{{script}}", script)
+
+
+def _data(
+    history: History, folder: Path, metrics: Sequence[Metric], details: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    run = history.runs[-1]
+    return {
+        "title": folder.resolve().name,
+        "folder": str(folder.resolve()),
+        "made": now(),
+        "run": run,
+        "runs": len(history.runs),
+        "metrics": [{"name": metric.name, "arrow": metric.arrow} for metric in metrics],
+        "versions": dict(_versions(run)),
+        "rows": list(details),
+    }
+
+
+def _versions(run: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "tita, at the run", str(run.get("tita", ""))
+    yield "tita, at this report", __version__
+    yield "Python", platform.python_version()
+    yield "system", platform.platform()
+    for package in PACKAGES:
+        try:
+            yield package, metadata.version(package)
+        except metadata.PackageNotFoundError:  # one of the two builds of onnxruntime is there
+            continue
+
+
+def _link(result: Path, page: Path) -> str:
+    """How the page reaches the full-size result, if it stays where it is."""
+    try:
+        relative = os.path.relpath(result.resolve(), page.resolve().parent)
+    except ValueError:  # another drive
+        return result.resolve().as_uri()
+    return quote(Path(relative).as_posix(), errors="surrogateescape")
+
+
+def _text(text: str) -> str:
+    """``text`` without the stray bytes that a path may have and UTF-8 may not."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _script_json(data: Any) -> str:
+    """JSON that cannot end the script that holds it, whatever a file is called."""
+    text = json.dumps(data, ensure_ascii=True, allow_nan=False)
+    return text.replace("<", "\\u003c")
