@@ -133,8 +133,7 @@ def _ranked(candidate: str, name: str, values: dict[str, dict[str, float]], publ
     metrics = [METRICS[metric] for metric in SETS[name].metrics]
     ranks = rank(values, published, metrics)
     means = {m.name: float(np.mean([row[m.name] for row in values.values()])) for m in metrics}
-    place = 1 + sum(other < ranks.average for other in ranks.others.values())
-    return Score(candidate, name, values, means, ranks.places, ranks.average, place, ranks.count)
+    return Score(candidate, name, values, means, ranks.places, ranks.average, ranks.place, ranks.count)
 
 
 def average(a: Path, b: Path) -> Pixels:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from tita_cli.errors import InputError, MismatchError
+from tita_cli.errors import MismatchError
 from tita_cli.metrics.plane import Bytes, Plane
 from tita_cli.metrics.registry import METRICS, Convention, Metric
 
@@ -22,15 +23,17 @@ def evaluate(
     *,
     convention: Convention = "mefb",
 ) -> dict[str, float]:
-    """Value of each metric (default: all) by name, NaN where it is not defined, say on a flat image.
+    """Value of each metric (default: all) by name, NaN where it is not defined: on a flat image, or on one too small.
 
     ``fused``, ``a``, ``b``: H×W or H×W×1 (grey) or H×W×3 (R, G, B) uint8. A grey source beside a colour fused image is
     repeated over its channels; a grey fused image is compared with the sources' grey. ``convention`` matters where the
     benchmarks differ: in VIFB the SF of a colour image has its channels side by side. Raises MismatchError where the
-    sizes differ and InputError where an image is too small for a metric.
+    sizes differ.
     """
     wanted = list(METRICS.values()) if metrics is None else list(metrics)
-    _check_sizes(fused, a, b, wanted)
+    if not fused.shape[:2] == a.shape[:2] == b.shape[:2]:
+        sizes = ", ".join(f"{image.shape[1]}×{image.shape[0]}" for image in (fused, a, b))
+        raise MismatchError(f"fused image and sources differ in size: {sizes}")
     channels = 3 if fused.ndim == 3 and fused.shape[2] == 3 else 1
     images = (fused, a, b)
     values: dict[str, float] = {}
@@ -48,20 +51,8 @@ def evaluate(
 
 def _of_planes(metrics: Sequence[Metric], fused: Plane, a: Plane, b: Plane) -> list[float]:
     """The planes live in here only, so that what they keep is freed before the next channel."""
-    return [metric(fused, a, b) for metric in metrics]
-
-
-def _check_sizes(fused: Image, a: Image, b: Image, metrics: Sequence[Metric]) -> None:
-    if not fused.shape[:2] == a.shape[:2] == b.shape[:2]:
-        sizes = ", ".join(f"{image.shape[1]}×{image.shape[0]}" for image in (fused, a, b))
-        raise MismatchError(f"fused image and sources differ in size: {sizes}")
-    height, width = fused.shape[:2]
-    for metric in metrics:
-        if min(height, width) < metric.least:
-            raise InputError(
-                f"{metric.name} needs at least {metric.least} pixels a side, not {width}×{height}",
-                hint="choose other metrics with --metrics",
-            )
+    side = min(fused.shape)
+    return [metric(fused, a, b) if side >= metric.least else math.nan for metric in metrics]
 
 
 def _channel(image: Image, channel: int, channels: int) -> Bytes:

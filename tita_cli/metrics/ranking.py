@@ -42,7 +42,8 @@ class Published:
 
     def mean(self, method: str, metric: str, images: Collection[str]) -> float:
         """Mean over ``images`` of one method and metric; NaN where a value is missing."""
-        return float(np.mean([self.values.get((image, method, metric), math.nan) for image in images]))
+        values = [self.values.get((image, method, metric), math.nan) for image in images]
+        return sum(values) / len(values) if values else math.nan
 
 
 def read_published(path: str | os.PathLike[str]) -> Published:
@@ -77,32 +78,42 @@ class Ranks:
 
     @property
     def average(self) -> float:
+        """The average rank: lower is better."""
         return sum(self.places.values()) / len(self.places)
+
+    @property
+    def place(self) -> int:
+        """The place by average rank."""
+        return 1 + sum(other < self.average for other in self.others.values())
 
 
 def rank(candidate: Mapping[str, Mapping[str, float]], published: Published, metrics: Sequence[Metric]) -> Ranks:
     """Rank the candidate among the published methods, metric by metric, by the mean over the images both have.
 
-    ``candidate``: image to metric to value. A method beside which a value is missing takes no part in that metric.
-    ``others``: the average ranks that the published methods have with the candidate among them. Raises MismatchError
-    where no image or no metric is in both.
+    ``candidate``: image to metric to value. A value that is NaN takes its image out of the metric; a method beside
+    which a value is missing takes no part in it. ``others``: the average ranks that the published methods have with
+    the candidate among them. Raises MismatchError where no image or no metric is in both.
     """
-    images = [image for image in published.images if image in candidate]
-    if not images:
-        raise MismatchError("none of the images occurs in the published table", hint="they are matched by file stem")
-    if not metrics:
-        raise MismatchError("none of the metrics occurs in the published table")
+    if not set(candidate).intersection(published.images):
+        raise MismatchError("none of the images is in the published table", hint="they are matched by file stem")
     places: dict[str, int] = {}
     theirs: dict[str, list[int]] = {method: [] for method in published.methods}
     for metric in metrics:
+        own = {image: candidate[image][metric.name] for image in published.images if image in candidate}
+        own = {image: value for image, value in own.items() if not math.isnan(value)}
         sign = 1.0 if metric.higher_is_better else -1.0
-        own = sign * float(np.mean([candidate[image][metric.name] for image in images]))
-        means = {method: sign * published.mean(method, metric.name, images) for method in published.methods}
-        places[metric.name] = 1 + sum(mean > own for mean in means.values())
-        for method, mean in means.items():
-            theirs[method].append(1 + (own > mean) + sum(other > mean for other in means.values()))
-    others = {method: sum(found) / len(found) for method, found in theirs.items()}
-    return Ranks(places, len(published.methods) + 1, others)
+        means = {method: sign * published.mean(method, metric.name, own) for method in published.methods}
+        means = {method: mean for method, mean in means.items() if not math.isnan(mean)}
+        if not own or not means:
+            continue
+        mean = sign * sum(own.values()) / len(own)
+        places[metric.name] = 1 + sum(other > mean for other in means.values())
+        for method, other in means.items():
+            theirs[method].append(1 + (mean > other) + sum(third > other for third in means.values()))
+    if not places:
+        raise MismatchError("none of the metrics is in the published table", hint="--metrics chooses others")
+    others = {method: sum(found) / len(found) for method, found in theirs.items() if found}
+    return Ranks(places, len(others) + 1, others)
 
 
 def reencode(image: Image) -> Image:
