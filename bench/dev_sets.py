@@ -21,6 +21,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -56,6 +57,14 @@ class DevSet:
             for scene in sorted(root.iterdir()):
                 first, second = (next(scene.glob(f"{letter}.*")) for letter in order)
                 yield scene.name, first, second
+
+    @property
+    def convention(self) -> Literal["vifb", "mefb"]:
+        return "vifb" if self.name == "vifb" else "mefb"
+
+    def as_published(self, first: Path, second: Path) -> tuple[Path, Path]:
+        """The sources in the order of the published values, which Qc hangs on: MEFB has the darker one first."""
+        return (second, first) if self.name == "mefb" else (first, second)
 
     def stored(self, fused: Pixels, source: Path) -> Pixels:
         """The candidate as the benchmark would have read it back from its file."""
@@ -105,7 +114,8 @@ def _values(dev_set: str, fused: Pixels, first: Path, second: Path) -> dict[str,
     chosen = SETS[dev_set]
     metrics = [METRICS[name] for name in chosen.metrics]
     fused = chosen.stored(fused, first)
-    return evaluate(fused, read(first), read(second), metrics, convention="vifb" if dev_set == "vifb" else "mefb")
+    a, b = chosen.as_published(first, second)
+    return evaluate(fused, read(a), read(b), metrics, convention=chosen.convention)
 
 
 def score(

@@ -47,14 +47,13 @@ def jobs(dev_set: DevSet, shared: Path) -> Iterator[Job]:
 def values(job: Job) -> dict[str, float]:
     name, _, _, fused_file, first, second = job
     cv2.setNumThreads(1)
-    a, b = read(first), read(second)
+    a, b = map(read, SETS[name].as_published(first, second))
     if fused_file is not None:
         fused = np.asarray(Image.open(fused_file))
     else:
-        redone = guided_filter_fusion.fuse(b, a) if name == "mefb" else guided_filter_fusion.fuse(a, b)
-        fused = SETS[name].stored(redone, first)
+        fused = SETS[name].stored(guided_filter_fusion.fuse(a, b), first)
     listed = read_published(SHARED / "bench" / SETS[name].table).metrics
-    return evaluate(fused, a, b, listed, convention="vifb" if name == "vifb" else "mefb")
+    return evaluate(fused, a, b, listed, convention=SETS[name].convention)
 
 
 def main() -> int:

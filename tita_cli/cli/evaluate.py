@@ -58,7 +58,7 @@ def command(
             metavar="DIR",
             rich_help_panel=options.INPUT,
             show_default=False,
-            help="Folder of second sources. Which is first does not matter to any metric.",
+            help="Folder of second sources. Which are first matters to Qc only.",
         ),
     ],
     metrics: Annotated[

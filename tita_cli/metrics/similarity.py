@@ -134,9 +134,10 @@ def qc(fused: Plane, a: Plane, b: Plane) -> float:
     """Cvejic's similarity: each source's windows by their covariance with the fused image, -1..1, higher is better.
 
     N. Cvejic et al., A similarity metric for assessment of image fusion algorithms, Int. J. Signal Processing 2, 2005.
-    As in MEFB: a weight below 0 gives 0 and one above 1 gives 1 for the window (the paper clips the *weight*); windows
-    without any covariance are left out. Where one source is flat, the sign of the round-off decides between 1 and the
-    other source's similarity, in the published code and here: three digits are sure on a saturated image, not more.
+    As in MEFB: a weight of ``a`` below 0 gives 0 and one above 1 gives 1 for the window (the paper clips the *weight*);
+    therefore swapping the sources changes this metric, alone of all (MEFB's ``a`` is the darker one). Windows without
+    any covariance are left out. Where one source is flat, the sign of the round-off decides between 1 and the other
+    source's similarity, in the published code and here: on a saturated image three digits are sure, not more.
     """
     with_a, common_a = _yang(a, fused)
     with_b, common_b = _yang(b, fused)
