@@ -168,7 +168,7 @@ def command(
             if not quiet:
                 _warn_of_unfair_ranks(against, published, outcomes, reencoded=reencode)
         if table is not None:
-            display.write_table(table, fused.name, values, overwrite=force)
+            display.write_table(table, fused.resolve().name, values, overwrite=force)
         if plot is not None:
             display.write_plot(plot, str(fused), values, wanted, published, overwrite=force)
         if as_json:
