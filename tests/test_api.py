@@ -63,4 +63,71 @@ def test_refusals(tiny_model: Path) -> None:
         fuse([_picture(1)], model=str(tiny_model))
     small = Picture(np.zeros((8, 8, 1), np.float32))
     with pytest.raises(MismatchError):
-        fuse([_picture(1), small], model=str(tiny_model), align="none")
+        fuse([_picture(1), small], model=str(tiny_model))
+
+
+def test_the_order_of_the_sources_does_not_matter(tiny_model: Path) -> None:
+    pictures = [_picture(i, color=i % 2 == 0, name=str(i)) for i in range(5)]
+    engine = load_engine(str(tiny_model))
+    straight, mixed = (
+        fuse([pictures[i] for i in order], engine=engine).picture.pixels for order in ((0, 1, 2, 3, 4), (3, 0, 4, 1, 2))
+    )
+    np.testing.assert_array_equal(straight, mixed)
+
+
+def test_transparent_places_show_the_other_source(tiny_model: Path) -> None:
+    hole = np.ones((24, 40), np.float32)
+    hole[:, :20] = 0
+    whole, holed = _picture(1), _picture(2, alpha=hole)
+    fused = fuse([whole, holed], model=str(tiny_model)).picture
+    np.testing.assert_allclose(fused.pixels[:, :20], whole.pixels[:, :20], atol=1e-5)
+    assert fused.alpha is None
+
+
+def test_thermal_counts_are_mapped_and_said(tiny_model: Path) -> None:
+    counts = (7000 + 900 * np.random.default_rng(0).random((24, 40, 1))) / 65535
+    thermal = Picture(counts.astype(np.float32), depth=16, name="ir.tif", levels=(0, 65535))
+    fusion = fuse([_picture(1), thermal], model=str(tiny_model))
+    assert any("ir.tif: values 70" in note for note in fusion.notes)
+    assert fusion.picture.depth == 16
+    full = fuse([_picture(1), thermal], model=str(tiny_model), value_range="full")
+    assert not full.notes
+
+
+def test_a_stack_of_counts_fuses_into_counts(tiny_model: Path) -> None:
+    rng = np.random.default_rng(0)
+    stack = [
+        Picture(((7000 + 900 * rng.random((24, 40, 1))) / 65535).astype(np.float32), depth=16, levels=(0, 65535))
+        for _ in range(3)
+    ]
+    pixels = fuse(stack, model=str(tiny_model)).picture.pixels * 65535
+    assert 6900 < pixels.min() < pixels.max() < 8000
+
+
+def test_colour_modes(tiny_model: Path) -> None:
+    pair = [_picture(1), _picture(2)]
+    assert not fuse(pair, model=str(tiny_model), color="grey").picture.is_color
+    with pytest.raises(UsageError):
+        fuse(pair, model=str(tiny_model), color="sepia")  # type: ignore[arg-type]
+
+
+def test_winners_are_as_the_gate_says(tiny_model: Path) -> None:
+    engine = load_engine(str(tiny_model))
+    bright, dark = Picture(np.full((24, 40, 1), 0.8, np.float32)), Picture(np.full((24, 40, 1), 0.2, np.float32))
+    gate = engine.fuse(bright.pixels[..., 0], dark.pixels[..., 0]).gate
+    winners = fuse([dark, bright], engine=engine).winners
+    assert gate is not None
+    assert winners is not None
+    np.testing.assert_array_equal(winners.pixels[..., 0], (gate >= 0.5).astype(np.float32))  # the second given won
+
+
+def test_provenance_and_metadata(tiny_model: Path, tmp_path: Path) -> None:
+    from tita_cli import read_picture
+
+    pair = [_picture(1, name="/somewhere/a.png"), _picture(2, name="b.png")]
+    fuse(pair, model=str(tiny_model)).save(tmp_path / "out.png")
+    record = read_picture(tmp_path / "out.png").metadata.provenance
+    assert record is not None
+    assert record.sources == ("a.png", "b.png")
+    fuse(pair, model=str(tiny_model), metadata=None).save(tmp_path / "bare.png")
+    assert read_picture(tmp_path / "bare.png").metadata.provenance is None

@@ -3,53 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from tita_cli.errors import MismatchError, UsageError
-from tita_cli.images import Picture, Written, read_picture, write_picture
-from tita_cli.images.color import Chroma, fuse_chroma, merge_luma, split_luma
-from tita_cli.images.picture import Depth, FloatArray
+from tita_cli.errors import ModelError, UsageError
+from tita_cli.fusing.sources import FALSE_COLOR_CHOICES, FalseColor, Look, Preparation, Source, Sources
+from tita_cli.fusing.tree import COLOR_CHOICES, OPERATIONS, ColorMode, Layers, Step, Tree
+from tita_cli.images import Metadata, Picture, Written, write_picture
+from tita_cli.images.color import merge_luma
+from tita_cli.images.picture import Depth
+from tita_cli.images.profile import common_profile, to_profile
+from tita_cli.images.provenance import Provenance
+from tita_cli.images.value_range import RangeSetting, undo_range
 
 if TYPE_CHECKING:
     from tita_cli.engine import Engine
 
-Source: TypeAlias = str | os.PathLike[str] | BinaryIO | Picture
+__all__ = ["DEFAULT_MODEL", "OPERATIONS", "Fusion", "Step", "fuse"]
 
 DEFAULT_MODEL = "tita-lite"
-OPERATIONS = ("high-pass", "add", "multiply")
-EVEN = 1 / 6
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One fusion of two pictures: what went in, and OAF's six weights (three for the first, three for the second)."""
-
-    first: str
-    second: str
-    weights: tuple[float, ...]
-
-    def explain(self) -> str:
-        """The weights in words."""
-        half = len(OPERATIONS)
-        shares = [sum(self.weights[:half]), sum(self.weights[half:])]
-        lines = [f"{self.first} + {self.second}"]
-        for name, share, own in (
-            (self.first, shares[0], self.weights[:half]),
-            (self.second, shares[1], self.weights[half:]),
-        ):
-            parts = ", ".join(f"{op} {w:.3f}" for op, w in zip(OPERATIONS, own, strict=True))
-            lines.append(f"  {share:4.0%} features of {name}: {parts}")
-        strongest = max(range(len(self.weights)), key=lambda i: self.weights[i])
-        name = (self.first, self.second)[strongest // half]
-        if max(self.weights) < EVEN * 1.25:
-            lines.append("  the operations weigh about the same: nothing in these images asks for one of them")
-        else:
-            lines.append(f"  what these images ask for most: {OPERATIONS[strongest % half]} on {name}")
-        return "\n".join(lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,32 +32,30 @@ class Fusion:
     """The result of :func:`fuse`.
 
     ``picture``: the fused picture. ``steps``: one for each fusion of two, in the order in which they were done.
-    ``engine``: what ran, as ``Engine.describe()`` says. ``notes``: what the user should know (a depth that the format
-    cannot hold, a source that was resized).
+    ``engine``: what ran, as ``Engine.describe()`` says. ``notes``: what the user should know (a range that was
+    mapped, a source that was resized). ``winners``: a picture whose grey levels say which source gave the most to
+    every pixel, evenly spaced from black, the first, to white, the last; None for a network without a gate.
     """
 
     picture: Picture
     steps: tuple[Step, ...]
     engine: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    winners: Picture | None = None
 
     def save(self, target: str | os.PathLike[str] | BinaryIO, *, overwrite: bool = False, **options: Any) -> Written:
         """Write the picture; ``options`` and what can go wrong as in :func:`tita_cli.write_picture`."""
         return write_picture(self.picture, target, overwrite=overwrite, **options)
 
+    def save_winners(self, target: str | os.PathLike[str], *, overwrite: bool = False) -> Written:
+        """Write which source won where. Raises ``ModelError`` where the network does not tell."""
+        if self.winners is None:
+            raise ModelError("this network has no gate that says which source won where", hint="--model tita-lite has")
+        return write_picture(self.winners, target, overwrite=overwrite)
+
     def explain(self) -> str:
         """OAF's weights for every step, and what they say."""
         return "\n".join(step.explain() for step in self.steps)
-
-
-@dataclass(frozen=True, slots=True)
-class _Layers:
-    """A picture on its way through the tree: luminance, chroma (None for grey), alpha, all H×W float32."""
-
-    name: str
-    luma: FloatArray
-    chroma: Chroma | None
-    alpha: FloatArray | None
 
 
 def fuse(
@@ -90,113 +63,102 @@ def fuse(
     *,
     model: str = DEFAULT_MODEL,
     engine: Engine | None = None,
-    resize: bool = False,
     device: str = "auto",
     threads: int | None = None,
+    resize: bool = False,
+    page: int | None = None,
+    max_pixels: int | None = None,
+    value_range: RangeSetting = "auto",
+    invert: Collection[int] = (),
+    false_color: FalseColor = "refuse",
+    color: ColorMode = "auto",
+    depth: Depth | None = None,
+    metadata: int | None = 0,
 ) -> Fusion:
     """Fuse two or more images of one scene into one picture.
 
-    ``sources``: paths, open binary files or ``Picture``s, all of the same size unless ``resize`` brings them to the
-    first one's. ``model``: a shipped name or a file. ``engine``: one from ``load_engine`` to be used again, instead of
-    ``model``, ``device`` and ``threads``.
+    ``sources``: paths, open binary files or ``Picture``s, of one size unless ``resize`` brings them to the first's.
+    ``model``: a shipped name or a file; ``engine``: one from ``load_engine`` to be used again, instead of ``model``,
+    ``device`` and ``threads``. ``page``: of files with several pictures. ``value_range``: which values become black and
+    white (``tita_cli.images.value_range``). ``invert``: indices of sources of inverted polarity. ``false_color``: what
+    becomes of infrared that a palette has coloured. ``color``: "auto" lets chroma follow the network's gate where that
+    has decided, "reference" is the published rule, "grey" drops colour. ``depth``: bits a sample of the result, the
+    deepest of the sources where None. ``metadata``: index of the source whose EXIF, XMP and profile the result bears;
+    None for none.
 
-    More than two sources go through a balanced binary tree in the order given: (1, 2), (3, 4), … are fused, then
-    their results, until one is left. Files are read as the tree needs them, so memory grows with the tree's depth, not
-    with the number of sources.
+    More than two sources go through a balanced binary tree, ordered by what they show and not by how they were given:
+    colour before grey, then from bright to dark, so that neighbours in brightness meet first and the same images give
+    the same picture in any order. Files are read as the tree needs them.
 
-    The first source is the reference: its name, metadata and size are the result's. Raises ``UsageError``,
-    ``InputError``, ``MismatchError``, ``ModelError``, ``DeviceError``.
+    Raises ``UsageError``, ``InputError``, ``MismatchError``, ``ModelError``, ``DeviceError``.
     """
-    if len(sources) < 2:
-        raise UsageError(f"fusing takes at least two images, {len(sources)} given")
-    for source in sources:
-        if isinstance(source, str | os.PathLike) and not os.path.exists(source):  # noqa: PTH110  (it may be any path-like)
-            read_picture(source)  # says what is wrong, before anything is loaded or computed
+    _check_choices(color, false_color, metadata, len(sources))
+    preparation = Preparation(resize, page, max_pixels, value_range, frozenset(invert), false_color)
+    given = Sources(sources, preparation)
+    order = sorted(range(len(given)), key=lambda index: _rank(given.looks[index]))
+    reference = given.raw(metadata or 0)
+    first_color = next((i for i, look in enumerate(given.looks) if look.has_chroma), None)
+    profile = common_profile(reference, None if first_color is None else given.raw(first_color))
+    depths: list[Depth] = []
+
+    def leaf(index: int) -> Picture:
+        picture = given.picture(index)
+        depths.append(picture.depth)
+        return to_profile(picture, profile)
 
     def load() -> Engine:
         from tita_cli.engine import load_engine
 
-        return load_engine(model, device=device, threads=threads)
+        return engine or load_engine(model, device=device, threads=threads)
 
-    tree = _Tree(sources, engine, load, resize=resize)
-    layers = tree.fuse(0, len(sources))
-    pixels = layers.luma[..., None] if layers.chroma is None else merge_luma(layers.luma, *layers.chroma)
-    reference = tree.reference
+    tree = Tree(leaf, order, load, color)
+    layers = tree.fuse()
+    options = {"color": color, "range": _range_text(value_range), "false_color": false_color, "resize": resize}
+    record = Provenance.of([look.name for look in given.looks], model, options)
+    kept = reference.metadata if metadata is not None else Metadata()
+    icc = profile if (layers.chroma is not None) == _is_rgb(profile) else None
     picture = Picture(
-        np.clip(pixels, 0, 1),
+        layers.luma[..., None] if layers.chroma is None else merge_luma(layers.luma, *layers.chroma),
         layers.alpha,
-        depth=tree.depth,
+        depth=depth or max(depths),
         name=reference.name,
-        metadata=reference.metadata,
+        metadata=replace(kept, icc=icc, provenance=record if metadata is not None else None),
+        format=reference.format,
+        levels=reference.levels,
     )
-    return Fusion(picture, tuple(tree.steps), tree.engine.describe(), tuple(tree.notes))
+    if given.shared is not None:
+        picture = undo_range(picture, given.shared)
+    if picture.depth != 32:
+        picture = replace(picture, pixels=np.clip(picture.pixels, 0, 1))
+    winners = _winners(layers, len(given), reference.name)
+    return Fusion(picture, tuple(tree.steps), tree.engine.describe(), tuple(given.notes), winners)
 
 
-class _Tree:
-    """The balanced tree of fusions, worked depth first.
-
-    The engine is loaded when the first pair has been read: a file that is no image is told at once.
-    """
-
-    def __init__(
-        self, sources: Sequence[Source], engine: Engine | None, load: Callable[[], Engine], *, resize: bool
-    ) -> None:
-        self._sources = sources
-        self._engine = engine
-        self._load = load
-        self._resize = resize
-        self.steps: list[Step] = []
-        self.notes: list[str] = []
-        self.depth: Depth = 8
-        self.reference: Picture = None  # type: ignore[assignment]  # set by the first leaf, which is read first
-
-    @property
-    def engine(self) -> Engine:
-        """The engine, loaded on first use."""
-        if self._engine is None:
-            self._engine = self._load()
-        return self._engine
-
-    def fuse(self, start: int, stop: int) -> _Layers:
-        """Fuse sources ``start`` … ``stop − 1``; the left half is the larger power of two, so pairs are neighbours."""
-        if stop - start == 1:
-            return self._leaf(start)
-        half = 1 << ((stop - start - 1).bit_length() - 1)
-        return self._merge(self.fuse(start, start + half), self.fuse(start + half, stop))
-
-    def _leaf(self, index: int) -> _Layers:
-        source = self._sources[index]
-        picture = source if isinstance(source, Picture) else read_picture(source)
-        if index == 0:
-            self.reference = picture
-        picture = self._fit(picture)
-        self.depth = max(self.depth, picture.depth)
-        if not picture.is_color:
-            return _Layers(picture.name, picture.pixels[..., 0], None, picture.alpha)
-        luma, cb, cr = split_luma(picture.pixels)
-        return _Layers(picture.name, luma, Chroma(cb, cr), picture.alpha)
-
-    def _fit(self, picture: Picture) -> Picture:
-        reference = self.reference
-        if (picture.height, picture.width) == (reference.height, reference.width):
-            return picture
-        if not self._resize:
-            raise MismatchError(
-                f"{picture.name} is {picture.size} but {reference.name} is {reference.size}",
-                hint="--resize brings all sources to the first one's size",
-            )
-        from tita_cli.images.resize import resize_picture
-
-        self.notes.append(f"{picture.name}: resized from {picture.size} to {reference.size}")
-        return resize_picture(picture, reference.height, reference.width)
-
-    def _merge(self, first: _Layers, second: _Layers) -> _Layers:
-        out = self.engine.fuse(first.luma, second.luma)
-        self.steps.append(Step(first.name, second.name, tuple(float(w) for w in out.weights)))
-        chroma = fuse_chroma(first.chroma, second.chroma, out.gate)
-        return _Layers(f"({first.name} + {second.name})", out.fused, chroma, _union(first.alpha, second.alpha))
+def _rank(look: Look) -> tuple[bool, float, float]:
+    """Colour first, then bright before dark: the order A, B in which the network was trained."""
+    return (not look.has_chroma, -look.brightness, -look.contrast)
 
 
-def _union(first: FloatArray | None, second: FloatArray | None) -> FloatArray | None:
-    """Visible where either is; no alpha means opaque everywhere."""
-    return None if first is None or second is None else np.maximum(first, second)
+def _range_text(value_range: RangeSetting) -> str:
+    return value_range if isinstance(value_range, str) else f"{value_range[0]:g},{value_range[1]:g}"
+
+
+def _is_rgb(icc: bytes | None) -> bool:
+    from tita_cli.images.profile import profile_space
+
+    return profile_space(icc) != "GRAY"
+
+
+def _winners(layers: Layers, count: int, name: str) -> Picture | None:
+    if layers.winner is None:
+        return None
+    return Picture(layers.winner.astype(np.float32)[..., None] / np.float32(min(count, 256) - 1), name=name)
+
+
+def _check_choices(color: str, false_color: str, metadata: int | None, count: int) -> None:
+    if color not in COLOR_CHOICES:
+        raise UsageError(f"unknown colour mode {color!r}", hint=f"one of {', '.join(COLOR_CHOICES)}")
+    if false_color not in FALSE_COLOR_CHOICES:
+        raise UsageError(f"unknown treatment of false colour {false_color!r}", hint=", ".join(FALSE_COLOR_CHOICES))
+    if metadata is not None and not 0 <= metadata < count:
+        raise UsageError(f"there is no source {metadata + 1} to take metadata from, {count} are given")

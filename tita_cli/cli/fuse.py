@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, TypeVar
 
 import typer
 
@@ -14,7 +14,9 @@ from tita_cli.errors import InputError, UsageError
 if TYPE_CHECKING:
     from tita_cli.api import Fusion
     from tita_cli.images import Written
+    from tita_cli.images.picture import Depth
 
+Choice = TypeVar("Choice", bound=str)
 PIPE = "-"
 
 
@@ -44,10 +46,28 @@ def command(
     resize: Annotated[
         bool, typer.Option("--resize", rich_help_panel=options.INPUT, help="Bring all sources to the first one's size.")
     ] = False,
+    page: options.Page = None,
+    max_pixels: options.MaxPixels = None,
+    value_range: options.Range = "auto",
+    invert: options.Invert = None,
+    false_color: options.FalseColor = "refuse",
     align: options.Align = "none",
     model: options.Model = "tita-lite",
     device: options.Device = "auto",
     threads: options.Threads = None,
+    color: options.Color = "auto",
+    depth: options.Depth = None,
+    metadata: options.KeepMetadata = "1",
+    weights_map: Annotated[
+        str | None,
+        typer.Option(
+            "--weights-map",
+            metavar="FILE",
+            rich_help_panel=options.OUTPUT,
+            show_default=False,
+            help="Also write which source won where: grey levels from black, the first source, to white, the last.",
+        ),
+    ] = None,
     force: options.Force = False,
     explain: Annotated[
         bool,
@@ -60,22 +80,36 @@ def command(
     """Fuse two or more images of one scene into one picture.
 
     The network is not told what they are: infrared and visible, exposures, focus distances. The first source gives
-    the result its size and metadata. More than two are fused two by two, as a balanced tree in the order given.
+    the result its size and metadata. More than two are fused two by two, as a balanced tree from bright to dark, so
+    that their order on the command line does not matter.
     """  # fmt: skip
     from tita_cli import api
+    from tita_cli.fusing.sources import FALSE_COLOR_CHOICES
+    from tita_cli.fusing.tree import COLOR_CHOICES
+    from tita_cli.images.value_range import parse_range
     from tita_cli.images.write import check_output
 
     if as_json and output == PIPE:
         raise UsageError("--json and -o - both want stdout", hint="write the picture to a file")
     if align != "none":
         raise UsageError(f"--align {align}: only none is known")
+    bits = _depth(depth)
+    if weights_map is not None:
+        check_output(weights_map, overwrite=force)
     if output != PIPE:
-        check_output(output, format=file_format, overwrite=force)
+        check_output(output, format=file_format, depth=bits, overwrite=force)
     elif sys.stdout.isatty():
         raise UsageError("an image does not belong on a terminal", hint="-o FILE, or pipe the output")
     with results() as stdout:
-        fusion = api.fuse(_opened(sources), model=model, resize=resize, device=device, threads=threads)
-        written = fusion.save(stdout if output == PIPE else output, overwrite=force, format=file_format)
+        fusion = api.fuse(
+            _opened(sources), model=model, device=device, threads=threads, resize=resize, page=page,
+            max_pixels=max_pixels, value_range=parse_range(value_range), invert=[n - 1 for n in invert or ()],
+            false_color=choice("--false-color", false_color, FALSE_COLOR_CHOICES),
+            color=choice("--color", color, COLOR_CHOICES), depth=bits, metadata=_metadata(metadata),
+        )  # fmt: skip
+        written = fusion.save(stdout if output == PIPE else output, overwrite=force, format=file_format, depth=bits)
+        if weights_map is not None:
+            fusion.save_winners(weights_map, overwrite=force)
         notes = [*fusion.notes, *written.notes]
         if as_json:
             stdout.write(envelope("fuse", _report(fusion, sources, written, notes)))
@@ -85,6 +119,30 @@ def command(
         say("tita: " + ", ".join(f"{key} {value}" for key, value in fusion.engine.items()))
     if explain and not as_json:
         say(fusion.explain())
+
+
+def choice(option: str, value: str, choices: tuple[Choice, ...]) -> Choice:
+    """``value`` if it is one of ``choices``; else a ``UsageError`` that lists them."""
+    for known in choices:
+        if value == known:
+            return known
+    raise UsageError(f"{option} {value}: not known", hint=f"one of {', '.join(choices)}")
+
+
+def _depth(text: str | None) -> Depth | None:
+    depths: dict[str | None, Depth | None] = {None: None, "8": 8, "16": 16, "32": 32, "32f": 32}
+    if text not in depths:
+        raise UsageError(f"--depth {text}: not known", hint="one of 8, 16, 32")
+    return depths[text]
+
+
+def _metadata(text: str) -> int | None:
+    """``N`` counts from 1; the index counts from 0."""
+    if text == "none":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"--metadata {text}: neither the number of a source nor none")
+    return int(text) - 1
 
 
 def _opened(sources: list[str]) -> list[str | BinaryIO]:

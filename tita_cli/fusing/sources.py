@@ -1,0 +1,172 @@
+"""The sources of a fusion: read, brought to intensity where a palette hides it, to one range, profile and size.
+
+Two pictures are kept in memory. More are read twice: once to look at them (sizes, ranges, brightness, who has colour)
+and once when the tree needs them, so that a stack of a hundred does not have to fit.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import BinaryIO, Literal, TypeAlias
+
+import numpy as np
+
+from tita_cli.errors import MismatchError, UsageError
+from tita_cli.images import Picture, read_picture
+from tita_cli.images.color import luma, split_luma
+from tita_cli.images.value_range import (
+    RangeSetting,
+    ValueRange,
+    apply_range,
+    find_range,
+    invert,
+    shared_range,
+)
+
+Source: TypeAlias = str | os.PathLike[str] | BinaryIO | Picture
+FalseColor: TypeAlias = Literal["refuse", "intensity", "keep"]
+
+FALSE_COLOR_CHOICES: tuple[FalseColor, ...] = ("refuse", "intensity", "keep")
+_KEPT = 2
+_CHROMA = 1 / 255
+"""Mean chroma below this is a grey picture stored in three channels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What is done to every source before it is fused; see ``tita_cli.fuse`` for the meaning of each field."""
+
+    resize: bool = False
+    page: int | None = None
+    max_pixels: int | None = None
+    value_range: RangeSetting = "auto"
+    inverted: frozenset[int] = frozenset()
+    false_color: FalseColor = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a first look at a prepared source tells: enough to order the tree without keeping the pixels."""
+
+    name: str
+    height: int
+    width: int
+    has_chroma: bool
+    brightness: float
+    contrast: float
+    range: ValueRange | None
+
+
+class Sources:
+    """The sources in the order given, prepared on demand.
+
+    ``shared``: the one range of all, where they measure the same kind of thing; the result goes back into it.
+    Raises ``InputError`` for a source that cannot be read, ``MismatchError`` for unequal sizes without ``resize``.
+    """
+
+    def __init__(self, sources: Sequence[Source], preparation: Preparation) -> None:
+        if len(sources) < 2:
+            raise UsageError(f"fusing takes at least two images, {len(sources)} given")
+        outside = sorted(i for i in preparation.inverted if not 0 <= i < len(sources))
+        if outside:
+            raise UsageError(f"--invert {outside[0] + 1}: there are {len(sources)} sources")
+        self._preparation = preparation
+        self._given = [self._repeatable(source) for source in sources]
+        self._kept: dict[int, Picture] = {}
+        self.notes: list[str] = []
+        for source in self._given:
+            if isinstance(source, str | os.PathLike) and not os.path.exists(source):  # noqa: PTH110  (any path-like)
+                read_picture(source)  # says what is wrong, before anything is decoded
+        self.looks = [self._look(index) for index in range(len(self._given))]
+        self._check_sizes()
+        self.shared = shared_range([look.range for look in self.looks])
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+    def picture(self, index: int) -> Picture:
+        """The source, ready to be fused: in range, of the reference's size. Notes of its reading are collected."""
+        picture = self._read(index)
+        self._kept.pop(index, None)
+        picture = apply_range(picture, self.shared or self.looks[index].range)
+        if index in self._preparation.inverted:
+            picture = invert(picture)
+        reference = self.looks[0]
+        if (picture.height, picture.width) != (reference.height, reference.width):
+            from tita_cli.images.resize import resize_picture
+
+            note = f"{picture.name}: resized from {picture.size} to {reference.width}×{reference.height}"
+            picture = resize_picture(picture, reference.height, reference.width)
+            picture = replace(picture, notes=(*picture.notes, note))
+        self.notes += [note for note in picture.notes if note not in self.notes]
+        return picture
+
+    def raw(self, index: int) -> Picture:
+        """The source as read, before its range is applied: for its metadata, depth and levels."""
+        return self._read(index)
+
+    def _read(self, index: int) -> Picture:
+        if index in self._kept:
+            return self._kept[index]
+        source, how = self._given[index], self._preparation
+        picture = source if isinstance(source, Picture) else _read_file(source, how)
+        if how.false_color != "keep":
+            from tita_cli.images.false_color import palette_to_intensity, refuse_palette
+
+            if how.false_color == "refuse":
+                refuse_palette(picture)
+            else:
+                picture = palette_to_intensity(picture)
+        if index < _KEPT and len(self._given) == _KEPT:
+            self._kept[index] = picture
+        return picture
+
+    def _look(self, index: int) -> Look:
+        picture = self._read(index)
+        step = max(1, int((picture.height * picture.width / 2**18) ** 0.5))  # a quarter of a million pixels tell enough
+        sample = picture.pixels[::step, ::step]
+        has_chroma = False
+        if picture.is_color:
+            _, cb, cr = split_luma(sample)
+            has_chroma = bool(np.abs(cb).mean() + np.abs(cr).mean() > _CHROMA)
+        y = luma(sample)
+        return Look(
+            picture.name,
+            picture.height,
+            picture.width,
+            has_chroma,
+            float(y.mean()),
+            float(y.std()),
+            find_range(picture, self._preparation.value_range),
+        )
+
+    def _check_sizes(self) -> None:
+        first = self.looks[0]
+        for look in self.looks[1:]:
+            if (look.height, look.width) != (first.height, first.width) and not self._preparation.resize:
+                raise MismatchError(
+                    f"{look.name} is {look.width}×{look.height} but {first.name} is {first.width}×{first.height}",
+                    hint="--resize brings all sources to the first one's size",
+                )
+
+    @staticmethod
+    def _repeatable(source: Source) -> Source:
+        """A stream may be a pipe that can be read once: keep its bytes."""
+        if isinstance(source, Picture | str | os.PathLike):
+            return source
+        return _named_bytes(source)
+
+
+def _named_bytes(stream: BinaryIO) -> BinaryIO:
+    copy = io.BytesIO(stream.read())
+    copy.name = getattr(stream, "name", "<stdin>")
+    return copy
+
+
+def _read_file(source: str | os.PathLike[str] | BinaryIO, how: Preparation) -> Picture:
+    if isinstance(source, io.IOBase):
+        source.seek(0)
+    return read_picture(source, page=how.page, max_pixels=how.max_pixels)
