@@ -60,10 +60,10 @@ def test_file_made_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
-@pytest.mark.parametrize(("name", "message"), [("missing/out.png", "does not exist"), (".", "is a folder"), ("", "empty")])
-def test_impossible_targets(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, message: str
-) -> None:
+@pytest.mark.parametrize(
+    ("name", "message"), [("missing/out.png", "does not exist"), (".", "is a folder"), ("", "empty")]
+)
+def test_impossible_targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, message: str) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(OutputError, match=message) as caught:
         check_writable(name, overwrite=True)

@@ -40,17 +40,24 @@ def limit_to_alpha(
     weight_a = _like(opaque if alpha_a is None else alpha_a, fused)
     weight_b = _like(opaque if alpha_b is None else alpha_b, fused)
     both, either = np.minimum(weight_a, weight_b), np.maximum(weight_a, weight_b)
-    total = both * fused + (weight_a - both) * a + (weight_b - both) * b
-    limited: FloatArray = np.divide(total, either, out=fused.copy(), where=either > 0)
+    share_of_fused = _share(both, either)
+    only = np.where(weight_a > weight_b, a, b)
+    limited: FloatArray = only + share_of_fused * (fused - only)
     return limited
 
 
 def _over(front: FloatArray, alpha: FloatArray, back: FloatArray, back_alpha: FloatArray | None) -> FloatArray:
     """``front`` laid over ``back``; where neither is opaque the values of ``front`` stay."""
     behind = (1 - alpha) if back_alpha is None else (1 - alpha) * back_alpha
-    total = alpha + behind
-    mixed: FloatArray = np.divide(alpha * front + behind * back, total, out=front.copy(), where=total > 0)
+    share = _share(alpha, alpha + behind)
+    mixed: FloatArray = back + share * (front - back)
     return mixed
+
+
+def _share(part: FloatArray, whole: FloatArray) -> FloatArray:
+    """``part / whole``, and 1 where there is nothing to share."""
+    share: FloatArray = np.divide(part, whole, out=np.ones_like(whole), where=whole > 0)
+    return share
 
 
 def _like(weight: FloatArray, values: FloatArray) -> FloatArray:

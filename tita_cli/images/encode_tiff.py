@@ -11,6 +11,7 @@ from tita_cli.images.picture import Metadata
 from tita_cli.images.tiff_exif import about_tags, append_folders
 
 _STRIP_BYTES = 1 << 18
+_CLASSIC_BYTES = 2**32 - 2**25  # what offsets of 32 bits reach, less room for metadata
 _XMP = 700
 
 
@@ -20,7 +21,7 @@ def encode_tiff(samples: npt.NDArray[Any], metadata: Metadata, stream: BinaryIO)
     tags = about_tags(metadata.exif) if metadata.exif else []
     if metadata.xmp:
         tags.append((_XMP, "B", len(metadata.xmp), metadata.xmp, True))
-    with tifffile.TiffWriter(stream, byteorder="<", bigtiff=samples.nbytes > 2**32 - 2**25) as file:
+    with tifffile.TiffWriter(stream, byteorder="<", bigtiff=samples.nbytes > _CLASSIC_BYTES) as file:
         file.write(
             samples if channels > 1 else samples[..., 0],
             photometric="rgb" if channels > 2 else "minisblack",

@@ -68,7 +68,7 @@ def to_profile(picture: Picture, icc: bytes | None) -> Picture:
     means_color = own is not None or picture.is_color
     if means_color and not _same(own, icc) and (target_space == "RGB" or not picture.is_color):
         moved = _transform(
-            pixels, own or _srgb(), icc or _srgb(), own_space, target_space, exact=picture.depth == 32
+            pixels, own or _srgb(), icc or _srgb(), own_space, target_space, exact=picture.depth > 8
         )  # fmt: skip
         pixels = np.ascontiguousarray(moved[..., : pixels.shape[2]])
     return replace(picture, pixels=pixels, metadata=replace(picture.metadata, icc=icc))
@@ -99,7 +99,7 @@ def cmyk_to_rgb(inks: npt.NDArray[Any], icc: bytes | None) -> npt.NDArray[np.uin
 def _transform(
     pixels: FloatArray, source: bytes, target: bytes, source_space: Space, target_space: Space, *, exact: bool
 ) -> FloatArray:
-    """Integers of 16 bits are exact enough for 8 and 16, and eight times as fast as float."""
+    """Pixels in another profile. Optimised integers, right to a fifth of an 8-bit step, or ``exact`` and slower."""
     import imagecodecs
 
     samples: npt.NDArray[Any] = pixels if exact else np.rint(np.clip(pixels, 0, 1) * 65535).astype(np.uint16)

@@ -58,7 +58,8 @@ def _decode(stream: BinaryIO, name: str, page: int | None, max_pixels: int) -> S
             hint="it reads JPEG, PNG, TIFF, WebP, BMP, PNM, AVIF and more: see docs/reference/formats.md",
         ) from error
     except Exception as error:  # decoders raise whatever a damaged file makes them stumble over
-        raise InputError(f"{name}: cannot be decoded, it is damaged or truncated ({error})") from error
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise InputError(f"{name}: cannot be decoded, it is damaged or truncated ({reason})") from error
 
 
 def _decoder(head: bytes) -> Callable[[BinaryIO, str, int | None, CheckSize], Samples]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any, BinaryIO
 
 import tifffile
@@ -11,6 +12,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from tita_cli.images.metadata import EXIF_PREFIX
 
 _EXIF, _GPS = 0x8769, 0x8825
+_LONG, _LONG8 = 4, 16
 _DESCRIPTION = 270
 # Make, Model, Software, DateTime, Artist, Copyright; the rest of a page's tags describes how its samples are stored.
 _ABOUT = (_DESCRIPTION, 271, 272, 305, 306, 315, 33432)
@@ -37,31 +39,53 @@ def read_tiff_exif(stream: BinaryIO, page: tifffile.TiffPage) -> bytes | None:
 
 
 def about_tags(exif: bytes) -> list[tuple[int, str, int, Any, bool]]:
-    """tifffile's ``extratags`` for an EXIF block, with a place for each folder that :func:`append_folders` fills."""
+    """tifffile's ``extratags`` for what an EXIF block says outside its folders."""
     block = _loaded(exif)
-    tags: list[tuple[int, str, int, Any, bool]] = []
-    for code in _ABOUT:
-        if isinstance(block.get(code), str):
-            tags.append((code, "s", 0, block[code].encode("utf-8", "replace") + b"\0", True))
-    tags += [(folder, "I", 1, 0, True) for folder in (_EXIF, _GPS) if block.get_ifd(folder)]
-    return tags
+    texts = [(code, block.get(code)) for code in _ABOUT]
+    return [(code, "s", 0, text.encode("utf-8", "replace"), True) for code, text in texts if isinstance(text, str)]
 
 
 def append_folders(exif: bytes, stream: BinaryIO) -> None:
-    """Write the EXIF and GPS folders behind the little-endian TIFF file in ``stream`` and enter their places in it."""
+    """Give the one page of the little-endian TIFF file in ``stream`` the EXIF and GPS folders of ``exif``.
+
+    tifffile writes no nested folders. So they go behind the file, and behind them a copy of the page's own folder with
+    an entry for each, which the file's header is pointed to; what the old entries point to stays where it is.
+    """
     block = _loaded(exif)
-    with tifffile.TiffFile(stream, mode="r+b") as file:
-        for code in (_EXIF, _GPS):
-            tag = file.pages[0].aspage().tags.get(code)
-            if tag is None:
-                continue
-            folder = ImageFileDirectory_v2(b"II*\0\0\0\0\0", group=code)
-            for key, value in block.get_ifd(code).items():
+    stream.seek(0)
+    with tifffile.TiffFile(stream) as file:
+        layout = file.tiff
+        entries = _entries(stream, layout, file.pages.first.offset)
+    big = layout.is_bigtiff
+    start, long = (b"II+\0" + b"\0" * 12, _LONG8) if big else (b"II*\0" + b"\0" * 4, _LONG)
+    for code in (_EXIF, _GPS):
+        values = block.get_ifd(code)
+        if values:
+            folder = ImageFileDirectory_v2(start, group=code)
+            for key, value in values.items():
                 folder[key] = value
-            place = stream.seek(0, 2)
-            place += stream.write(b"\0" * (place % 2))  # folders begin at even offsets
+            place = _even_end(stream)
             stream.write(folder.tobytes(place))
-            tag.overwrite(place)
+            entries[code] = struct.pack("<HHQQ" if big else "<HHII", code, long, 1, place)
+    place = _even_end(stream)
+    stream.write(struct.pack(layout.tagnoformat, len(entries)) + b"".join(entries[code] for code in sorted(entries)))
+    stream.write(b"\0" * layout.offsetsize)
+    stream.seek(8 if big else 4)
+    stream.write(struct.pack(layout.offsetformat, place))
+
+
+def _entries(stream: BinaryIO, layout: tifffile.TiffFormat, place: int) -> dict[int, bytes]:
+    """The raw entries of the folder at ``place``, by tag."""
+    stream.seek(place)
+    (count,) = struct.unpack(layout.tagnoformat, stream.read(layout.tagnosize))
+    entries = [stream.read(layout.tagsize) for _ in range(count)]
+    return {int.from_bytes(entry[:2], "little"): entry for entry in entries}
+
+
+def _even_end(stream: BinaryIO) -> int:
+    """The end of the file, where the next folder may begin."""
+    place = stream.seek(0, 2)
+    return place + stream.write(b"\0" * (place % 2))
 
 
 def _loaded(exif: bytes) -> Image.Exif:

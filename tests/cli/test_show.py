@@ -1,0 +1,50 @@
+"""``tita show``: what a picture is and how it was fused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tita_cli.cli.main import run
+from tita_cli.images import Metadata, Picture, write_picture
+from tita_cli.images.provenance import Provenance
+
+
+def _write(path: Path, record: Provenance | None) -> Path:
+    pixels = np.random.default_rng(0).random((6, 9, 3), np.float32)
+    write_picture(Picture(pixels, depth=16, metadata=Metadata(provenance=record)), path)
+    return path
+
+
+@pytest.mark.parametrize("extension", ["png", "tif", "jpg", "webp", "avif"])
+def test_json(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes], extension: str) -> None:
+    record = Provenance(("ir.png", "vis.png"), "tita-lite", "1.2.3", {"align": "none"})
+    path = _write(tmp_path / f"out.{extension}", record)
+    assert run(["show", str(path), "--json"]) == 0
+    document = json.loads(capfdbinary.readouterr().out)
+    assert document["command"] == "show" and document["picture"]["width"] == 9
+    assert document["picture"]["depth"] == (16 if extension in ("png", "tif") else 8)
+    assert document["provenance"] == record.as_dict()
+
+
+def test_text_is_harmless_on_a_terminal(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    hostile = Provenance(("ir.png", "vis\x9b31m.png"), "tita-lite", "1.2.3", {"align": "none"})
+    assert run(["show", str(_write(tmp_path / "out.png", hostile))]) == 0
+    text = capfdbinary.readouterr().out.decode()
+    assert "9×6, 16 bits a sample, colour, png" in text and "tita 1.2.3, model tita-lite" in text
+    assert "align = none" in text and "ir.png" in text
+    assert all(c.isprintable() or c == "\n" for c in text)
+
+
+def test_without_provenance(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert run(["show", str(_write(tmp_path / "out.png", None))]) == 0
+    assert b"without provenance" in capfdbinary.readouterr().out
+
+
+def test_unreadable(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert run(["show", str(tmp_path / "none.png")]) == 3
+    captured = capfdbinary.readouterr()
+    assert captured.out == b"" and captured.err.count(b"\n") == 1

@@ -1,0 +1,154 @@
+"""Thermal counts, polarity, and palettes that stand for intensity."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from tita_cli.errors import InputError, UsageError
+from tita_cli.images import Picture, read_picture
+from tita_cli.images.false_color import palette_to_intensity, palettes, recognise_palette, refuse_palette
+from tita_cli.images.value_range import (
+    ValueRange,
+    apply_range,
+    find_range,
+    invert,
+    parse_range,
+    shared_range,
+    undo_range,
+)
+
+
+def _counts(low: int, high: int) -> Picture:
+    scene = np.linspace(low, high, 64 * 64).astype(np.uint16).reshape(64, 64)
+    scene[0, :2] = 0, 65535  # dead pixels
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, scene, photometric="minisblack")
+    buffer.seek(0)
+    return read_picture(buffer)
+
+
+def test_counts_fill_the_range() -> None:
+    picture = _counts(7000, 9000)
+    found = find_range(picture)
+    assert found is not None
+    assert found.low * 65535 == pytest.approx(7000, abs=20) and found.high * 65535 == pytest.approx(9000, abs=20)
+    mapped = apply_range(picture, found)
+    assert mapped.pixels.min() == 0 and mapped.pixels.max() == 1
+    assert float(np.median(mapped.pixels)) == pytest.approx(0.5, abs=0.02)
+    assert "--range full" in mapped.notes[-1]
+
+
+def test_a_given_range_is_in_the_files_units() -> None:
+    mapped = apply_range(_counts(7000, 9000), find_range(_counts(7000, 9000), (7000, 8000)))
+    assert mapped.pixels[32, 0, 0] == pytest.approx(1.0, abs=0.01)
+    assert mapped.pixels[16, 0, 0] == pytest.approx(0.5, abs=0.01)
+
+
+def test_degrees() -> None:
+    degrees = np.linspace(-10, 40, 400, dtype=np.float32).reshape(20, 20, 1)
+    found = find_range(Picture(degrees, depth=32))
+    assert found is not None and found.low == pytest.approx(-10, abs=0.1) and found.high == pytest.approx(40, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        Picture(np.full((4, 4, 1), 0.1, np.float32)),
+        Picture(np.linspace(0.4, 0.5, 16, dtype=np.float32).reshape(4, 4, 1)),
+        Picture(np.linspace(0, 0.2, 48, dtype=np.float32).reshape(4, 4, 3), depth=16),
+        Picture(np.linspace(0, 0.9, 16, dtype=np.float32).reshape(4, 4, 1), depth=16),
+        Picture(np.linspace(0.2, 0.4, 16, dtype=np.float32).reshape(4, 4, 1), depth=32),
+        Picture(np.full((4, 4, 1), 0.1, np.float32), depth=16),
+    ],
+    ids=["flat", "8 bits", "16-bit colour", "16-bit photograph", "float within 0..1", "flat 16 bits"],
+)
+def test_photographs_are_left_alone(picture: Picture) -> None:
+    assert find_range(picture) is None
+    assert apply_range(picture, None) is picture
+
+
+def test_full_leaves_counts_alone() -> None:
+    assert find_range(_counts(7000, 9000), "full") is None
+
+
+def test_transparent_pixels_do_not_count() -> None:
+    pixels = np.linspace(0.1, 0.2, 64, dtype=np.float32).reshape(8, 8, 1)
+    pixels[4:] = 0.9
+    alpha = np.ones((8, 8), np.float32)
+    alpha[4:] = 0
+    found = find_range(Picture(pixels, alpha, depth=16))
+    assert found is not None and found.high < 0.2
+
+
+@given(st.floats(-5, 5), st.floats(0.01, 5))
+def test_undo_inverts_apply(low: float, span: float) -> None:
+    value_range = ValueRange(low, low + span)
+    pixels = np.linspace(low, low + span, 20, dtype=np.float32).reshape(4, 5, 1)
+    back = undo_range(apply_range(Picture(pixels, depth=32), value_range), value_range)
+    np.testing.assert_allclose(back.pixels, pixels, atol=1e-5)
+
+
+def test_sharing() -> None:
+    assert shared_range([ValueRange(0.1, 0.2), ValueRange(0.12, 0.22)]) == ValueRange(0.1, 0.22)
+    assert shared_range([ValueRange(0.1, 0.2), ValueRange(0.3, 0.4)]) is None
+    assert shared_range([ValueRange(0.1, 0.2), None]) is None
+    assert shared_range([]) is None
+
+
+def test_parse_range() -> None:
+    assert parse_range("auto") == "auto" and parse_range("full") == "full" and parse_range("-10,40.5") == (-10.0, 40.5)
+    for wrong in ("", "some", "1", "2,1", "1,1", "1,2,3", "nan,1", "0,inf"):
+        with pytest.raises(UsageError):
+            parse_range(wrong)
+
+
+def test_invert() -> None:
+    picture = Picture(np.array([[[0.0], [0.25], [1.0]]], np.float32))
+    assert invert(picture).pixels.ravel().tolist() == [1.0, 0.75, 0.0]
+
+
+def _scene() -> np.ndarray:
+    y, x = np.mgrid[0:96, 0:128]
+    return np.rint(127 + 80 * np.sin(x / 17) + 47 * np.cos(y / 11)).clip(0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("name", sorted(palettes()))
+@pytest.mark.parametrize("quality", [None, 90])
+def test_palettes_are_recognised_and_undone(name: str, quality: int | None) -> None:
+    scene, buffer = _scene(), io.BytesIO()
+    image = Image.fromarray(np.rint(palettes()[name][scene]).astype(np.uint8))
+    image.save(
+        buffer, *(("PNG",) if quality is None else ("JPEG",)), **({} if quality is None else {"quality": quality})
+    )
+    buffer.seek(0)
+    picture = read_picture(buffer)
+    assert recognise_palette(picture) == name
+    with pytest.raises(InputError, match=name) as caught:
+        refuse_palette(picture)
+    assert caught.value.hint is not None and "--false-color intensity" in caught.value.hint
+    intensity = palette_to_intensity(picture)
+    assert not intensity.is_color
+    # Some palettes repeat a colour, where the way back is not unique.
+    assert np.abs(intensity.pixels[..., 0] * 255 - scene).mean() < (1 if quality is None else 6)
+
+
+def _photograph() -> Picture:
+    rng = np.random.default_rng(0)
+    small = Image.fromarray((rng.random((8, 8, 3)) * 255).astype(np.uint8)).resize((96, 96), Image.Resampling.BICUBIC)
+    return Picture((np.asarray(small) / 255).astype(np.float32))
+
+
+def test_photographs_and_greys_are_no_palettes() -> None:
+    grey = (np.repeat(_scene()[..., None], 3, axis=2) / 255).astype(np.float32)
+    sepia = grey * np.array([1.0, 0.85, 0.65], np.float32)
+    for picture in (_photograph(), Picture(grey), Picture(grey[..., :1]), Picture(sepia)):
+        assert recognise_palette(picture) is None
+        refuse_palette(picture)
+        assert palette_to_intensity(picture) is picture
