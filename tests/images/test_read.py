@@ -158,6 +158,31 @@ def test_pnm_counts_from_its_own_white(header: bytes, white: int) -> None:
     assert picture.depth == (16 if white > 255 else 8)
 
 
+def test_heic() -> None:
+    heif = pytest.importorskip("pillow_heif")
+    heif.register_heif_opener()
+    large = np.kron(COLOR, np.ones((8, 8, 1), np.uint8))
+    picture = read_picture(_stored(Image.fromarray(large), "HEIF", quality=95))
+    assert picture.format == "heic" and picture.depth == 8
+    assert np.abs(picture.pixels * 255 - large).mean() < 4
+
+
+def test_light_above_white_survives() -> None:
+    light = np.array([[[0.0, 0.5, 1.0], [4.0, 0.001, 20.0]]], np.float32)
+    pytest.importorskip("OpenEXR")
+    from tita_cli.images.transfer import decode_srgb, encode_srgb
+
+    np.testing.assert_allclose(decode_srgb(encode_srgb(light)), light, rtol=1e-5, atol=1e-7)
+    for format, tolerance in (("exr", 1e-5), ("hdr", 0.01)):
+        buffer = io.BytesIO()
+        write_picture(Picture(encode_srgb(light), depth=32), buffer, format=format)
+        buffer.seek(0)
+        back = decode_srgb(read_picture(buffer).pixels)
+        np.testing.assert_allclose(
+            back, light, rtol=tolerance, atol=light.max() * (tolerance if format == "hdr" else 1e-7)
+        )
+
+
 def test_pipe_and_content_over_extension(tmp_path: Path) -> None:
     lying = tmp_path / "été 写真.jpg"
     Image.fromarray(COLOR).save(lying, "PNG")

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import AvifImagePlugin, Image, WebPImagePlugin, features  # noqa: F401  plug-ins register on import
+from PIL import AvifImagePlugin, Image, WebPImagePlugin  # noqa: F401  plug-ins register on import
 from PIL.ImageFile import ImageFile
 
 from tita_cli.images.profile import cmyk_to_rgb, profile_space
