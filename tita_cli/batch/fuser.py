@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tita_cli.batch.jobs import Job
 
 if TYPE_CHECKING:
-    from tita_cli.api import Fusion, Source
+    from tita_cli.api import Fusion
     from tita_cli.engine import Engine
+    from tita_cli.fusing.sources import Source
     from tita_cli.images import Written
 
 # More sources than this are read as the fusion needs them, so that a long stack does not lie in memory as a whole.
@@ -67,14 +68,15 @@ class ApiFuser:
     def open_lane(self) -> _ApiLane:
         from tita_cli.engine import load_engine
 
-        return _ApiLane(load_engine(self._options.model, **self._options.engine), self._options.fuse)
+        return _ApiLane(load_engine(self._options.model, **self._options.engine), self._options)
 
     def decode(self, job: Job) -> list[Source]:
         from tita_cli.images import read_picture
 
         if len(job.sources) > _READ_AHEAD:
             return list(job.sources)
-        return [read_picture(source) for source in job.sources]
+        how = {name: self._options.fuse.get(name) for name in ("page", "max_pixels")}
+        return [read_picture(source, **how) for source in job.sources]
 
     def encode(self, job: Job, fused: Fusion, *, overwrite: bool) -> Mapping[str, Any]:
         job.target.parent.mkdir(parents=True, exist_ok=True)
@@ -83,14 +85,16 @@ class ApiFuser:
 
 
 class _ApiLane:
-    def __init__(self, engine: Engine, options: Mapping[str, Any]) -> None:
+    def __init__(self, engine: Engine, options: FuserOptions) -> None:
         self._engine = engine
         self._options = options
 
     def fuse(self, job: Job, decoded: list[Source]) -> Fusion:
         from tita_cli.api import fuse
 
-        return fuse(decoded, engine=self._engine, **self._options)
+        # The result follows the reference, which in a bracket is the middle exposure, unless the user says otherwise.
+        follow = {"metadata": job.group.reference}
+        return fuse(decoded, model=self._options.model, engine=self._engine, **{**follow, **self._options.fuse})
 
 
 def describe_fusion(fusion: Fusion, written: Written) -> dict[str, Any]:

@@ -104,14 +104,15 @@ def run_batch(
             with Pipeline(todo, _stages(journal, fuser, recipe), sizes) as pipeline:
                 for task, outcome in pipeline:
                     record = _record(task, outcome, recipe)
-                    keep(record)
+                    journal.append(record)
                     summary.remaining -= 1
                     if record["event"] == "done":
                         summary.done += 1
                     else:
                         summary.failed.append(record)
-                        if fail_fast:
-                            break
+                    listener(record)
+                    if fail_fast and summary.failed:
+                        break
     finally:
         summary.seconds = time.monotonic() - begun
         keep(summary.describe())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -52,7 +53,7 @@ def command(
             metavar="DIR",
             rich_help_panel=options.OUTPUT,
             show_default=False,
-            help="Folder for the results and their journal  [default: FOLDER-fused beside FOLDER].",
+            help="Folder for the results and their journal  \\[default: FOLDER-fused beside FOLDER].",
         ),
     ] = None,
     by: Annotated[
@@ -61,7 +62,7 @@ def command(
             "--by",
             rich_help_panel=PAIRING,
             show_default=False,
-            help="How images belong together  [default: found out; an error where there is no telling].",
+            help="How images belong together  \\[default: found out; an error where there is no telling].",
         ),
     ] = None,
     pair: Annotated[
@@ -90,6 +91,11 @@ def command(
     resize: Annotated[
         bool, typer.Option("--resize", rich_help_panel=options.INPUT, help="Bring all sources to the first one's size.")
     ] = False,
+    page: options.Page = None,
+    max_pixels: options.MaxPixels = None,
+    value_range: options.Range = "auto",
+    invert: options.Invert = None,
+    false_color: options.FalseColor = "refuse",
     align: options.Align = "none",
     model: options.Model = "tita-lite",
     device: options.Device = "auto",
@@ -100,7 +106,7 @@ def command(
             min=1,
             rich_help_panel=options.NETWORK,
             show_default=False,
-            help="CPU threads for each worker  [default: cores shared out].",
+            help="CPU threads for each worker  \\[default: cores shared out].",
         ),
     ] = None,
     workers: Annotated[
@@ -110,7 +116,7 @@ def command(
             min=1,
             rich_help_panel=options.NETWORK,
             show_default=False,
-            help="Networks that run side by side  [default: by cores, memory and device].",
+            help="Networks that run side by side  \\[default: by cores, memory and device].",
         ),
     ] = None,
     file_format: Annotated[
@@ -120,7 +126,19 @@ def command(
             metavar="png|jpeg|tiff|webp|bmp",
             rich_help_panel=options.OUTPUT,
             show_default=False,
-            help="Format of the results  [default: the reference source's].",
+            help="Format of the results  \\[default: the reference source's].",
+        ),
+    ] = None,
+    color: options.Color = "auto",
+    depth: options.Depth = None,
+    metadata: Annotated[
+        str | None,
+        typer.Option(
+            "--metadata",
+            metavar="N|none",
+            rich_help_panel=options.OUTPUT,
+            show_default=False,
+            help="The source, counted from 1, whose EXIF, XMP and GPS the results bear  \\[default: the reference].",
         ),
     ] = None,
     force: Annotated[
@@ -170,13 +188,16 @@ def command(
     )
     from tita_cli.batch.plan import STDIN, default_folder, find_plan
     from tita_cli.cli.batch_display import display_for
-    from tita_cli.images.atomic import check_writable
+    from tita_cli.cli.fuse import choice, parse_depth, parse_metadata
+    from tita_cli.fusing.sources import FALSE_COLOR_CHOICES
+    from tita_cli.fusing.tree import COLOR_CHOICES
+    from tita_cli.images.value_range import parse_range
     from tita_cli.pairing import Wishes
 
     if align != "none":
         raise UsageError(f"--align {align}: only none is known")
     if report is not None:
-        check_writable(report, overwrite=force)
+        _check_report(report, metrics, force=force)
     folder = output or default_folder(sources)
     words = tuple(word.strip() for option in pair or () for word in option.split(","))
     plan = find_plan(
@@ -187,7 +208,23 @@ def command(
         stdin=_manifest_from_stdin() if STDIN in sources else None,
     )
     jobs = make_jobs(plan, folder, format_name=file_format)
-    how = FuserOptions(model=model, fuse={"resize": resize}, write={"format": file_format}, engine={"device": device})
+    bits = parse_depth(depth)
+    how = FuserOptions(
+        model=model,
+        fuse={
+            "resize": resize,
+            "page": page,
+            "max_pixels": max_pixels,
+            "value_range": parse_range(value_range),
+            "invert": [number - 1 for number in invert or ()],
+            "depth": bits,
+            "false_color": choice("--false-color", false_color, FALSE_COLOR_CHOICES),
+            "color": choice("--color", color, COLOR_CHOICES),
+            **({} if metadata is None else {"metadata": parse_metadata(metadata)}),
+        },
+        write={"format": file_format, "depth": bits},
+        engine={"device": device},
+    )
     if dry_run:
         _show(plan, folder, jobs, how, as_json=as_json, retry_failed=retry_failed, force=force)
         return int(ExitCode.OK)
@@ -199,7 +236,7 @@ def command(
         with Journal(folder) as journal:
             tasks = judge_jobs(jobs, read_journal(folder), recipe, retry_failed=retry_failed, force=force)
             sizes, per_worker = choose_sizes(jobs=len(tasks), on_gpu=_on_gpu(device), workers=workers, threads=threads)
-            with display.showing(plan, folder, tasks):
+            with display.showing(plan, folder, tasks), _abort_if_interrupted():
                 summary = run_batch(
                     tasks,
                     journal,
@@ -216,11 +253,29 @@ def command(
     return int(ExitCode.SOME_FAILED if summary.incomplete else ExitCode.OK)  # fmt: skip
 
 
+def _check_report(report: Path, metrics: str, *, force: bool) -> None:
+    """Find out before the run, not after it."""
+    from tita_cli.images.atomic import check_writable
+    from tita_cli.report import report_metrics
+
+    check_writable(report, overwrite=force)
+    report_metrics(metrics)
+
+
 def _recipe(how: FuserOptions) -> Recipe:
     from tita_cli.batch import Recipe
     from tita_cli.engine.models import file_hash, find_model
 
     return Recipe(how.deciding, file_hash(find_model(how.model)))
+
+
+@contextmanager
+def _abort_if_interrupted() -> Iterator[None]:
+    """The parser would end the process without a word."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise typer.Abort from None
 
 
 def _on_gpu(device: str) -> bool:

@@ -39,7 +39,7 @@ def command(
             "--format",
             metavar="png|jpeg|tiff|webp|bmp",
             rich_help_panel=options.OUTPUT,
-            help="Format of the output  [default: by its extension; png for stdout].",
+            help="Format of the output  \\[default: by its extension; png for stdout].",
             show_default=False,
         ),
     ] = None,
@@ -93,7 +93,7 @@ def command(
         raise UsageError("--json and -o - both want stdout", hint="write the picture to a file")
     if align != "none":
         raise UsageError(f"--align {align}: only none is known")
-    bits = _depth(depth)
+    bits = parse_depth(depth)
     if weights_map is not None:
         check_output(weights_map, overwrite=force)
     if output != PIPE:
@@ -105,7 +105,7 @@ def command(
             _opened(sources), model=model, device=device, threads=threads, resize=resize, page=page,
             max_pixels=max_pixels, value_range=parse_range(value_range), invert=[n - 1 for n in invert or ()],
             false_color=choice("--false-color", false_color, FALSE_COLOR_CHOICES),
-            color=choice("--color", color, COLOR_CHOICES), depth=bits, metadata=_metadata(metadata),
+            color=choice("--color", color, COLOR_CHOICES), depth=bits, metadata=parse_metadata(metadata),
         )  # fmt: skip
         written = fusion.save(stdout if output == PIPE else output, overwrite=force, format=file_format, depth=bits)
         if weights_map is not None:
@@ -129,14 +129,14 @@ def choice(option: str, value: str, choices: tuple[Choice, ...]) -> Choice:
     raise UsageError(f"{option} {value}: not known", hint=f"one of {', '.join(choices)}")
 
 
-def _depth(text: str | None) -> Depth | None:
+def parse_depth(text: str | None) -> Depth | None:
     depths: dict[str | None, Depth | None] = {None: None, "8": 8, "16": 16, "32": 32, "32f": 32}
     if text not in depths:
         raise UsageError(f"--depth {text}: not known", hint="one of 8, 16, 32")
     return depths[text]
 
 
-def _metadata(text: str) -> int | None:
+def parse_metadata(text: str) -> int | None:
     """``N`` counts from 1; the index counts from 0."""
     if text == "none":
         return None

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from tita_cli import __version__
-from tita_cli.cli import batch, convert, evaluate, fuse, report, show, train
+from tita_cli.cli import batch, config, convert, evaluate, fuse, report, show, train
 from tita_cli.cli.console import complain
 from tita_cli.errors import ExitCode, TitaError
 
@@ -32,11 +32,13 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Options before the command."""
+    config.apply_defaults(context)
 
 
 app.command("fuse")(fuse.command)
@@ -46,6 +48,7 @@ app.command("convert")(convert.command)
 app.command("eval")(evaluate.command)
 app.command("show")(show.command)
 app.command("train")(train.command)
+app.command("config")(config.command)
 
 
 def run(argv: Sequence[str]) -> int:

@@ -48,7 +48,7 @@ def write_report(
     history = read_journal(folder)
     if not history.runs:
         raise InputError(f"{folder}: no journal of a batch here", hint="name the output folder of tita batch")
-    wanted = _find_metrics(metrics)
+    wanted = report_metrics(metrics)
     rows = make_rows(history, folder)
     side = preview_side(sum(min(len(row.sources), MOST_SOURCES) + 1 for row in rows))
     before, between, after = _template(folder)
@@ -70,7 +70,8 @@ def write_report(
         file.write(after.encode())
 
 
-def _find_metrics(names: str) -> Sequence[Metric]:
+def report_metrics(names: str) -> Sequence[Metric]:
+    """The metrics that ``names`` lists; UsageError for one that is unknown."""
     if names.strip().lower() == NO_METRICS:
         return []
     from tita_cli.metrics.registry import find_metrics

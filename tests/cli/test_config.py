@@ -1,0 +1,166 @@
+"""Defaults from files and environment, ``tita config``, and completion in a shell."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tita_cli.cli.main import run
+from tita_cli.errors import ExitCode
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder and a configuration folder of our own, and no variables."""
+    for variable in [name for name in os.environ if name.startswith("TITA_")]:
+        monkeypatch.delenv(variable)
+    user = tmp_path / "user"
+    monkeypatch.setattr("platformdirs.user_config_path", lambda *_, **__: user)
+    user.mkdir()
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    return tmp_path
+
+
+def settings(capfdbinary: pytest.CaptureFixture[bytes], command: str = "batch") -> dict[str, Any]:
+    assert run(["config", command, "--json"]) == 0
+    document = json.loads(capfdbinary.readouterr().out)
+    return {option: (entry["value"], entry["from"]) for option, entry in document["commands"][command].items()}
+
+
+def test_the_stronger_source_wins(home: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary) -> None:
+    found = settings(capfdbinary)
+    assert found["model"] == ("tita-lite", "default")
+    assert found["workers"] == (None, "default")
+    assert not {"output", "help", "dry-run"} & set(found)
+
+    user = home / "user/tita.toml"
+    user.write_text('model = "u"\nthreads = 1\nworkers = 1\n[batch]\nworkers = 2\n')
+    found = settings(capfdbinary)
+    assert found["model"] == ("u", str(user))
+    assert found["workers"] == (2, str(user))
+
+    Path("tita.toml").write_text('model = "w"\nretry_failed = true\n')
+    found = settings(capfdbinary)
+    assert found["model"] == ("w", "tita.toml")
+    assert found["threads"] == (1, str(user))
+    assert found["retry-failed"] == (True, "tita.toml")
+
+    monkeypatch.setenv("TITA_MODEL", "e")
+    monkeypatch.setenv("TITA_RETRY_FAILED", "no")
+    monkeypatch.setenv("TITA_WORKERS", "")
+    found = settings(capfdbinary)
+    assert found["model"] == ("e", "TITA_MODEL")
+    assert found["retry-failed"] == (False, "TITA_RETRY_FAILED")
+    assert found["workers"] == (2, str(user))
+
+    monkeypatch.setenv("TITA_BATCH_MODEL", "b")
+    assert settings(capfdbinary)["model"] == ("b", "TITA_BATCH_MODEL")
+    assert settings(capfdbinary, "fuse")["model"] == ("e", "TITA_MODEL")
+
+
+@pytest.fixture
+def pairs() -> None:
+    for name in ("x_lo.png", "x_hi.png", "x_a.png", "x_b.png"):
+        Path("in").mkdir(exist_ok=True)
+        (Path("in") / name).touch()
+
+
+@pytest.mark.usefixtures("pairs")
+def test_commands_obey_and_the_command_line_is_stronger(monkeypatch: pytest.MonkeyPatch, capfdbinary) -> None:
+    def sources(*arguments: str) -> list[str]:
+        assert run(["batch", "in", "-n", "--json", *arguments]) == 0
+        return [Path(s).name for s in json.loads(capfdbinary.readouterr().out)["groups"][0]["sources"]]
+
+    assert sources("--by", "names") == ["x_a.png", "x_b.png"]
+    Path("tita.toml").write_text('[batch]\nby = "names"\npair = ["hi", "lo"]\n')
+    assert sources() == ["x_hi.png", "x_lo.png"]
+    monkeypatch.setenv("TITA_PAIR", "lo,hi")
+    assert sources() == ["x_lo.png", "x_hi.png"]
+    assert sources("--pair", "b,a") == ["x_b.png", "x_a.png"]
+
+
+@pytest.mark.usefixtures("pairs")
+@pytest.mark.parametrize(
+    ("content", "code", "message"),
+    [
+        ("modle = 'x'", ExitCode.USAGE, "tita.toml: no command has an option modle; did you mean model?"),
+        ("[bacth]\nworkers = 1", ExitCode.USAGE, "tita.toml: no command is called bacth; did you mean batch?"),
+        ("[fuse]\nworkers = 1", ExitCode.USAGE, "tita.toml: tita fuse has no option workers"),
+        ("workers = 'many'", ExitCode.USAGE, "tita.toml: 'many' does not suit --workers"),
+        ("[batch]\nby = 'luck'", ExitCode.USAGE, "tita.toml: 'luck' does not suit --by"),
+        ("model = ", ExitCode.UNREADABLE_INPUT, "tita.toml: not TOML"),
+    ],
+)
+def test_what_a_file_says_wrongly_is_said_with_its_name(content: str, code: int, message: str, capfd) -> None:
+    Path("tita.toml").write_text(content)
+    assert run(["batch", "in", "-n"]) == code
+    error = " ".join(line.split(": ", 2)[2] for line in capfd.readouterr().err.splitlines())
+    assert message.replace(";", "") in error
+
+
+def test_a_value_that_a_variable_says_wrongly(monkeypatch: pytest.MonkeyPatch, capfd) -> None:
+    monkeypatch.setenv("TITA_BATCH_WORKERS", "0")
+    assert run(["batch", "in", "-n"]) == ExitCode.USAGE
+    assert "TITA_BATCH_WORKERS: '0' does not suit --workers" in capfd.readouterr().err
+
+
+def test_the_table(monkeypatch: pytest.MonkeyPatch, capfd) -> None:
+    monkeypatch.setenv("TITA_DEVICE", "cpu")
+    monkeypatch.setenv("TITA_DEBUG", "")
+    monkeypatch.setenv("TITA_MODLE", "x")
+    assert run(["config"]) == 0
+    out, err = capfd.readouterr()
+    (line,) = (line for line in out.splitlines() if " device " in line)
+    assert "cpu" in line
+    assert "TITA_DEVICE" in line
+    assert "tita.toml: not there" in out
+    assert err == "tita: warning: TITA_MODLE is no setting of tita; did you mean TITA_MODEL?\n"
+    assert run(["config", "batsch"]) == ExitCode.USAGE
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
+def test_completion_is_installed_and_works_in_bash(home: Path) -> None:
+    binaries = home / "bin"
+    binaries.mkdir()
+    (binaries / "tita").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tita_cli "$@"\n')
+    (binaries / "tita").chmod(0o755)
+    environ = {**os.environ, "HOME": str(home), "SHELL": "/bin/bash", "PATH": f"{binaries}:{os.environ['PATH']}"}
+    installed = subprocess.run(
+        ["tita", "--install-completion", "bash"], env=environ, capture_output=True, text=True, check=False
+    )
+    assert installed.returncode == 0, installed.stderr
+    script = """
+        source "$HOME/.bashrc"
+        complete -p tita
+        COMP_WORDS=(tita batch --by ""); COMP_CWORD=3; _tita_completion tita; echo "by ${COMPREPLY[*]}"
+        COMP_WORDS=(tita batch --retry); COMP_CWORD=2; _tita_completion tita; echo "option ${COMPREPLY[*]}"
+        COMP_WORDS=(tita ba); COMP_CWORD=1; _tita_completion tita; echo "command ${COMPREPLY[*]}"
+    """
+    done = subprocess.run(
+        ["bash", "--norc", "-c", script], env=environ, capture_output=True, text=True, check=False, timeout=60
+    )
+    lines = done.stdout.splitlines()
+    assert "_tita_completion tita" in lines[0]
+    assert lines[1:] == [
+        "by folders names exposure numbers burst scenes",
+        "option --retry-failed",
+        "command batch",
+    ]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_shown_for_every_shell(shell: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tita_cli", "--show-completion", shell], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "_TITA_COMPLETE" in done.stdout
