@@ -16,7 +16,7 @@ TARGET = Path(__file__).parent / "reference" / "cli.md"
 
 def plain(text: str | None) -> str:
     """Help text without rich markup, on one line, safe in a table."""
-    text = re.sub(r"\[/?(bold|italic|dim|)\]", "", text or "")
+    text = re.sub(r"\[/?(bold|italic|dim|)\]", "", text or "").replace("\\[", "[")
     return " ".join(text.split()).replace("|", "\\|")
 
 

@@ -16,7 +16,7 @@ from tita_cli.images import Metadata, Picture, Written, write_picture
 from tita_cli.images.color import merge_luma
 from tita_cli.images.picture import Depth
 from tita_cli.images.profile import common_profile, to_profile
-from tita_cli.images.provenance import Provenance
+from tita_cli.images.provenance import Provenance, Value
 from tita_cli.images.value_range import RangeSetting, undo_range
 
 if TYPE_CHECKING:
@@ -113,7 +113,12 @@ def fuse(
 
     tree = Tree(leaf, order, load, color)
     layers = tree.fuse()
-    options = {"color": color, "range": _range_text(value_range), "false_color": false_color, "resize": resize}
+    options: dict[str, Value] = {
+        "color": color,
+        "range": _range_text(value_range),
+        "false_color": false_color,
+        "resize": resize,
+    }
     record = Provenance.of([look.name for look in given.looks], model, options)
     kept = reference.metadata if metadata is not None else Metadata()
     icc = profile if (layers.chroma is not None) == _is_rgb(profile) else None

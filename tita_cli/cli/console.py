@@ -67,4 +67,5 @@ def envelope(command: str, body: Mapping[str, Any]) -> bytes:
     from tita_cli import __version__
 
     document = {"tita": __version__, "format": JSON_VERSION, "command": command, **body}
-    return json.dumps(document, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    # A file name that is not UTF-8 reaches us with surrogates: as escapes they are valid JSON.
+    return json.dumps(document, ensure_ascii=False, allow_nan=False).encode(errors="backslashreplace") + b"\n"

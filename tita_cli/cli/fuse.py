@@ -160,7 +160,7 @@ def _report(fusion: Fusion, sources: list[str], written: Written, notes: list[st
     return {
         "sources": sources,
         "output": written.name,
-        "format": written.format,
+        "file_format": written.format,
         "width": fusion.picture.width,
         "height": fusion.picture.height,
         "depth": written.depth,

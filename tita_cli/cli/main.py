@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
 
 import typer
 
@@ -41,14 +42,20 @@ def _root(
     config.apply_defaults(context)
 
 
-app.command("fuse")(fuse.command)
-app.command("batch")(batch.command)
-app.command("report")(report.command)
-app.command("convert")(convert.command)
-app.command("eval")(evaluate.command)
-app.command("show")(show.command)
-app.command("train")(train.command)
-app.command("config")(config.command)
+def _add(name: str, command: Callable[..., Any]) -> None:
+    """Register a command; its docstring's paragraphs flow, instead of breaking where the source breaks."""
+    text = inspect.getdoc(command) or ""
+    app.command(name, help="\n\n".join(" ".join(part.split()) for part in text.split("\n\n")))(command)
+
+
+_add("fuse", fuse.command)
+_add("batch", batch.command)
+_add("report", report.command)
+_add("convert", convert.command)
+_add("eval", evaluate.command)
+_add("show", show.command)
+_add("train", train.command)
+_add("config", config.command)
 
 
 def run(argv: Sequence[str]) -> int:

@@ -24,7 +24,7 @@ Device = Annotated[
 ]
 Threads = Annotated[
     int | None,
-    typer.Option("--threads", min=1, rich_help_panel=NETWORK, help="CPU threads  [default: all cores]."),
+    typer.Option("--threads", min=1, rich_help_panel=NETWORK, help="CPU threads  \\[default: all cores]."),
 ]
 Force = Annotated[
     bool, typer.Option("--force", "-f", rich_help_panel=OUTPUT, help="Replace an output that exists already.")
@@ -43,14 +43,14 @@ Page = Annotated[
     int | None,
     typer.Option(
         "--page", min=0, rich_help_panel=INPUT, show_default=False,
-        help="Which picture of files that hold several, from 0  [default: the first].",
+        help="Which picture of files that hold several, from 0  \\[default: the first].",
     ),
 ]  # fmt: skip
 MaxPixels = Annotated[
     int | None,
     typer.Option(
         "--max-pixels", min=1, metavar="N", rich_help_panel=INPUT, show_default=False,
-        help="Refuse images of more pixels before decoding them  [default: 268435456].",
+        help="Refuse images of more pixels before decoding them  \\[default: 268435456].",
     ),
 ]  # fmt: skip
 Range = Annotated[
@@ -85,7 +85,7 @@ Depth = Annotated[
     str | None,
     typer.Option(
         "--depth", metavar="8|16|32", rich_help_panel=OUTPUT, show_default=False,
-        help="Bits a sample, 32 is float  [default: the deepest source's, as far as the format has it].",
+        help="Bits a sample, 32 is float  \\[default: the deepest source's, as far as the format has it].",
     ),
 ]  # fmt: skip
 KeepMetadata = Annotated[

@@ -34,7 +34,7 @@ def command(
             metavar="FILE.html",
             rich_help_panel=options.OUTPUT,
             show_default=False,
-            help="The page to write  [default: DIR/report.html].",
+            help="The page to write  \\[default: DIR/report.html].",
         ),
     ] = None,
     metrics: Metrics = METRICS,
