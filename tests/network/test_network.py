@@ -149,3 +149,14 @@ def test_configuration_round_trip() -> None:
     for name in ("tita", "tita-lite"):
         config = NetworkConfig.from_name(name, ipa=False)
         assert NetworkConfig.from_dict(config.to_dict()) == config
+
+
+def test_activity_says_whose_detail_is_stronger() -> None:
+    bands = DetailBands()
+    torch.manual_seed(5)
+    sharp = torch.rand(1, 1, 48, 48)
+    soft = torch.nn.functional.avg_pool2d(sharp, 7, 1, 3)
+    share = bands.activity(bands(sharp), bands(soft))
+    assert share[:, 0].min() > 0.5
+    torch.testing.assert_close(bands.activity(bands(soft), bands(sharp)), -share)
+    assert bands.activity(bands(soft), bands(soft)).abs().max() == 0
