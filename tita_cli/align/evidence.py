@@ -1,0 +1,113 @@
+"""How far an estimate can be trusted, and which model a pair deserves: both judged on points it was not fitted to.
+
+The samples are divided into two halves like a chequerboard. A transform fitted to one half is judged on the other, so
+that its correlation there is evidence and not the result of the fitting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tita_cli.align.ecc import Gradients, Samples, block_shifts, compare, correlation, refine
+from tita_cli.align.geometry import Matrix, Model, corners, transform, translating
+from tita_cli.align.structure import Field
+
+_BLOCKS = 8  # blocks along the longer side of the frame
+_RINGS = (5.0, 8.0, 12.0, 17.0)  # how far off a transform is put to see what chance yields, pixels of the field
+
+
+@dataclass(frozen=True)
+class Halves:
+    """The samples, the block each belongs to (N), and which half (N)."""
+
+    samples: Samples
+    block: npt.NDArray[np.intp]
+    odd: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A model fitted crosswise. ``products``: what each block adds to the correlation (B×3) under the transforms fitted
+    to the other half; ``spread``: mean corner distance between the two halves' transforms, and ``drift``: between their
+    mean and the matrix from which they were fitted, both in pixels of the field."""
+
+    model: Model
+    products: npt.NDArray[np.float64]
+    spread: float
+    drift: float
+
+    @property
+    def correlation(self) -> float:
+        return correlation(self.products)
+
+
+def halves(samples: Samples) -> Halves:
+    """Divide samples like a chequerboard of blocks."""
+    if not len(samples):
+        return Halves(samples, np.zeros(0, dtype=np.intp), np.zeros(0, dtype=bool))
+    x, y = samples.x - samples.x.min(), samples.y - samples.y.min()
+    edge = max(float(x.max()), float(y.max()), 1.0) * 1.001 / _BLOCKS
+    column, row = (x / edge).astype(np.intp), (y / edge).astype(np.intp)
+    return Halves(samples, row * _BLOCKS + column, (row + column) % 2 == 1)
+
+
+def judge(parts: Halves, source: Gradients, matrix: Matrix, model: Model) -> Judged:
+    """Fit ``model`` from ``matrix`` on each half and judge it on the other. ``none`` and a fixed matrix need no fit."""
+    size = (source.field.shape[1], source.field.shape[0])
+    products = np.zeros((len(parts.samples), 3), dtype=np.float32)
+    fitted = []
+    for half in (parts.odd, ~parts.odd):
+        fit = matrix if model == "none" else refine(parts.samples.where(half), source, matrix, model)[0]
+        products[~half] = compare(parts.samples.where(~half), source.field, fit)
+        fitted.append(fit)
+    first, second, before = (transform(one, corners(size)) for one in (*fitted, matrix))
+    drift = float(np.hypot(*((first + second) / 2 - before).T).mean())
+    return Judged(model, _by_block(parts, products), float(np.hypot(*(first - second).T).mean()), drift)
+
+
+def _by_block(parts: Halves, products: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    blocks = int(parts.block.max(initial=0)) + 1
+    return np.stack([np.bincount(parts.block, products[:, k], minlength=blocks) for k in range(3)], axis=1)
+
+
+def gain(simple: Judged, rich: Judged) -> tuple[float, float]:
+    """By how much ``rich`` correlates better than ``simple``, and the t-value of that over the blocks."""
+    difference = rich.correlation - simple.correlation
+    norm = np.sqrt(np.maximum(rich.products[:, 1].sum() * rich.products[:, 2].sum(), 1e-12))
+    by_block = _share(rich.products) - _share(simple.products)
+    by_block = by_block[rich.products[:, 1] > 0]
+    error = float(np.std(by_block, ddof=1) * np.sqrt(len(by_block)) / norm) if len(by_block) > 1 else np.inf
+    return difference, difference / max(error, 1e-9)
+
+
+def _share(products: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """What each block adds to the correlation, linearised: its product less the whole's share of its energy."""
+    ab, aa, bb = products.sum(axis=0)
+    return np.asarray(products[:, 0] - 0.5 * ab * (products[:, 1] / max(aa, 1e-12) + products[:, 2] / max(bb, 1e-12)))
+
+
+def significance(samples: Samples, source: Field, matrix: Matrix, judged: float) -> float:
+    """How many standard deviations the correlation ``judged`` stands above what transforms put off by a few pixels yield.
+
+    Repetitive pictures correlate when put off, too: the deviation grows and the significance falls, as it should.
+    """
+    chance = []
+    for ring in _RINGS:
+        for angle in np.arange(8) * (np.pi / 4) + ring:
+            off = translating(ring * np.cos(angle), ring * np.sin(angle)) @ matrix
+            chance.append(correlation(compare(samples, source, off)))
+    return float((judged - np.mean(chance)) / max(float(np.std(chance)), 1e-6))
+
+
+def residual(parts: Halves, source: Gradients, matrix: Matrix) -> float | None:
+    """How far the blocks still are from where they fit best: the median length of their own shifts, pixels of the field.
+
+    None where too few blocks have structure in two directions.
+    """
+    steps = block_shifts(parts.samples, source, matrix, parts.block)
+    lengths = np.hypot(steps[:, 0], steps[:, 1])
+    lengths = lengths[np.isfinite(lengths)]
+    return float(np.median(lengths)) if len(lengths) >= 4 else None

@@ -1,0 +1,127 @@
+"""Where to start: an exhaustive search over rotation and scale by FFT, and local features for large motion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from tita_cli.align.geometry import Matrix, Points, is_sane, transform, translating
+from tita_cli.align.structure import Field, FieldOf
+from tita_cli.images.picture import FloatArray
+
+
+@dataclass(frozen=True)
+class Start:
+    """A place to refine from: ``matrix`` (source → reference) and how far it stands out."""
+
+    matrix: Matrix
+    score: float
+
+
+def search(
+    reference: FloatArray,
+    source: FloatArray,
+    field_of: FieldOf,
+    *,
+    rotations: Iterable[float],
+    scales: Iterable[float],
+    least_overlap: float = 0.5,
+) -> list[Start]:
+    """Correlate the fields of two planes at every shift, for each rotation (degrees) and scale of the source.
+
+    The correlation is normalised by what overlaps (Padfield 2012, "Masked object registration in the Fourier
+    domain") and weighted by the root of the overlap, since a small overlap correlates by chance; shifts that overlap
+    less than ``least_overlap`` of the smaller picture are left out. The best shift of each rotation and scale, best first.
+    """
+    height, width = reference.shape
+    rows, columns = source.shape
+    frame = _Frame(field_of(reference))
+    starts = []
+    for scale in scales:
+        for rotation in rotations:
+            turn, size = _about_centre(rotation, scale, (columns, rows))
+            if min(size) < 16:
+                continue
+            shrink = scale < 1.0
+            smooth = cv2.GaussianBlur(source, (0, 0), 0.5 / scale) if shrink and scale < 0.75 else source
+            moved = cv2.warpPerspective(smooth, turn, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            seen = cv2.warpPerspective(np.ones_like(source), turn, size, flags=cv2.INTER_LINEAR) > 0.99
+            seen = cv2.erode(seen.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=0) > 0
+            smaller = min(height * width, int(np.count_nonzero(seen)))
+            score, shift = frame.best(field_of(moved), seen, least_overlap * smaller)
+            starts.append(Start(translating(*shift) @ turn, score))
+    return sorted(starts, key=lambda start: -start.score)
+
+
+def _about_centre(rotation: float, scale: float, size: tuple[int, int]) -> tuple[Matrix, tuple[int, int]]:
+    """The matrix that turns and scales a picture about its centre into a frame that holds it, and that frame's size."""
+    angle = np.deg2rad(rotation)
+    c, s = scale * np.cos(angle), scale * np.sin(angle)
+    width = int(np.ceil(abs(c) * size[0] + abs(s) * size[1]))
+    height = int(np.ceil(abs(s) * size[0] + abs(c) * size[1]))
+    turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+    return (
+        translating((width - 1) / 2, (height - 1) / 2) @ turn @ translating(-(size[0] - 1) / 2, -(size[1] - 1) / 2),
+        (width, height),
+    )
+
+
+class _Frame:
+    """The reference field, transformed once for every shape of source."""
+
+    def __init__(self, field: Field) -> None:
+        self._vectors = field[..., 0] + 1j * field[..., 1]
+        self._energy = np.abs(self._vectors) ** 2
+        self._ready: dict[tuple[int, int], tuple[npt.NDArray[np.complex128], ...]] = {}
+
+    def best(self, field: Field, seen: npt.NDArray[np.bool_], least: float) -> tuple[float, tuple[int, int]]:
+        """Score and shift (x, y) at which ``field``, valid where ``seen``, correlates best with the reference."""
+        height, width = self._energy.shape
+        shape = tuple(cv2.getOptimalDFTSize(a + b) for a, b in zip((height, width), seen.shape, strict=True))
+        if shape not in self._ready:
+            ones = np.ones((height, width))
+            self._ready[shape] = tuple(np.fft.fft2(p, shape) for p in (self._vectors, self._energy, ones))
+        vectors, energy, ones = self._ready[shape]
+        other = (field[..., 0] + 1j * field[..., 1]) * seen
+        mask = np.conj(np.fft.fft2(seen.astype(np.float64), shape))
+        products = np.fft.ifft2(vectors * np.conj(np.fft.fft2(other, shape))).real
+        # Two real correlations in one complex transform.
+        energies = np.fft.ifft2(energy * mask + 1j * (ones * np.conj(np.fft.fft2(np.abs(other) ** 2, shape))))
+        overlap = np.fft.ifft2(ones * mask).real
+        product = np.maximum(energies.real, 0.0) * np.maximum(energies.imag, 0.0)
+        score = np.where(overlap >= least, products / np.sqrt(product + 1e-6) * np.sqrt(np.maximum(overlap, 0.0)), -np.inf)
+        y, x = np.unravel_index(int(score.argmax()), score.shape)
+        shift = int(x) - (shape[1] if x >= width else 0), int(y) - (shape[0] if y >= height else 0)
+        return float(score[y, x]), shift
+
+
+def by_features(reference: FloatArray, source: FloatArray) -> Start | None:
+    """SIFT features, Lowe's ratio test, MAGSAC: large motion between pictures of one kind. ``score`` counts inliers."""
+    detector = cv2.SIFT_create(nfeatures=3000, contrastThreshold=0.02)
+    found = [detector.detectAndCompute(_contrast(plane), None) for plane in (reference, source)]
+    if any(words is None or len(words) < 8 for _, words in found):
+        return None
+    (points_a, words_a), (points_b, words_b) = found
+    pairs = [(p, q) for p, *rest in cv2.BFMatcher().knnMatch(words_b, words_a, k=2) for q in rest]
+    kept = [p for p, q in pairs if p.distance < 0.8 * q.distance]
+    if len(kept) < 8:
+        return None
+    source_points: Points = np.array([points_b[m.queryIdx].pt for m in kept])
+    reference_points: Points = np.array([points_a[m.trainIdx].pt for m in kept])
+    cv2.setRNGSeed(0)
+    matrix, inliers = cv2.findHomography(source_points, reference_points, cv2.USAC_MAGSAC, 3.0, None, 5000, 0.999)
+    if matrix is None or not is_sane(matrix, (source.shape[1], source.shape[0])):
+        return None
+    distance = np.hypot(*(transform(matrix, source_points) - reference_points).T)
+    count = len(np.unique(reference_points[(distance < 3.0) & (inliers[:, 0] > 0)].round(), axis=0))
+    return Start(matrix, float(count)) if count >= 8 else None
+
+
+def _contrast(plane: FloatArray) -> npt.NDArray[np.uint8]:
+    """Eight bits, with the contrast of dark and bright places evened out: the frames of a bracket look alike."""
+    stretched = np.clip(plane * 255.0, 0, 255).astype(np.uint8)
+    return np.asarray(cv2.createCLAHE(clipLimit=3.0, tileGridSize=(8, 8)).apply(stretched))

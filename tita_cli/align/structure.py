@@ -1,0 +1,106 @@
+"""What pictures of one scene share whatever the sensor: the direction of their edges, as a vector field.
+
+Two fields, both H×W×2 float32 with vectors no longer than 1:
+
+- ``orientation_field``: normalised gradients in double-angle form, m²/(m²+ε²)·(cos 2θ, sin 2θ). A gradient and its opposite give
+  the same vector, so that edges agree where contrast is reversed (infrared against visible, CT against MRI). The inner
+  product of two such vectors is the normalised-gradient-field similarity of Haber and Modersitzki (2006), 2cos²Δθ − 1.
+- ``gradient_field``: normalised gradients with their sign, g/√(m²+ε²). Independent of exposure, and sharper than the
+  other where the sources come from one kind of sensor.
+
+ε is the noise level: gradients below it count for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+
+from tita_cli.align.geometry import Matrix, Size, resizing
+from tita_cli.images.picture import FloatArray, Picture
+
+Field: TypeAlias = FloatArray
+FieldOf: TypeAlias = Callable[[FloatArray], Field]
+
+_PRESMOOTHING = 0.8
+_POSTSMOOTHING = 0.6
+_QUANTIZATION = 0.5 / 255.0
+
+
+def luminance(picture: Picture) -> FloatArray:
+    """H×W float32: BT.601 luma in 0..1; a float picture, whose range is its own, is stretched between percentiles."""
+    pixels = picture.pixels
+    plane = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if picture.is_color else np.ascontiguousarray(pixels[..., 0])
+    if picture.depth != 32:
+        return np.asarray(plane, dtype=np.float32)
+    plane = np.nan_to_num(plane, posinf=0.0, neginf=0.0)
+    sample = plane[:: max(1, picture.height // 512), :: max(1, picture.width // 512)]
+    low, high = np.percentile(sample, (0.5, 99.5))
+    return np.clip((plane - np.float32(low)) / np.float32(max(high - low, 1e-12)), 0.0, 1.0).astype(np.float32)
+
+
+def _gradient(plane: FloatArray) -> tuple[FloatArray, FloatArray, float]:
+    """Smoothed derivatives in x and y, and ε²."""
+    smooth = cv2.GaussianBlur(plane, (0, 0), _PRESMOOTHING)
+    gx = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
+    gy = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
+    return gx, gy, max(float(np.median(np.sqrt(gx * gx + gy * gy))), _QUANTIZATION) ** 2
+
+
+def orientation_field(plane: FloatArray) -> Field:
+    """H×W luminance → H×W×2 double-angle normalised gradients."""
+    gx, gy, noise = _gradient(plane)
+    weight = 1.0 / (gx * gx + gy * gy + noise)
+    vectors = np.dstack([(gx * gx - gy * gy) * weight, 2.0 * gx * gy * weight])
+    return np.asarray(cv2.GaussianBlur(vectors, (0, 0), _POSTSMOOTHING))
+
+
+def gradient_field(plane: FloatArray) -> Field:
+    """H×W luminance → H×W×2 normalised gradients."""
+    gx, gy, noise = _gradient(plane)
+    weight = 1.0 / np.sqrt(gx * gx + gy * gy + noise)
+    return np.asarray(cv2.GaussianBlur(np.dstack([gx * weight, gy * weight]), (0, 0), _POSTSMOOTHING))
+
+
+@dataclass
+class View:
+    """One picture as the estimators see it: its luminance at several sizes, and the fields made from it when asked.
+
+    ``plane``: H×W luminance at the largest working size; ``full``: the picture's own size in pixels.
+    """
+
+    plane: FloatArray
+    full: Size
+    _fields: dict[tuple[int, FieldOf], tuple[Field, Matrix]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, picture: Picture, longest: int) -> View:
+        """Look at ``picture`` reduced so that its longer side has at most ``longest`` pixels."""
+        return cls(reduced(luminance(picture), longest), (picture.width, picture.height))
+
+    @property
+    def longest(self) -> int:
+        """The longer side of ``plane``."""
+        return max(self.plane.shape)
+
+    def at(self, longest: int, field_of: FieldOf) -> tuple[Field, Matrix]:
+        """The field at a size whose longer side has at most ``longest`` pixels, and the matrix full → that size."""
+        key = (longest, field_of)
+        if key not in self._fields:
+            plane = reduced(self.plane, longest)
+            self._fields[key] = field_of(plane), resizing(self.full, (plane.shape[1], plane.shape[0]))
+        return self._fields[key]
+
+
+def reduced(plane: FloatArray, longest: int) -> FloatArray:
+    """``plane`` itself, or averaged down so that its longer side has ``longest`` pixels."""
+    height, width = plane.shape
+    scale = longest / max(height, width)
+    if scale >= 1.0:
+        return plane
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA))

@@ -1,0 +1,170 @@
+"""Resample a picture into the frame of another, once, from its own pixels; and what to do where it has none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from tita_cli.align.geometry import Matrix, Size, corners, transform
+from tita_cli.errors import MismatchError
+from tita_cli.images.picture import FloatArray, Picture
+
+Border: TypeAlias = Literal["crop", "fill", "mask"]
+Mask: TypeAlias = npt.NDArray[np.bool_]
+
+_OPENCV_LIMIT = 32767  # cv2.remap addresses pixels with 16-bit integers
+
+
+@dataclass(frozen=True)
+class Area:
+    """A rectangle in the reference's frame, in pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    def cut(self, plane: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+        """The part of an H×W or H×W×C array inside the rectangle, as a view."""
+        return plane[self.top : self.top + self.height, self.left : self.left + self.width]
+
+
+def warp(picture: Picture, matrix: Matrix, size: Size, *, flow: FloatArray | None = None) -> tuple[Picture, Mask]:
+    """Move ``picture`` by ``matrix`` (source → reference) into a frame of ``size`` (width, height).
+
+    Lanczos over 8×8 pixels, on colour weighted by alpha; where the picture shrinks, what the new grid cannot hold is
+    smoothed away first. ``flow``: H×W×2, added to reference coordinates before the matrix is undone. Also returns where
+    the source has pixels (H×W). Raises MismatchError where OpenCV cannot address the pictures.
+    """
+    if max(picture.width, picture.height, *size) >= _OPENCV_LIMIT:
+        raise MismatchError(
+            f"{picture.name}: {picture.size} pixels are too many to resample", hint="use --align none on registered files"
+        )
+    alpha = picture.alpha
+    planes = picture.pixels if alpha is None else np.dstack([picture.pixels * alpha[..., None], alpha])
+    if picture.depth == 32:
+        planes = np.nan_to_num(planes, posinf=float(np.finfo(np.float32).max), neginf=0.0)
+    moved = _resample(_smoothed(planes, matrix), matrix, size, flow, cv2.INTER_LANCZOS4, cv2.BORDER_REFLECT_101)
+    inside = np.ones((picture.height, picture.width), dtype=np.uint8)
+    valid = _resample(inside, matrix, size, flow, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT)[..., 0] > 0
+    # Lanczos overshoots at hard edges: no sample may leave the range that the picture had.
+    np.clip(moved, planes.min(axis=(0, 1)), planes.max(axis=(0, 1)), out=moved)
+    if alpha is None:
+        return replace(picture, pixels=moved), valid
+    covered = np.ascontiguousarray(moved[..., -1])
+    colour = moved[..., :-1] / np.maximum(covered[..., None], 1e-4)
+    colour = np.clip(colour, picture.pixels.min(axis=(0, 1)), picture.pixels.max(axis=(0, 1)))
+    return replace(picture, pixels=np.ascontiguousarray(colour, dtype=np.float32), alpha=covered), valid
+
+
+def _smoothed(planes: FloatArray, matrix: Matrix) -> FloatArray:
+    size = planes.shape[1], planes.shape[0]
+    edges = np.roll(moved := transform(matrix, corners(size)), -1, axis=0) - moved
+    scale = float(np.hypot(edges[:, 0], edges[:, 1]).sum() / (2 * max(size[0] + size[1] - 2, 1)))
+    if scale > 0.8:
+        return planes
+    sigma = 0.5 * np.sqrt(1.0 / scale**2 - 1.0)
+    return np.asarray(cv2.GaussianBlur(planes, (0, 0), sigma)).reshape(planes.shape)
+
+
+def _resample(
+    planes: npt.NDArray[np.generic], matrix: Matrix, size: Size, flow: FloatArray | None, kernel: int, border: int
+) -> npt.NDArray[np.float32]:
+    if flow is None:
+        moved = cv2.warpPerspective(planes, matrix, size, flags=kernel, borderMode=border)
+    else:
+        x, y = _origins(matrix, size, flow)
+        moved = cv2.remap(planes, x, y, kernel, borderMode=border)
+    return np.asarray(moved).reshape(size[1], size[0], -1)
+
+
+def _origins(matrix: Matrix, size: Size, flow: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Where in the source each pixel of the reference comes from: two H×W maps."""
+    m = np.linalg.inv(matrix)
+    x = np.arange(size[0], dtype=np.float32)[None, :] + flow[..., 0]
+    y = np.arange(size[1], dtype=np.float32)[:, None] + flow[..., 1]
+    depth = m[2, 0] * x + m[2, 1] * y + m[2, 2]
+    u = (m[0, 0] * x + m[0, 1] * y + m[0, 2]) / depth
+    v = (m[1, 0] * x + m[1, 1] * y + m[1, 2]) / depth
+    return u.astype(np.float32), v.astype(np.float32)
+
+
+def cropped(picture: Picture, area: Area) -> Picture:
+    """The part of ``picture`` inside ``area``; the same object where that is the whole."""
+    if (area.width, area.height) == (picture.width, picture.height):
+        return picture
+    alpha = None if picture.alpha is None else np.ascontiguousarray(area.cut(picture.alpha), dtype=np.float32)
+    return replace(picture, pixels=np.ascontiguousarray(area.cut(picture.pixels), dtype=np.float32), alpha=alpha)
+
+
+def filled(picture: Picture, reference: Picture, valid: Mask, *, transparent: bool) -> Picture:
+    """``picture`` with the reference's pixels where it has none of its own, so that fusing changes nothing there.
+
+    ``transparent`` also sets its alpha to 0 there.
+    """
+    if valid.all():
+        return picture
+    other = reference.pixels
+    if picture.is_color and not reference.is_color:
+        other = np.repeat(other, 3, axis=2)
+    elif not picture.is_color and reference.is_color:
+        other = cv2.cvtColor(other, cv2.COLOR_RGB2GRAY)[..., None]
+    alpha = picture.alpha
+    if transparent:
+        alpha = np.where(valid, 1.0 if alpha is None else alpha, 0.0).astype(np.float32)
+    elif alpha is not None:
+        alpha = np.where(valid, alpha, 1.0 if reference.alpha is None else reference.alpha).astype(np.float32)
+    return replace(picture, pixels=np.where(valid[..., None], picture.pixels, other), alpha=alpha)
+
+
+def common_area(valid: Mask) -> Area | None:
+    """The largest rectangle in which every pixel is valid, to within a pixel or so of its sides; None if there is none."""
+    height, width = valid.shape
+    if valid.all():
+        return Area(0, 0, width, height)
+    step = max(1, max(height, width) // 160)
+    rows, columns = height // step, width // step
+    coarse = valid[: rows * step, : columns * step].reshape(rows, step, columns, step).all(axis=(1, 3))
+    found = _largest_rectangle(coarse)
+    if found is None:
+        return None
+    return _grown(valid, Area(*(side * step for side in found)))
+
+
+def _largest_rectangle(mask: Mask) -> tuple[int, int, int, int] | None:
+    """Left, top, width, height of the largest all-true rectangle: the histogram method, row by row."""
+    best, area = None, 0
+    heights = np.zeros(mask.shape[1] + 1, dtype=int)
+    for bottom, row in enumerate(mask):
+        heights[:-1] = np.where(row, heights[:-1] + 1, 0)
+        open_bars: list[tuple[int, int]] = []  # (first column, height), heights rising
+        for column, height in enumerate(heights.tolist()):
+            first = column
+            while open_bars and open_bars[-1][1] >= height:
+                first, tall = open_bars.pop()
+                if tall * (column - first) > area:
+                    area = tall * (column - first)
+                    best = first, bottom - tall + 1, column - first, tall
+            open_bars.append((first, height))
+    return best
+
+
+def _grown(valid: Mask, area: Area) -> Area:
+    """Push the sides of a valid rectangle outwards as far as the pixels stay valid, a pixel at a time in turn."""
+    left, top, right, bottom = area.left, area.top, area.left + area.width, area.top + area.height
+    grew = True
+    while grew:
+        grew = False
+        if left > 0 and valid[top:bottom, left - 1].all():
+            left, grew = left - 1, True
+        if right < valid.shape[1] and valid[top:bottom, right].all():
+            right, grew = right + 1, True
+        if top > 0 and valid[top - 1, left:right].all():
+            top, grew = top - 1, True
+        if bottom < valid.shape[0] and valid[bottom, left:right].all():
+            bottom, grew = bottom + 1, True
+    return Area(left, top, right - left, bottom - top)
