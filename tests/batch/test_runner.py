@@ -167,6 +167,24 @@ def test_the_pipeline_ends_when_left_early() -> None:
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("tita-")]
 
 
+def test_an_interrupt_does_not_wait_for_a_library_that_does_not_return(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tita_cli.batch.pipeline._PATIENCE", 0.05)
+    release, started = threading.Event(), threading.Event()
+
+    def fuse(task, value):
+        started.set()
+        release.wait(30)
+
+    stages = Stages(
+        cost=lambda task: 0, decode=lambda task: task, open_lane=lambda: fuse, encode=lambda task, value: value
+    )
+    with pytest.raises(KeyboardInterrupt), Pipeline([1, 2, 3], stages, Sizes(1, 1, 1, 4)):
+        started.wait(30)
+        raise KeyboardInterrupt
+    assert not release.is_set()
+    release.set()
+
+
 def test_lanes_that_fail_to_open_do_not_hang_the_others() -> None:
     opened = iter([True, False, False])
 

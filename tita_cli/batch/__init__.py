@@ -7,7 +7,7 @@ from tita_cli.batch.jobs import Job, make_jobs
 from tita_cli.batch.journal import History, Journal, Record, read_journal
 from tita_cli.batch.resume import Recipe, State, Task, judge_jobs
 from tita_cli.batch.runner import Summary, run_batch
-from tita_cli.batch.sizing import choose_sizes
+from tita_cli.batch.sizing import choose_sizes, is_gpu_likely
 
 __all__ = [
     "ApiFuser",
@@ -23,6 +23,7 @@ __all__ = [
     "Summary",
     "Task",
     "choose_sizes",
+    "is_gpu_likely",
     "judge_jobs",
     "make_jobs",
     "read_journal",

@@ -16,8 +16,9 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
+THREAD_NAME = "tita-batch"
 _END: Any = object()
-# How long an interrupted run waits for a library that is in the middle of something.
+# Seconds that an interrupted run waits for a library that is in the middle of something.
 _PATIENCE = 3.0
 
 
@@ -51,8 +52,9 @@ class Stages(Generic[T]):
 class Pipeline(Generic[T]):
     """Run tasks through stages; iterate over ``(task, result or exception)`` as they end, in any order.
 
-    Use as a context manager: leaving it stops everything and drops what is on its way. An exception of ``open_lane``,
-    which is called in the thread of the lane, is raised by the iteration.
+    Use as a context manager: leaving it stops everything and drops what is on its way; after a KeyboardInterrupt it
+    does not wait long for a library that is in the middle of something. An exception of ``open_lane``, which is called
+    in the thread of the lane, is raised by the iteration.
     """
 
     def __init__(self, tasks: Iterable[T], stages: Stages[T], sizes: Sizes) -> None:
@@ -82,16 +84,12 @@ class Pipeline(Generic[T]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
-
-    def stop(self) -> bool:
-        """Drop what is on its way. Returns whether all threads have ended; one deep in a library may take longer."""
         self._stopped.set()
         self._purse.open()
+        impatient = kind is not None and issubclass(kind, KeyboardInterrupt)
         deadline = time.monotonic() + _PATIENCE
         for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
+            thread.join(max(0.0, deadline - time.monotonic()) if impatient else None)
 
     def _start(self, count: int, work: Callable[[], None], close: Callable[[], None]) -> None:
         """Start ``count`` threads on ``work``; the last to end calls ``close``, which lets the next stage end."""
@@ -109,7 +107,7 @@ class Pipeline(Generic[T]):
 
         for _ in range(count):
             # Daemons, for the one case that a library never returns after an interrupt.
-            thread = threading.Thread(target=body, daemon=True, name=f"tita-{work.__name__.strip('_')}")
+            thread = threading.Thread(target=body, daemon=True, name=THREAD_NAME)
             self._threads.append(thread)
             thread.start()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from tita_cli.batch.jobs import Job
@@ -36,6 +37,11 @@ def free_memory() -> int:
     except OSError:
         pass
     return _UNKNOWN_MEMORY
+
+
+def is_gpu_likely(device: str) -> bool:
+    """Whether ``--device`` will mean a GPU. A guess for ``auto``, as asking the libraries takes seconds."""
+    return device.startswith("cuda") or (device == "auto" and shutil.which("nvidia-smi") is not None)
 
 
 def choose_sizes(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -181,6 +184,7 @@ def command(
         FuserOptions,
         Journal,
         choose_sizes,
+        is_gpu_likely,
         judge_jobs,
         make_jobs,
         read_journal,
@@ -235,7 +239,9 @@ def command(
         recipe = _recipe(how)
         with Journal(folder) as journal:
             tasks = judge_jobs(jobs, read_journal(folder), recipe, retry_failed=retry_failed, force=force)
-            sizes, per_worker = choose_sizes(jobs=len(tasks), on_gpu=_on_gpu(device), workers=workers, threads=threads)
+            sizes, per_worker = choose_sizes(
+                jobs=len(tasks), on_gpu=is_gpu_likely(device), workers=workers, threads=threads
+            )
             with display.showing(plan, folder, tasks), _abort_if_interrupted():
                 summary = run_batch(
                     tasks,
@@ -271,15 +277,22 @@ def _recipe(how: FuserOptions) -> Recipe:
 
 @contextmanager
 def _abort_if_interrupted() -> Iterator[None]:
-    """The parser would end the process without a word."""
+    """Let the interrupt be reported, which the parser would end in silence; and do not wait for a network at work."""
     try:
         yield
     except KeyboardInterrupt:
+        atexit.register(_leave_threads_behind)
         raise typer.Abort from None
 
 
-def _on_gpu(device: str) -> bool:
-    return device.startswith("cuda")
+def _leave_threads_behind() -> None:
+    """Native threads that compute while the interpreter is taken down abort the process, with a code of their own."""
+    from tita_cli.batch.pipeline import THREAD_NAME
+
+    if any(thread.name == THREAD_NAME for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(int(ExitCode.INTERRUPTED))
 
 
 def _header(plan: Plan, how: FuserOptions, workers: int, threads: int) -> dict[str, Any]:
