@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
-import os
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -16,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tita_cli.cli import options
-from tita_cli.cli.console import envelope, results
+from tita_cli.cli.console import results
 from tita_cli.cli.report import METRICS, Metrics
 from tita_cli.cli.report import write as write_report_page
 from tita_cli.errors import ExitCode, InputError, UsageError
@@ -193,6 +189,7 @@ def command(
     from tita_cli.batch.plan import STDIN, default_folder, find_plan
     from tita_cli.cli.batch_display import display_for
     from tita_cli.cli.fuse import choice, parse_depth, parse_metadata
+    from tita_cli.cli.interrupt import abort_if_interrupted
     from tita_cli.fusing.sources import FALSE_COLOR_CHOICES
     from tita_cli.fusing.tree import COLOR_CHOICES
     from tita_cli.images.value_range import parse_range
@@ -242,7 +239,7 @@ def command(
             sizes, per_worker = choose_sizes(
                 jobs=len(tasks), on_gpu=is_gpu_likely(device), workers=workers, threads=threads
             )
-            with display.showing(plan, folder, tasks), _abort_if_interrupted():
+            with display.showing(plan, folder, tasks), abort_if_interrupted():
                 summary = run_batch(
                     tasks,
                     journal,
@@ -275,26 +272,6 @@ def _recipe(how: FuserOptions) -> Recipe:
     return Recipe(how.deciding, file_hash(find_model(how.model)))
 
 
-@contextmanager
-def _abort_if_interrupted() -> Iterator[None]:
-    """Let the interrupt be reported, which the parser would end in silence; and do not wait for a network at work."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        atexit.register(_leave_threads_behind)
-        raise typer.Abort from None
-
-
-def _leave_threads_behind() -> None:
-    """Native threads that compute while the interpreter is taken down abort the process, with a code of their own."""
-    from tita_cli.batch.pipeline import THREAD_NAME
-
-    if any(thread.name == THREAD_NAME for thread in threading.enumerate()):
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(int(ExitCode.INTERRUPTED))
-
-
 def _header(plan: Plan, how: FuserOptions, workers: int, threads: int) -> dict[str, Any]:
     """What the journal tells of a run, beside what the runner knows."""
     return {
@@ -308,28 +285,16 @@ def _header(plan: Plan, how: FuserOptions, workers: int, threads: int) -> dict[s
 
 
 def _show(
-    plan: Plan,
-    folder: Path,
-    jobs: Sequence[Job],
-    how: FuserOptions,
-    *,
-    as_json: bool,
-    retry_failed: bool,
-    force: bool,
+    plan: Plan, folder: Path, jobs: Sequence[Job], how: FuserOptions, *, as_json: bool, retry_failed: bool, force: bool
 ) -> None:
     """The dry run: what would be done, as a table on stdout or one JSON document."""
     from tita_cli.batch import Recipe, judge_jobs, read_journal
-    from tita_cli.cli.batch_display import plan_document, print_plan
+    from tita_cli.cli.batch_display import print_plan
 
     history = read_journal(folder)
     # Without a journal nothing depends on the model, and a plan can be made where there is none.
     recipe = _recipe(how) if history.last else Recipe(how.deciding, "")
-    tasks = judge_jobs(jobs, history, recipe, retry_failed=retry_failed, force=force)
-    if as_json:
-        with results() as stdout:
-            stdout.write(envelope("batch", plan_document(plan, folder, tasks)))
-    else:
-        print_plan(plan, folder, tasks)
+    print_plan(plan, folder, judge_jobs(jobs, history, recipe, retry_failed=retry_failed, force=force), as_json=as_json)
 
 
 def _manifest_from_stdin() -> bytes:

@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from tita_cli.batch import Record, State, Summary, Task
 from tita_cli.batch.journal import encode
-from tita_cli.cli.console import say
+from tita_cli.cli.console import envelope, results, say
 from tita_cli.pairing import Plan
 
 if TYPE_CHECKING:
@@ -179,19 +179,19 @@ def _leftover_lines(plan: Plan, *, everything: bool) -> Iterator[str]:
         yield f"… and {len(plan.leftovers) - len(shown)} more: --dry-run --json or --verbose lists all"
 
 
-def plan_document(plan: Plan, folder: Path, tasks: Sequence[Task]) -> dict[str, Any]:
-    """The plan as JSON: its ``groups`` are lines of a manifest."""
-    return {
-        "rule": plan.rule,
-        "folder": str(folder),
-        "groups": [{**task.job.group.describe(), "output": task.job.output} for task in tasks],
-        "states": {task.job.output: {"state": task.state.value, "why": task.why} for task in tasks},
-        "leftovers": [leftover.describe() for leftover in plan.leftovers],
-    }
-
-
-def print_plan(plan: Plan, folder: Path, tasks: Sequence[Task]) -> None:
-    """The plan as a table on stdout."""
+def print_plan(plan: Plan, folder: Path, tasks: Sequence[Task], *, as_json: bool) -> None:
+    """The plan on stdout: as a table, or as one JSON document whose groups are lines of a manifest."""
+    if as_json:
+        document = {
+            "rule": plan.rule,
+            "folder": str(folder),
+            "groups": [{**task.job.group.describe(), "output": task.job.output} for task in tasks],
+            "states": {task.job.output: {"state": task.state.value, "why": task.why} for task in tasks},
+            "leftovers": [leftover.describe() for leftover in plan.leftovers],
+        }
+        with results() as stdout:
+            stdout.write(envelope("batch", document))
+        return
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
