@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
@@ -64,6 +66,7 @@ def run(argv: Sequence[str]) -> int:
     A failure prints one line that says what is wrong, and one with the way out where there is one. ``TITA_DEBUG=1``
     adds the traceback.
     """
+    _silence_libraries()
     try:
         # Not standalone: usage errors reach us as exceptions, so that they too are one line.
         code = app(args=list(argv), prog_name="tita", standalone_mode=False)
@@ -100,6 +103,13 @@ def run(argv: Sequence[str]) -> int:
             code = int(ExitCode.INTERNAL)
             _traceback_if_asked()
     return int(code) if isinstance(code, int) else 0
+
+
+def _silence_libraries() -> None:
+    """Decoders log and warn about every oddity of a file; what matters of it, tita says itself, in one line."""
+    if not os.environ.get("TITA_DEBUG"):
+        logging.lastResort = None
+        warnings.simplefilter("ignore")
 
 
 def _traceback_if_asked() -> None:

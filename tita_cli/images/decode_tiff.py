@@ -65,6 +65,8 @@ def _decode_page(page: tifffile.TiffPage, name: str) -> Samples:
             hint="develop the raw file first" if kind == "cfa" else "export it as grey or RGB",
         )
     data = _channels_last(page)
+    if data.ndim != 3 or data.shape[2] < channels:  # a damaged tag can promise axes that the data does not have
+        raise InputError(f"{name}: cannot be decoded, it is damaged or truncated")
     black, white, depth = _range(page, data.dtype)
     icc, notes = _tag(page, _ICC), []
     has_alpha = bool(extras) and extras[0] in (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
