@@ -38,7 +38,7 @@ def main() -> None:
 
     def fuse_pair(first: Path, second: Path) -> Pixels:
         name = next(n for n in ("vifb", "mefb", "lytro") if n in str(first))
-        fusion = fuse([first, second], engine=engine, **NO_ALIGNMENT)
+        fusion = fuse([first, second], engine=engine)
         weights[name].append(fusion.steps[0].weights)
         pixels = np.rint(fusion.picture.pixels * 255).astype(np.uint8)
         if options.save:
@@ -56,9 +56,6 @@ def main() -> None:
         summary = {s.dev_set: {"average_rank": s.average_rank, "of": s.count, "means": s.means} for s in scores}
         options.json.write_text(json.dumps(summary, indent=1) + "\n")
 
-
-NO_ALIGNMENT = {"align": "none"} if "align" in fuse.__annotations__ else {}
-"""The dev sets are registered, and the published methods were not allowed to move anything either."""
 
 if __name__ == "__main__":
     assert SHARED.exists(), f"{SHARED} is not there"
