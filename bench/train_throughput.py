@@ -36,6 +36,7 @@ from tita_cli.training.workers import Workers  # noqa: E402
 
 SIZES = {"tita-lite": ((128, 9), (64, 24)), "tita": ((64, 6),)}
 """Side of the crops, crops a step over the three tasks. The paper's 24 crops of 64×64 take 22 GB with ``tita``."""
+PARTS = ("network", "losses", "backward", "optimiser", "remeasure")
 
 
 def noise(crop: int, batch: int) -> dict[str, TaskBatch]:
