@@ -75,6 +75,23 @@ def mean_scale(matrix: Matrix, size: Size) -> float:
     return float(lengths[0] / max(lengths[1], 1e-9))
 
 
+def projected(matrix: Matrix, model: Model, size: Size) -> Matrix:
+    """The member of ``model`` that maps a grid over a picture of ``size`` most nearly as ``matrix`` does (least squares)."""
+    if model in ("homography", "flow"):
+        return matrix
+    grid = np.stack(np.meshgrid(*(np.linspace(0.0, side - 1.0, 5) for side in size)), axis=-1).reshape(-1, 2)
+    goal = transform(matrix, grid)
+    if model in ("none", "translation"):
+        return np.eye(3) if model == "none" else translating(*(goal - grid).mean(axis=0))
+    x, y, one, zero = grid[:, 0], grid[:, 1], np.ones(len(grid)), np.zeros(len(grid))
+    if model == "similarity":
+        system = np.vstack([np.stack([x, -y, one, zero], axis=1), np.stack([y, x, zero, one], axis=1)])
+        a, b, tx, ty = np.linalg.lstsq(system, goal.T.ravel(), rcond=None)[0]
+        return np.array([[a, -b, tx], [b, a, ty], [0.0, 0.0, 1.0]])
+    rows = np.linalg.lstsq(np.stack([x, y, one], axis=1), goal, rcond=None)[0].T
+    return np.vstack([rows, [0.0, 0.0, 1.0]])
+
+
 def is_sane(matrix: Matrix, size: Size, *, limit: float = 8.0) -> bool:
     """Whether ``matrix`` maps a picture of ``size`` to a convex, unmirrored quadrilateral that is not scaled by more
     than ``limit`` from corner to corner: anything else is no view of the same scene."""

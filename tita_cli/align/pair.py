@@ -16,10 +16,10 @@ from tita_cli.align.geometry import (
     RIGID_MODELS,
     Matrix,
     Model,
-    corner_error,
     is_sane,
     mean_scale,
     normalized,
+    projected,
     resizing,
     transform,
 )
@@ -238,9 +238,10 @@ class _Pair:
         best: Model = "none"
         best_matrix, best_judged = start, judge(parts, level.source, at_start, "none")
         for model in RIGID_MODELS[: RIGID_MODELS.index(_least(most, "homography")) + 1]:
-            judged = judge(parts, level.source, laid, model)
+            begin = projected(laid, model, (level.source.field.shape[1], level.source.field.shape[0]))
+            judged = judge(parts, level.source, begin, model)
             if gain(best_judged, judged)[1] > (_SURE if best == "none" else 1.0):
-                fitted = refine(level.samples, level.source, laid, model)[0]
+                fitted = refine(level.samples, level.source, begin, model)[0]
                 best, best_matrix, best_judged = model, level.up(fitted), judged
         return best, best_matrix, best_judged
 

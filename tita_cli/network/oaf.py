@@ -87,7 +87,7 @@ class OAF(nn.Module):
         """Σ weights · operations, B×C×H×W."""
         shares = weights[:, :, None, None, None].unbind(1)
         terms = (*self.operations_a(x), *self.operations_b(y))
-        merged = shares[0] * terms[0]
+        merged: Tensor = shares[0] * terms[0]
         for share, term in zip(shares[1:], terms[1:], strict=True):
             merged = merged + share * term
         return merged
