@@ -1,7 +1,7 @@
 """Measure `tita align` against other aligners: corner errors on synthetic homographies, published landmarks.
 
-    python bench/align.py --data ../shared/data/dev [--sets mef,mff,vifb,msrs,vis_ir,multifocus,registered]
-                          [--methods tita,ecc,sift,hugin] [--limit N] [--draws N] [--json FILE]
+python bench/align.py --data ../shared/data/dev [--sets mef,mff,vifb,msrs,vis_ir,multifocus,registered]
+                      [--methods tita,ecc,sift,hugin] [--limit N] [--draws N] [--json FILE]
 """
 
 from __future__ import annotations
@@ -161,7 +161,9 @@ def sift(case: Case) -> np.ndarray | None:
     )
     if words_a is None or words_b is None or len(words_a) < 2:
         return None
-    matches = [m for m, *n in cv2.BFMatcher().knnMatch(words_b, words_a, k=2) if n and m.distance < 0.75 * n[0].distance]
+    matches = [
+        m for m, *n in cv2.BFMatcher().knnMatch(words_b, words_a, k=2) if n and m.distance < 0.75 * n[0].distance
+    ]
     if len(matches) < 4:
         return None
     matrix, _ = cv2.findHomography(
@@ -204,7 +206,9 @@ def hugin(case: Case) -> np.ndarray | None:
         if inside.sum() < 1000:
             return None
         target = np.stack([x[inside], y[inside]], 1)[::97]
-        origin = np.stack([mapped[..., 0][inside] * (width / 65535), mapped[..., 1][inside] * (height / 65535)], 1)[::97]
+        origin = np.stack([mapped[..., 0][inside] * (width / 65535), mapped[..., 1][inside] * (height / 65535)], 1)[
+            ::97
+        ]
         return cv2.findHomography(origin, target, cv2.RANSAC, 1.0)[0]
 
 
@@ -230,7 +234,9 @@ def measure(name: str, method: str, args: argparse.Namespace) -> dict[str, objec
         accepted.append(matrix is not None)
         rows.append({"case": case.name, "error": error, "before": before[-1], "accepted": accepted[-1]})
         if args.verbose:
-            print(f"    {case.name:28} {before[-1]:7.2f} -> {error:7.2f}{'' if accepted[-1] else ' refused'} {spent:.2f} s")
+            print(
+                f"    {case.name:28} {before[-1]:7.2f} -> {error:7.2f}{'' if accepted[-1] else ' refused'} {spent:.2f} s"
+            )
     e, b, ok = np.array(errors), np.array(before), np.array(accepted)
     limit = WRONG.get(name, 0.3 if name == "registered" else 4.0)
     return {

@@ -93,7 +93,9 @@ class _Frame:
         energies = np.fft.ifft2(energy * mask + 1j * (ones * np.conj(np.fft.fft2(np.abs(other) ** 2, shape))))
         overlap = np.fft.ifft2(ones * mask).real
         product = np.maximum(energies.real, 0.0) * np.maximum(energies.imag, 0.0)
-        score = np.where(overlap >= least, products / np.sqrt(product + 1e-6) * np.sqrt(np.maximum(overlap, 0.0)), -np.inf)
+        score = np.where(
+            overlap >= least, products / np.sqrt(product + 1e-6) * np.sqrt(np.maximum(overlap, 0.0)), -np.inf
+        )
         y, x = np.unravel_index(int(score.argmax()), score.shape)
         shift = int(x) - (shape[1] if x >= width else 0), int(y) - (shape[0] if y >= height else 0)
         return float(score[y, x]), shift
