@@ -141,7 +141,7 @@ def test_dry_runs_and_usage_errors_import_nothing_heavy(folder: Path) -> None:
         "import sys; from tita_cli.cli.main import run; run(sys.argv[1:]);"
         "sys.exit(1 if {'torch', 'onnxruntime', 'cv2'} & set(sys.modules) else 0)"
     )
-    for arguments in ([str(folder), "-n"], [str(folder), "--by", "luck"], [str(folder / "ir")]):
+    for arguments in ([str(folder), "-n"], [str(folder), "--by", "luck"], [str(folder / "no such folder")]):
         done = subprocess.run([sys.executable, "-c", script, "batch", *arguments], capture_output=True, check=False)
         assert done.returncode == 0, done
 
