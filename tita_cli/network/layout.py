@@ -29,14 +29,16 @@ def reflect_index(length: int, padded: int, device: torch.device) -> Tensor:
     ``torch.nn.functional.pad`` refuses to reflect by more than the axis holds; images of one pixel exist.
     """
     period = max(2 * (length - 1), 1)
-    i = torch.arange(padded, device=device) % period
-    return torch.minimum(i, (period - i) % period if length == 1 else period - i)
+    i = torch.arange(padded, device=device)
+    i = i.remainder(torch.full_like(i, period))  # by a tensor: a symbolic length can be exported only so
+    return torch.minimum(i, period - i)
 
 
 def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
     """Reflect ``x`` (B×C×H×W) at the bottom and right until H and W are multiples of ``multiple``."""
     h, w = x.shape[-2:]
-    padded_h, padded_w = (-(-n // multiple) * multiple for n in (h, w))
+    # Not -(-n // multiple): ONNX divides integers towards zero.
+    padded_h, padded_w = ((n + multiple - 1) // multiple * multiple for n in (h, w))
     if padded_h != h:
         x = x.index_select(-2, reflect_index(h, padded_h, x.device))
     if padded_w != w:

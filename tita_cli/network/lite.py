@@ -98,7 +98,11 @@ class TitaLite(Backbone):
 
     def decode(self, a: Tensor, b: Tensor, x: Tensor, y: Tensor, weights: Tensor) -> FusionOutput:
         """Sources, features and OAF's weights → the picture, its gate and residual."""
-        pixels = F.pixel_shuffle(self.to_pixels(self.reconstruct(x, y, weights)), PATCH)
+        return self.paint(a, b, self.reconstruct(x, y, weights), weights)
+
+    def paint(self, a: Tensor, b: Tensor, z: Tensor, weights: Tensor) -> FusionOutput:
+        """The layers behind the reconstructor, at full resolution."""
+        pixels = F.pixel_shuffle(self.to_pixels(z), PATCH)
         bands_a, bands_b = self.bands(a), self.bands(b)
         bands = torch.cat((bands_a, bands_b), 1)
         seen = torch.cat((pixels, a, b, 4 * bands, self.bands.activity(bands_a, bands_b)), 1)

@@ -84,8 +84,11 @@ class Tita(Backbone):
         return self.interact(self.shallow(a), self.shallow(b))
 
     def decode(self, a: Tensor, b: Tensor, x: Tensor, y: Tensor, weights: Tensor) -> FusionOutput:
-        """Features and OAF's weights → the picture. ``a``, ``b`` are not looked at: TITA paints from features alone."""
-        z = self.reconstruct(x, y, weights)
+        """Sources, features and OAF's weights → the picture."""
+        return self.paint(a, b, self.reconstruct(x, y, weights), weights)
+
+    def paint(self, a: Tensor, b: Tensor, z: Tensor, weights: Tensor) -> FusionOutput:
+        """The layers behind the reconstructor. ``a``, ``b`` are not looked at: TITA paints from features alone."""
         z = F.leaky_relu(self.last1(z), SLOPE)
         z = F.leaky_relu(self.last2(z), SLOPE)
         return FusionOutput(self.last3(z), weights)
