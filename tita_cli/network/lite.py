@@ -3,9 +3,9 @@
 A full-resolution token costs 3.5 MFLOP a pixel, a 24-megapixel photograph ten minutes. Here one token stands for 4×4
 pixels (pixel-unshuffle in front, pixel-shuffle behind), and detail comes from the sources themselves:
 
-    fused = g·A + (1 − g)·B + ρ,        ρ = Σ_k α_k·D_k(A) + β_k·D_k(B) + ε
+    fused = g·A + (1 − g)·B + ρ,        ρ = Σ_k α_k·D_k(A) + β_k·D_k(B)
 
-``g`` is the share of A, ``D_k`` the k-th detail band of an à-trous pyramid (Starck & Murtagh), α, β and ε small numbers
+``g`` is the share of A, ``D_k`` the k-th detail band of an à-trous pyramid (Starck & Murtagh), α and β small numbers
 at every pixel. The bands let a picture keep the texture of the source that it does not show, which a blend cannot.
 """
 
@@ -20,20 +20,20 @@ from tita_cli.network.layout import FusionOutput
 from tita_cli.network.tita import SLOPE, Backbone, fuse_padded
 
 PATCH = 4
-BANDS = 3
-STRETCH = 1.1
+BANDS = 4
+STRETCH = 1.5
 """The sigmoid of the gate is stretched about 0.5 and cut to 0..1, so that it can take a source outright: a plain one
 leaves a tenth of the blurred picture of a focus pair in the result."""
 NOISE = 0.004
 """Detail of this size, one of 255 levels, is none: it keeps :meth:`DetailBands.activity` calm in flat places."""
-DEAD_ZONE = 0.02
+DEAD_ZONE = 0.05
 """Coefficients smaller than this are exactly 0: where one source is good as it is, it stays untouched."""
 
 
 class DetailBands(nn.Module):
-    """À-trous detail bands: differences of ever wider binomial blurs, 2, 4 and 8 pixels apart.
+    """À-trous detail bands: differences of ever wider binomial blurs, 2, 4, 8 and 16 pixels apart.
 
-    Reaches 14 pixels, and with :meth:`activity` 22.
+    Reaches 30 pixels, and with :meth:`activity` 46.
     """
 
     kernel: Tensor
@@ -42,10 +42,10 @@ class DetailBands(nn.Module):
         super().__init__()
         self.register_buffer("kernel", torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16, persistent=False)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """B×1×H×W → B×K×H×W, fine to coarse."""
+    def forward(self, image: Tensor, count: int = BANDS) -> Tensor:
+        """B×1×H×W → B×count×H×W, fine to coarse."""
         bands = []
-        for k in range(BANDS):
+        for k in range(count):
             blurred = self._blur(image, 2**k)
             bands.append(image - blurred)
             image = blurred
@@ -62,6 +62,17 @@ class DetailBands(nn.Module):
             shares.append((a - b) / (a + b + NOISE))
         return torch.cat(shares, 1)
 
+    def contrast(self, image: Tensor) -> Tensor:
+        """How strong the detail of an image is in every token, B×K×H/4×W/4: log2(1 + mean |D_k| / noise).
+
+        A logarithm, so that a difference of two tells a sharp source from a blurred one at any contrast. The coarser
+        half of the bands is taken from the tokens' means. Reaches 6 tokens.
+        """
+        tokens = F.avg_pool2d(image, PATCH)
+        fine = F.avg_pool2d(self(image, BANDS // 2).abs(), PATCH)
+        coarse = self(tokens, BANDS // 2).abs()
+        return torch.log2(1 + torch.cat((fine, coarse), 1) / NOISE) / 4
+
     def _blur(self, image: Tensor, step: int) -> Tensor:
         kernel = self.kernel.to(image.dtype)
         padded = F.pad(image, (2 * step,) * 4, mode="replicate")
@@ -74,22 +85,28 @@ class TitaLite(Backbone):
 
     multiple = 8 * PATCH
     """Sides are padded to a multiple of this: one window of tokens."""
-    upsampled = 8
+    shallow_reach = 32
+    """Pixels that the shallow features see to each side: two convolutions of tokens and their contrast."""
+    paint_reach = 48
+    """Pixels that the head sees to each side: the bands, their activity and two convolutions."""
+    upsampled = 12
     """Channels that the tokens hand to every pixel."""
+    hidden = 24
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__(config)
         c, up = config.dim, self.upsampled
-        self.shallow1 = nn.Conv2d(PATCH * PATCH, c, 3, padding=1)
+        self.shallow1 = nn.Conv2d(PATCH * PATCH + BANDS, c, 3, padding=1)
         self.shallow2 = nn.Conv2d(c, c, 3, padding=1)
         self.to_pixels = nn.Conv2d(c, up * PATCH * PATCH, 1)
         self.bands = DetailBands()
-        self.head1 = nn.Conv2d(up + 2 + 3 * BANDS, 16, 3, padding=1)
-        self.head2 = nn.Conv2d(16, 2 + 2 * BANDS, 3, padding=1)
+        self.head1 = nn.Conv2d(up + 2 + 3 * BANDS, self.hidden, 3, padding=1)
+        self.head2 = nn.Conv2d(self.hidden, 1 + 2 * BANDS, 3, padding=1)
 
     def shallow(self, image: Tensor) -> Tensor:
         """Luminance B×1×H×W → shallow features B×C×H/4×W/4."""
-        x = F.leaky_relu(self.shallow1(F.pixel_unshuffle(image, PATCH)), SLOPE)
+        seen = torch.cat((F.pixel_unshuffle(image, PATCH), self.bands.contrast(image)), 1)
+        x = F.leaky_relu(self.shallow1(seen), SLOPE)
         return F.leaky_relu(self.shallow2(x), SLOPE)
 
     def encode(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
@@ -107,11 +124,11 @@ class TitaLite(Backbone):
         bands = torch.cat((bands_a, bands_b), 1)
         seen = torch.cat((pixels, a, b, 4 * bands, self.bands.activity(bands_a, bands_b)), 1)
         h = F.leaky_relu(self.head1(seen), SLOPE)
-        logits, coefficients = self.head2(h).split((1, 1 + 2 * BANDS), 1)
+        logits, coefficients = self.head2(h).split((1, 2 * BANDS), 1)
         stretched = STRETCH * (torch.sigmoid(logits) - 0.5) + 0.5
         gate = self._pass_through(stretched, stretched.clamp(0, 1))
         coefficients = self._pass_through(coefficients, F.softshrink(coefficients, DEAD_ZONE))
-        residual = coefficients[:, :1] + (coefficients[:, 1:] * bands).sum(1, keepdim=True)
+        residual = (coefficients * bands).sum(1, keepdim=True)
         return FusionOutput(b + gate * (a - b) + residual, weights, gate, residual, logits)
 
     def _pass_through(self, raw: Tensor, limited: Tensor) -> Tensor:

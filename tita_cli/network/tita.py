@@ -64,6 +64,9 @@ class Tita(Backbone):
 
     multiple = 8
     """Sides are padded to a multiple of this: one window."""
+    shallow_reach = 2
+    paint_reach = 3
+    """Pixels that the convolutions before and behind the blocks see to each side."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__(config)

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from tita_cli.errors import TrainingError
 from tita_cli.network.layout import FusionOutput
 from tita_cli.training.data import TaskBatch
-from tita_cli.training.similarity import Moments, blur, sobel, ssim
+from tita_cli.training.similarity import Moments, blur, gradients, sobel, ssim
 
 TASKS = ("ivf", "mef", "mff")
 
@@ -28,9 +28,9 @@ Loss: TypeAlias = Callable[[str, FusionOutput, TaskBatch], Terms]
 WEIGHTS: dict[str, dict[str, dict[str, float]]] = {
     "paper": {task: {"intensity": 20.0, "gradient": 20.0, "structure": 10.0} for task in TASKS},
     "truth": {
-        "ivf": {"intensity": 20.0, "gradient": 20.0, "structure": 10.0},
+        "ivf": {"intensity": 40.0, "gradient": 20.0, "structure": 10.0},
         "mef": {"intensity": 10.0, "gradient": 10.0, "structure": 20.0},
-        "mff": {"intensity": 40.0, "gradient": 20.0, "structure": 10.0, "gate": 3.0, "residual": 10.0},
+        "mff": {"intensity": 40.0, "gradient": 20.0, "structure": 10.0, "gate": 6.0, "residual": 20.0},
     },
 }
 
@@ -83,30 +83,28 @@ def _truth_terms(task: str, output: FusionOutput, batch: TaskBatch) -> Terms:
         return _focus_terms(output, batch)
     a, b, f = batch.a, batch.b, output.fused
     known = batch.has_target.reshape(-1, 1, 1, 1).to(f.dtype)
-    fallback = torch.maximum(a, b) if task == "ivf" else (a + b) / 2
-    wanted = known * batch.target + (1 - known) * fallback
-    moments = Moments(a, b, f)
-    if task == "mef":
-        structure = moments.mef_ssim()
-    else:
-        # Each window is compared with the source that has more to show there, not with both by one global share.
-        share = (moments.var_a + 1e-4) / (moments.var_a + moments.var_b + 2e-4)
-        structure = share * moments.ssim("a") + (1 - share) * moments.ssim("b")
+    if task == "ivf":
+        return _distance(f, known * batch.target + (1 - known) * torch.maximum(a, b))
+    wanted = known * batch.target + (1 - known) * (a + b) / 2
     return {
         "intensity": F.l1_loss(f, wanted),
         "gradient": F.l1_loss(sobel(f), torch.maximum(sobel(a), sobel(b))),
-        "structure": (1 - structure).mean(),
+        "structure": (1 - Moments(a, b, f).mef_ssim()).mean(),
+    }
+
+
+def _distance(f: Tensor, wanted: Tensor) -> Terms:
+    """How far a picture is from the one that is wanted. Gradients have their sign: a reversed edge is worse than none."""
+    return {
+        "intensity": F.l1_loss(f, wanted),
+        "gradient": F.l1_loss(gradients(f), gradients(wanted)) * 2,  # two components, as |Sobel_x| + |Sobel_y|
+        "structure": (1 - ssim(f, wanted)).mean(),
     }
 
 
 def _focus_terms(output: FusionOutput, batch: TaskBatch) -> Terms:
     """Focus pairs: the sharp picture, and for a network with a gate the mask that the synthesis knows."""
-    f, t = output.fused, batch.target
-    terms = {
-        "intensity": F.l1_loss(f, t),
-        "gradient": F.l1_loss(sobel(f), sobel(t)),
-        "structure": (1 - ssim(f, t)).mean(),
-    }
+    terms = _distance(output.fused, batch.target)
     if output.logits is not None and output.residual is not None:
         terms["gate"] = _gate_loss(output.logits, batch)
         terms["residual"] = output.residual.abs().mean()

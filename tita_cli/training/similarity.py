@@ -9,11 +9,15 @@ from torch.nn import functional as F
 _C1, _C2 = 0.01**2, 0.03**2
 
 
-def sobel(x: Tensor) -> Tensor:
-    """|Sobel_x| + |Sobel_y|, B×1×H×W, zero-padded as in the reference."""
+def gradients(x: Tensor) -> Tensor:
+    """Sobel_x and Sobel_y, B×2×H×W, zero-padded as in the reference."""
     kernel = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]], dtype=x.dtype, device=x.device)
-    g = F.conv2d(x, torch.stack((kernel, kernel.t()))[:, None], padding=1)
-    return g.abs().sum(1, keepdim=True)
+    return F.conv2d(x, torch.stack((kernel, kernel.t()))[:, None], padding=1)
+
+
+def sobel(x: Tensor) -> Tensor:
+    """|Sobel_x| + |Sobel_y|, B×1×H×W."""
+    return gradients(x).abs().sum(1, keepdim=True)
 
 
 def blur(x: Tensor, size: int = 11, sigma: float = 1.5) -> Tensor:

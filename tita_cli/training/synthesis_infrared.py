@@ -14,11 +14,11 @@ import numpy as np
 from tita_cli.training.sample import FloatArray
 
 LEVELS = 4
-GAIN = (1.1, 1.05)
-"""The two finest bands are lifted a little: choosing between two sources loses contrast where both had some."""
+GAIN = (1.2, 1.15, 1.05)
+"""The finest bands are lifted a little: choosing between two sources loses contrast where both had some."""
 SURROUNDINGS = 40.0
 """Sigma in pixels of what counts as the surroundings of a hot spot."""
-HOT, SOFTNESS, STRENGTH = 0.1, 0.03, 0.8
+HOT, SOFTNESS, STRENGTH = 0.15, 0.03, 1.0
 """How far above its surroundings something must be to glow, how gradual that is, how much of it is shown."""
 
 _Bands: TypeAlias = list[FloatArray]
