@@ -94,7 +94,7 @@ def _truth_terms(task: str, output: FusionOutput, batch: TaskBatch) -> Terms:
 
 
 def _distance(f: Tensor, wanted: Tensor) -> Terms:
-    """How far a picture is from the one that is wanted. Gradients have their sign: a reversed edge is worse than none."""
+    """How far a picture is from the one that is wanted. Gradients have their sign: a reversed edge counts twice."""
     return {
         "intensity": F.l1_loss(f, wanted),
         "gradient": F.l1_loss(gradients(f), gradients(wanted)) * 2,  # two components, as |Sobel_x| + |Sobel_y|
