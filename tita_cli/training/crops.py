@@ -12,7 +12,7 @@ from tita_cli.training.augment import Camera, add_lamp, apply_curve, misregister
 from tita_cli.training.manifest import Entry
 from tita_cli.training.sample import ByteArray, Sample, to_float
 from tita_cli.training.sources import Scene
-from tita_cli.training.synthesis_infrared import infrared_reference
+from tita_cli.training.synthesis_infrared import MARGIN, infrared_reference
 
 _SMALLEST_SCALE = 0.5
 
@@ -60,11 +60,10 @@ def _photographed(scene: Scene, crop: int, rng: np.random.Generator) -> Sample:
 
 
 def _infrared(entry: Entry, scene: Scene, crop: int, rng: np.random.Generator) -> Sample:
-    window = _random_window(scene, crop, 2 if rng.random() < 0.15 else 0, rng)
+    window = _random_window(scene, crop, MARGIN, rng)
     visible, infrared = (window.read(image) for image in scene.frames)
-    if window.margin:
-        inner = slice(window.margin, -window.margin)
-        visible, infrared = visible[inner, inner], misregister(infrared, rng)[inner, inner]
+    if window.margin and rng.random() < 0.15:
+        infrared = misregister(infrared, rng)
     a = to_float(apply_curve(visible, tone_curve(rng)))
     b = to_float(apply_curve(infrared, tone_curve(rng, invert=0.05)))
     if rng.random() < 0.1:
@@ -72,7 +71,8 @@ def _infrared(entry: Entry, scene: Scene, crop: int, rng: np.random.Generator) -
     if rng.random() < 0.07:
         a = add_lamp(a, rng)
     target = infrared_reference(a, b) if entry.reference else None
-    return _INFRARED_RIG.shoot(Sample(a, b, target), rng)
+    inner = slice(window.margin, window.size - window.margin)
+    return _INFRARED_RIG.shoot(Sample(a, b, target).cut(inner, inner), rng)
 
 
 def _bracket(series: tuple[ByteArray, ...], rng: np.random.Generator) -> tuple[ByteArray, ByteArray]:

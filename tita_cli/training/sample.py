@@ -29,6 +29,14 @@ class Sample:
         """The same sample with A and B in each other's place."""
         return Sample(self.b, self.a, self.target, None if self.mask is None else 1.0 - self.mask)
 
+    def cut(self, rows: slice, columns: slice) -> Sample:
+        """A part of the sample."""
+
+        def part(image: FloatArray | None) -> FloatArray | None:
+            return None if image is None else image[rows, columns]
+
+        return Sample(self.a[rows, columns], self.b[rows, columns], part(self.target), part(self.mask))
+
     def turned(self, quarters: int, *, mirror: bool) -> Sample:
         """Turned by ``quarters``·90° and then, if asked, mirrored left to right."""
 

@@ -16,10 +16,14 @@ from tita_cli.training.sample import FloatArray
 LEVELS = 4
 GAIN = (1.2, 1.15, 1.05)
 """The finest bands are lifted a little: choosing between two sources loses contrast where both had some."""
-SURROUNDINGS = 40.0
+SHARE = 0.1
+"""How much the infrared has in the brightness everywhere: it lifts what the visible picture leaves black."""
+SURROUNDINGS = 60.0
 """Sigma in pixels of what counts as the surroundings of a hot spot."""
-HOT, SOFTNESS, STRENGTH = 0.15, 0.03, 1.0
-"""How far above its surroundings something must be to glow, how gradual that is, how much of it is shown."""
+HOT, SOFTNESS = 0.15, 0.02
+"""How far above its surroundings something must be to glow, and how gradual that is."""
+MARGIN = 48
+"""Pixels around a crop that show enough of its surroundings."""
 
 _Bands: TypeAlias = list[FloatArray]
 
@@ -32,8 +36,9 @@ def infrared_reference(visible: FloatArray, infrared: FloatArray) -> FloatArray:
     bands_v, base_v = _laplacian(visible, levels)
     bands_i, base_i = _laplacian(infrared, levels)
     around = cv2.GaussianBlur(base_i, (0, 0), SURROUNDINGS / 2**levels, borderType=cv2.BORDER_REFLECT_101)
-    hot = STRENGTH / (1 + np.exp(-(base_i - around - HOT) / SOFTNESS))
-    image = np.asarray(base_v + hot * np.maximum(base_i - base_v, 0), dtype=np.float32)
+    hot = 1 / (1 + np.exp(-(base_i - around - HOT) / SOFTNESS))
+    base = base_v + SHARE * (base_i - base_v)
+    image = np.asarray(base + hot * np.maximum(base_i - base, 0), dtype=np.float32)
     for level in reversed(range(levels)):
         detail = _stronger(bands_v[level], bands_i[level]) * (GAIN[level] if level < len(GAIN) else 1.0)
         image = np.asarray(cv2.pyrUp(image, dstsize=detail.shape[::-1]) + detail, dtype=np.float32)
