@@ -141,7 +141,7 @@ def test_broken_inputs_are_one_line_and_leave_nothing(
         (["{ir}", "{vis}", "-o", "{out}", "--align", "sideways"], ExitCode.USAGE),
         (["{ir}", "{vis}", "-o", "{out}.xyz"], ExitCode.UNWRITABLE_OUTPUT),
         (["{ir}", "{vis}", "-o", "no/such/folder/out.png"], ExitCode.UNWRITABLE_OUTPUT),
-        (["{ir}", "{vis}", "-o", "{out}", "--device", "quantum"], ExitCode.DEVICE),
+        (["{ir}", "{vis}", "-o", "{out}", "--device", "quantum"], ExitCode.USAGE),
         (["{ir}", "{vis}", "-o", "{out}", "-m", "no-such-model"], ExitCode.MODEL),
     ],
 )

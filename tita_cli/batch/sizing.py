@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 from tita_cli.batch.jobs import Job
 from tita_cli.batch.pipeline import Sizes
+from tita_cli.engine.memory import free_memory
+from tita_cli.engine.threads import usable_cores
 
 # A small image keeps few cores busy: several engines side by side do more than one on all cores. Beyond this many,
 # memory bandwidth is spent and each engine gets more threads instead.
 _MOST_LANES = 16
 # An engine at work on a photograph of some megapixels needs about this; a lane more must not make the machine swap.
 _LANE_MEMORY = 1 << 30
-_UNKNOWN_MEMORY = 4 << 30
 _SHARE = 4
 # Float RGB, and as much again while a picture is converted.
 _BYTES_A_PIXEL = 24
-
-
-def usable_cores() -> int:
-    """Cores that this process may run on, which in a container are fewer than the machine has."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
-        return os.cpu_count() or 1
-
-
-def free_memory() -> int:
-    """Bytes that can be had without swapping, as far as the system tells."""
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) << 10
-    except OSError:
-        pass
-    return _UNKNOWN_MEMORY
 
 
 def is_gpu_likely(device: str) -> bool:

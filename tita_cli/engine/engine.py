@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tita_cli.engine.models import find_model
+from tita_cli.engine.tiles import SMALLEST, Halves, OutOfMemoryError, Planes, largest_tile, run
 from tita_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from tita_cli.images.picture import FloatArray
-
-BACKENDS = ("auto", "torch", "onnx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +30,49 @@ class Luminance:
 class Engine:
     """A loaded network. Use it as often as you like, from one thread at a time."""
 
-    def __init__(self, backend: Any) -> None:
-        self._backend = backend
+    def __init__(self, halves: Halves, *, memory: int | None = None, notes: tuple[str, ...] = ()) -> None:
+        if memory is not None and memory < 1:
+            raise UsageError(f"an engine cannot work in {memory} bytes")
+        self._halves = halves
+        self._memory = memory
+        self._notes = notes
+        self._ran: dict[str, Any] = {}
 
     def fuse(self, a: FloatArray, b: FloatArray) -> Luminance:
-        """Fuse two luminances, H×W float32 in 0..1, of the same size."""
+        """Fuse two luminances, H×W float32 in 0..1, of the same size: as a whole, or in tiles where memory is short.
+
+        Raises ``DeviceError`` where not even the smallest tile fits.
+        """
         if a.ndim != 2 or a.shape != b.shape or 0 in a.shape:
             raise UsageError(f"an engine fuses two luminances H×W of one size, not {a.shape} and {b.shape}")
         a, b = np.ascontiguousarray(a, np.float32), np.ascontiguousarray(b, np.float32)
-        fused, gate, weights = self._backend.whole(a, b)
-        return Luminance(np.clip(fused, 0, 1, out=fused), gate, weights)
+        planes = self._run(a, b)
+        return Luminance(np.clip(planes.fused, 0, 1), planes.gate, planes.weights)
 
     def describe(self) -> dict[str, Any]:
-        """What runs, in words fit for JSON: variant, back end, device, precision, threads."""
-        return dict(self._backend.describe())
+        """What runs, in words fit for JSON: variant, back end, device, precision, and how the last image was cut."""
+        notes = {"notes": list(self._notes)} if self._notes else {}
+        return {"variant": self._halves.geometry.variant, **self._halves.describe(), **self._ran, **notes}
+
+    def _run(self, a: FloatArray, b: FloatArray) -> Planes:
+        halves, step = self._halves, self._halves.geometry.multiple
+        shape = (a.shape[0], a.shape[1])
+        side = largest_tile(halves, shape, self._memory or halves.free_memory())
+        retries = 0
+        while True:
+            try:
+                planes = run(halves, a, b, side)
+            except OutOfMemoryError:
+                side = (side or -(-max(shape) // step)) // 2
+                retries += 1
+                if side < SMALLEST:
+                    raise
+            else:
+                break
+        self._ran = {"mode": "whole"} if side is None else {"mode": "tiled", "tile": side * step}
+        if retries:
+            self._ran["out_of_memory"] = retries
+        return planes
 
 
 def load_engine(
@@ -55,15 +82,15 @@ def load_engine(
     device: str = "auto",
     threads: int | None = None,
     memory: int | None = None,
-    precision: str = "fp32",
 ) -> Engine:
     """Load ``model``, a shipped name or a file, for fusing.
+
+    ``memory``: bytes that the engine may take for its work on one image; half of what is free where None.
 
     Raises ``ModelError`` for the model, ``DeviceError`` for a device or back end that cannot be used, ``UsageError``
     for values that are none.
     """
-    if backend not in BACKENDS:
-        raise UsageError(f"unknown back end {backend!r}", hint=f"known: {', '.join(BACKENDS)}")
-    from tita_cli.engine.torch_backend import TorchBackend
+    from tita_cli.engine.select import select
 
-    return Engine(TorchBackend(find_model(model, suffix=".safetensors"), device=device, threads=threads))
+    halves, notes = select(model, backend=backend, device=device, threads=threads)
+    return Engine(halves, memory=memory, notes=notes)

@@ -1,4 +1,4 @@
-"""How the C library hands out memory.
+"""How much memory there is, and how the C library hands it out.
 
 glibc serves large tensors with fresh ``mmap``s and gives the heap's top back when it can, so every operation faults its
 output in page by page. Raising the thresholds makes the same code 1.7 to 2.5 times faster (docs/explanation).
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from pathlib import Path
 
 # <malloc.h>. The values are C ints: 1 << 34 would wrap to 0 and make it worse.
 _M_TRIM_THRESHOLD = -1
 _M_TOP_PAD = -2
 _M_MMAP_THRESHOLD = -3
+_UNKNOWN = 4 << 30
 _THRESHOLDS = ((_M_MMAP_THRESHOLD, 1 << 30), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, 1 << 28))
 
 
@@ -33,3 +35,18 @@ def raise_malloc_thresholds() -> bool:
     mallopt.restype = ctypes.c_int
     accepted = [mallopt(parameter, value) == 1 for parameter, value in _THRESHOLDS]
     return all(accepted)
+
+
+def free_memory() -> int:
+    """Bytes that this process can have without swapping, as far as the system tells; in a container, what it allows."""
+    available = _UNKNOWN
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                available = int(line.split()[1]) << 10
+        used, limit = (Path(f"/sys/fs/cgroup/memory.{name}").read_text().strip() for name in ("current", "max"))
+        if limit != "max":
+            available = min(available, max(int(limit) - int(used), 0))
+    except (OSError, ValueError):
+        pass
+    return available

@@ -1,4 +1,4 @@
-"""How OpenMP's threads wait for each other."""
+"""How many threads there can be, and how OpenMP's wait for each other."""
 
 from __future__ import annotations
 
@@ -17,3 +17,11 @@ def shorten_spinning() -> None:
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on, which in a container are fewer than the machine has."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
+from tita_cli.engine.blocked import Blocked
+from tita_cli.engine.geometry import Geometry
 from tita_cli.engine.memory import raise_malloc_thresholds
+from tita_cli.engine.tiles import Halves
+from tita_cli.engine.torch_halves import TorchHalves
+from tita_cli.engine.torch_kernels import TorchKernels
 from tita_cli.errors import DeviceError
 from tita_cli.network.checkpoint import load_network
-
-if TYPE_CHECKING:
-    from tita_cli.images.picture import FloatArray
 
 
 def select_device(wanted: str) -> torch.device:
     """The device for ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. Raises ``DeviceError`` with the reason."""
     if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
-    if wanted != "auto" and wanted.partition(":")[0] != "cuda":
-        raise DeviceError(f"unknown device {wanted!r}", hint="auto, cpu, cuda or cuda:N")
     if not torch.cuda.is_available():
         built = torch.version.cuda
         why = (
@@ -30,39 +28,17 @@ def select_device(wanted: str) -> torch.device:
             else f"PyTorch (CUDA {built}) finds no usable GPU or driver"
         )
         raise DeviceError(f"--device {wanted}: {why}", hint="tita doctor tells more; --device cpu works everywhere")
-    return torch.device("cuda" if wanted == "auto" else wanted)
+    device = torch.device("cuda" if wanted == "auto" else wanted)
+    if (device.index or 0) >= torch.cuda.device_count():
+        raise DeviceError(f"--device {wanted}: there are {torch.cuda.device_count()} GPUs, counted from 0")
+    return device
 
 
-class TorchBackend:
-    """A network in PyTorch on one device."""
-
-    def __init__(self, path: Path, *, device: str = "auto", threads: int | None = None) -> None:
-        raise_malloc_thresholds()
-        if threads is not None:
-            torch.set_num_threads(threads)
-        self.device = select_device(device)
-        checkpoint = load_network(path)
-        self.config = checkpoint.config
-        self.network = checkpoint.network.to(self.device)
-
-    @torch.inference_mode()
-    def whole(self, a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray | None, FloatArray]:
-        """Fuse H×W in one piece."""
-        pair = (torch.from_numpy(image).to(self.device)[None, None] for image in (a, b))
-        out = self.network(*pair)
-
-        def plane(x: torch.Tensor | None) -> FloatArray | None:
-            return None if x is None else np.ascontiguousarray(x[0, 0].cpu().numpy())
-
-        fused = plane(out.fused)
-        assert fused is not None
-        return fused, plane(out.gate), out.weights[0].cpu().numpy()
-
-    def describe(self) -> dict[str, Any]:
-        return {
-            "variant": self.config.variant,
-            "backend": "torch",
-            "device": str(self.device),
-            "precision": "fp32",
-            "threads": torch.get_num_threads(),
-        }
+def load_torch(path: Path, device: str, threads: int) -> Halves:
+    """A model file in PyTorch. Raises ``ModelError``, ``DeviceError``."""
+    raise_malloc_thresholds()
+    place = select_device(device)
+    network = load_network(path).network
+    if place.type == "cpu":
+        return Blocked(TorchKernels(network), Geometry.of(network), threads)
+    return TorchHalves(network, place)

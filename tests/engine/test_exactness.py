@@ -1,0 +1,186 @@
+"""Whole, blocked and tiled are one picture: at any size, with any tile, for both variants."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tita_cli.engine.blocked import Blocked
+from tita_cli.engine.engine import Engine
+from tita_cli.engine.geometry import Geometry
+from tita_cli.engine.tiles import SMALLEST, Halves, largest_tile, run
+from tita_cli.engine.torch_halves import TorchHalves
+from tita_cli.engine.torch_kernels import TorchKernels
+from tita_cli.errors import UsageError
+from tita_cli.network import NetworkConfig, build_network
+from tita_cli.network.lite import TitaLite
+from tita_cli.network.tita import Tita
+
+VARIANTS = ("tita", "tita-lite")
+CLOSE = 1e-5
+"""Of 1: 1/255 is what is promised."""
+
+
+@cache
+def network(variant: str) -> Tita | TitaLite:
+    """Few channels, several shifted blocks in every stage, and weights that make every path count."""
+    torch.manual_seed(3)
+    net = build_network(NetworkConfig.from_name(variant, dim=8, heads=2, extract=2, fuse=(2, 2), reconstruct=2))
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    return net.eval()
+
+
+@cache
+def halves(variant: str, kind: str) -> Halves:
+    net = network(variant)
+    if kind == "eager":
+        return TorchHalves(net, torch.device("cpu"))
+    return Blocked(TorchKernels(net), Geometry.of(net), threads=2)
+
+
+def pair(h: int, w: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    a, b = np.random.default_rng(seed).random((2, h, w), dtype=np.float32)
+    return a, b
+
+
+def expected(variant: str, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """The network itself, in fp64."""
+    net = network(variant).double()
+    with torch.inference_mode():
+        out = net(*(torch.from_numpy(i).double()[None, None] for i in (a, b)))
+    net.float()
+    return out.fused[0, 0].numpy(), out.weights[0].numpy(), None if out.gate is None else out.gate[0, 0].numpy()
+
+
+@pytest.mark.parametrize("kind", ["eager", "blocked"])
+@pytest.mark.parametrize("variant", VARIANTS)
+@settings(max_examples=8, deadline=None)
+@given(data=st.data())
+def test_any_size_in_any_tiles(variant: str, kind: str, data: st.DataObject) -> None:
+    runner = halves(variant, kind)
+    longest = 14 * runner.geometry.multiple
+    h, w = data.draw(st.tuples(st.integers(1, longest), st.integers(1, longest)).filter(lambda s: s[0] * s[1] < 40_000))
+    side = data.draw(st.one_of(st.none(), st.integers(1, 6)), label="windows to a tile's side")
+    a, b = pair(h, w, h + w)
+    planes = run(runner, a, b, side)
+    fused, weights, gate = expected(variant, a, b)
+    assert planes.fused.shape == (h, w)
+    np.testing.assert_allclose(planes.fused, fused, atol=CLOSE)
+    np.testing.assert_allclose(planes.weights, weights, atol=1e-6)
+    assert (planes.gate is None) == (gate is None)
+    if planes.gate is not None:
+        np.testing.assert_allclose(planes.gate, gate, atol=CLOSE)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_tiles_so_small_that_their_surroundings_do_not_reach_the_border(variant: str) -> None:
+    """Larger than a tile with all that it sees: no tile sees the whole image, as in a photograph."""
+    runner = halves(variant, "blocked")
+    g = runner.geometry
+    length = (2 * (g.encode_halo + g.decode_halo) + 5) * g.multiple
+    a, b = pair(length, 2 * g.multiple)
+    whole, tiled = run(runner, a, b, None), run(runner, a, b, 2)
+    np.testing.assert_allclose(tiled.fused, whole.fused, atol=CLOSE)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_change_is_felt_as_far_as_the_geometry_says_and_no_further(variant: str) -> None:
+    """The halos are as large as they have to be: a pixel's influence ends inside, but reaches the last window."""
+    net, g = network(variant), Geometry.of(network(variant))
+    rows = g.encode_halo + g.decode_halo + 2
+    a = torch.from_numpy(pair(g.multiple, rows * g.multiple)[0])[None, None]
+    changed = a.clone()
+    changed[..., -g.multiple :] = 1 - changed[..., -g.multiple :]
+    weights = torch.full((1, 6), 1 / 6)
+    with torch.inference_mode():
+        first, second = (net.decode(i, i, *net.encode(i, i), weights).fused for i in (a, changed))
+        features, new = (net.encode(i, i)[0] for i in (a, changed))
+    felt = (first - second).abs().amax((0, 1, 2)).reshape(rows, -1).amax(1) > 0
+    assert not felt[: -(g.encode_halo + g.decode_halo + 1)].any()
+    felt_features = (features - new).abs().amax((0, 1, 2)).reshape(rows, -1).amax(1) > 0
+    assert not felt_features[: -(g.encode_halo + 1)].any()
+    assert felt_features[-(g.encode_halo + 1)]
+
+
+@pytest.mark.parametrize("layer", [".q.weight", "relation.fc2.weight"])
+def test_scores_out_of_range_take_the_careful_way(layer: str) -> None:
+    """Without its maximum subtracted, 2^score of such features would overflow. One block, for it is chaotic."""
+    torch.manual_seed(1)
+    net = build_network(NetworkConfig.from_name("tita", dim=8, heads=2, extract=1, fuse=(1,), reconstruct=1)).eval()
+    with torch.no_grad():
+        for name, parameter in net.named_parameters():
+            parameter.mul_(2000 if layer in name and "cross" in name else 1)
+    a, b = pair(24, 40)
+    planes = run(Blocked(TorchKernels(net), Geometry.of(net), threads=1), a, b, None)
+    with torch.inference_mode():
+        out = net.double()(*(torch.from_numpy(i).double()[None, None] for i in (a, b)))
+    np.testing.assert_allclose(planes.fused, out.fused[0, 0].numpy(), atol=1e-3)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_threads_change_nothing(threads: int) -> None:
+    net, (a, b) = network("tita-lite"), pair(300, 200)
+    one = run(halves("tita-lite", "blocked"), a, b, None)
+    other = run(Blocked(TorchKernels(net), Geometry.of(net), threads), a, b, None)
+    np.testing.assert_allclose(other.fused, one.fused, atol=CLOSE)
+
+
+def test_200_megapixels_stay_within_any_sensible_budget() -> None:
+    """By arithmetic: the tile that is chosen needs no more than the budget, with all that lies around it."""
+    net = build_network(NetworkConfig.from_name("tita-lite"))
+    runner = Blocked(TorchKernels(net.eval()), Geometry.of(net), threads=2)
+    g, shape = runner.geometry, (12_000, 16_800)
+    around = 2 * (g.encode_halo + g.decode_halo)
+    sides = []
+    for budget in (600 << 20, 1 << 30, 4 << 30):
+        side = largest_tile(runner, shape, budget)
+        assert side is not None
+        assert runner.bytes_for(((side + around) * g.multiple) ** 2) <= budget
+        sides.append(side)
+    assert sides == sorted(sides)
+    assert sides[0] * g.multiple >= 1000
+    assert largest_tile(runner, shape, 64 << 30) is None
+    assert largest_tile(runner, shape, 1) == SMALLEST
+
+
+def test_an_engine_cuts_to_the_memory_it_may_take_and_says_so() -> None:
+    runner = halves("tita-lite", "blocked")
+    a, b = pair(60, 1600)
+    roomy, tight = Engine(runner), Engine(runner, memory=runner.bytes_for(64 * 30 * 32))
+    np.testing.assert_allclose(tight.fuse(a, b).fused, roomy.fuse(a, b).fused, atol=CLOSE)
+    assert roomy.describe()["mode"] == "whole"
+    assert tight.describe()["mode"] == "tiled"
+    assert tight.describe()["tile"] == 16 * 32
+
+
+def test_out_of_memory_halves_the_tiles_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As CUDA says it; not run on a GPU."""
+    runner = TorchHalves(network("tita-lite"), torch.device("cpu"))
+    encode, sizes = network("tita-lite").encode, []
+
+    def tight(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        sizes.append(a.numel())
+        if a.numel() > 250_000:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return encode(a, b)
+
+    monkeypatch.setattr(network("tita-lite"), "encode", tight)
+    a, b = pair(210, 1600)
+    engine = Engine(runner)
+    fused = engine.fuse(a, b).fused
+    monkeypatch.undo()
+    np.testing.assert_allclose(fused, np.clip(expected("tita-lite", a, b)[0], 0, 1), atol=CLOSE)
+    assert sizes[0] == 224 * 1600 > max(sizes[1:])
+    assert engine.describe()["out_of_memory"] >= 1
+
+
+def test_a_budget_of_nothing_is_refused() -> None:
+    with pytest.raises(UsageError):
+        Engine(halves("tita", "blocked"), memory=0)

@@ -1,0 +1,169 @@
+"""Run a network block by block, each on chunks of windows that fit the cache, on several cores.
+
+Apart from a few convolutions and OAF's pooling everything in the network is local to a window. So a whole block is run
+on a few windows at a time: intermediates never leave the cache, and all that lies in memory is the feature maps. What a
+chunk is made of changes no number in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from tita_cli.engine.geometry import MERGE_REACH, Geometry
+from tita_cli.engine.memory import free_memory
+from tita_cli.engine.patches import Patch, patches
+from tita_cli.engine.tiles import Box
+from tita_cli.engine.windows import TOKENS, WINDOW, Chunk, chunks, put, take
+
+if TYPE_CHECKING:
+    from tita_cli.engine.tiles import DoubleArray
+    from tita_cli.images.picture import FloatArray
+
+CHUNK = 24
+"""Windows to a chunk: fewer, and the calls cost more than the cache saves."""
+PATCH = 16
+"""Windows to the side of what a convolution is run on."""
+_THREAD_BYTES = 200 << 20
+"""For a chunk or a patch."""
+
+
+class Kernels(Protocol):
+    """The network's steps, each on one core; called from several threads at once.
+
+    Windows are N×C×64, maps C×H×W in tokens, images H×W in pixels, all float32. ``kind``: of torn windows, see
+    ``tita_cli.engine.windows``. Steps on windows may work in place; what they return counts.
+    """
+
+    def start_thread(self) -> None: ...
+
+    def shallow(self, image: FloatArray) -> FloatArray: ...
+
+    def extract_a(self, block: int, kind: int, x: FloatArray) -> tuple[FloatArray]: ...
+
+    def extract_b(self, block: int, kind: int, x: FloatArray) -> tuple[FloatArray]: ...
+
+    def cross(self, block: int, kind: int, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]: ...
+
+    def weigh(self, pooled: FloatArray) -> FloatArray: ...
+
+    def merge(self, x: FloatArray, y: FloatArray, weights: FloatArray) -> FloatArray: ...
+
+    def reconstruct(self, block: int, kind: int, x: FloatArray) -> tuple[FloatArray]: ...
+
+    def paint(self, a: FloatArray, b: FloatArray, z: FloatArray) -> tuple[FloatArray, FloatArray | None]: ...
+
+    def describe(self) -> dict[str, Any]: ...
+
+
+class Blocked:
+    """See :class:`tita_cli.engine.tiles.Halves`. Feature maps are (H/8)×(W/8)×C×64 in tokens, float32."""
+
+    def __init__(self, kernels: Kernels, geometry: Geometry, threads: int) -> None:
+        self.geometry = geometry
+        self._kernels = kernels
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads, "tita", initializer=kernels.start_thread)
+
+    def encode(self, a: FloatArray, b: FloatArray, keep: Box) -> tuple[FloatArray, FloatArray]:
+        """Luminance H×W of both sources → the features that OAF pools and merges."""
+        k, g = self._kernels, self.geometry
+        x, y = self._map(a.shape), self._map(b.shape)
+
+        def shallow(patch: Patch) -> None:
+            for image, features in ((a, x), (b, y)):
+                patch.paste_windows(features, k.shallow(patch.cut_image(image, g.patch)))
+
+        self._on_patches(x, g.shallow_halo * WINDOW, shallow)
+        for i, shift in enumerate(g.extract):
+            self._on_chunks(shift, [x], partial(k.extract_a, i))
+            self._on_chunks(shift, [y], partial(k.extract_b, i))
+        for i, shift in enumerate(g.fuse):
+            self._on_chunks(shift, [x, y], partial(k.cross, i))
+        return x[keep.slices], y[keep.slices]
+
+    def pool(self, features: tuple[FloatArray, FloatArray]) -> DoubleArray:
+        """The sum of each channel."""
+        # In fp32 over a window, in fp64 over the windows: what a mean over a photograph needs.
+        return np.concatenate([f.sum(3).sum((0, 1), dtype=np.float64) for f in features])
+
+    def weigh(self, pooled: FloatArray) -> FloatArray:
+        """The mean of both maps' channels, 2C → OAF's six weights."""
+        return self._kernels.weigh(pooled)
+
+    def decode(
+        self, a: FloatArray, b: FloatArray, features: tuple[FloatArray, FloatArray], weights: FloatArray
+    ) -> tuple[FloatArray, FloatArray | None]:
+        """Sources, features and weights → the picture and its gate, H×W. The features are left as they are."""
+        k, g, (x, y) = self._kernels, self.geometry, features
+        z = self._map(a.shape)
+        fused = np.empty(a.shape, np.float32)
+        gate = np.empty(a.shape, np.float32) if g.has_gate else None
+
+        def merge(patch: Patch) -> None:
+            patch.paste_windows(z, k.merge(patch.cut_windows(x), patch.cut_windows(y), weights))
+
+        def paint(patch: Patch) -> None:
+            part_a, part_b = patch.cut_image(a, g.patch), patch.cut_image(b, g.patch)
+            new_fused, new_gate = k.paint(part_a, part_b, patch.cut_windows(z))
+            patch.paste_image(fused, new_fused, g.patch)
+            if gate is not None and new_gate is not None:
+                patch.paste_image(gate, new_gate, g.patch)
+
+        self._on_patches(z, MERGE_REACH, merge)
+        for i, shift in enumerate(g.reconstruct):
+            self._on_chunks(shift, [z], partial(k.reconstruct, i))
+        self._on_patches(z, g.paint_halo * WINDOW, paint)
+        return fused, gate
+
+    def bytes_for(self, pixels: int) -> int:
+        """Three feature maps, the padded sources, the picture and its gate; and what every thread works in."""
+        g = self.geometry
+        return _THREAD_BYTES * self._threads + pixels * (3 * 4 * g.dim // g.patch**2 + 4 * 4)
+
+    def free_memory(self) -> int:
+        return free_memory() // 2
+
+    def describe(self) -> dict[str, Any]:
+        return {**self._kernels.describe(), "device": "cpu", "precision": "fp32", "threads": self._threads}
+
+    def _map(self, image: tuple[int, ...]) -> FloatArray:
+        step = self.geometry.multiple
+        return np.empty((image[0] // step, image[1] // step, self.geometry.dim, TOKENS), np.float32)
+
+    def _on_chunks(
+        self,
+        shift: int,
+        maps: list[FloatArray],
+        block: Callable[..., tuple[FloatArray, ...]],
+    ) -> None:
+        """Run ``block`` on every window of the maps."""
+
+        def run(chunk: Chunk) -> None:
+            if shift:
+                for target, new in zip(maps, block(chunk.kind, *(take(m, chunk) for m in maps)), strict=True):
+                    put(target, chunk, new)
+                return
+            views = [m.reshape(-1, *m.shape[2:])[chunk.left : chunk.right] for m in maps]
+            for target, new in zip(views, block(chunk.kind, *views), strict=True):
+                if new is not target:
+                    target[...] = new
+
+        rows, cols = maps[0].shape[:2]
+        size = min(CHUNK, max(1, -(-rows * cols // self._threads)))
+        # Windows that are not shifted lie one behind the other: to them the map is a single row.
+        cut = chunks(rows, cols, True, size) if shift else chunks(1, rows * cols, False, size)
+        self._run(run, cut)
+
+    def _on_patches(self, windows: FloatArray, reach: int, run: Callable[[Patch], None]) -> None:
+        rows, cols = windows.shape[:2]
+        high = PATCH if rows * cols >= self._threads * PATCH**2 else -(-rows // self._threads)
+        self._run(run, patches(rows, cols, high, PATCH, reach))
+
+    def _run(self, job: Callable[..., None], pieces: Iterable[object]) -> None:
+        for _ in self._pool.map(job, pieces):
+            pass

@@ -1,0 +1,110 @@
+"""What the engine has to know of a network's geometry to cut an image: steps, reaches, halos. Light: no torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from tita_cli.engine.windows import WINDOW
+from tita_cli.errors import ModelError
+
+if TYPE_CHECKING:
+    from tita_cli.network.lite import TitaLite
+    from tita_cli.network.tita import Tita
+
+MERGE_REACH = 2
+"""Tokens that OAF's operations see: a 3×3 kernel that a 3×3 convolution predicts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """A network's geometry.
+
+    ``variant``, ``dim``: name and channels. ``multiple``: pixels to a window's side; images are padded to it.
+    ``has_gate``: the network blends its sources. ``extract``, ``fuse``, ``reconstruct``: each block's shift, in tokens.
+    ``shallow_reach``, ``paint_reach``: pixels that the layers before and behind the blocks see to each side.
+    """
+
+    variant: str
+    dim: int
+    multiple: int
+    has_gate: bool
+    extract: tuple[int, ...]
+    fuse: tuple[int, ...]
+    reconstruct: tuple[int, ...]
+    shallow_reach: int
+    paint_reach: int
+
+    @classmethod
+    def of(cls, network: Tita | TitaLite) -> Geometry:
+        """The geometry of a network."""
+        config = network.config
+        return cls(
+            variant=config.variant,
+            dim=config.dim,
+            multiple=network.multiple,
+            has_gate=config.variant == "tita-lite",
+            extract=_shifts(config.extract),
+            fuse=tuple(shift for depth in config.fuse for shift in _shifts(depth)),
+            reconstruct=_shifts(config.reconstruct),
+            shallow_reach=network.shallow_reach,
+            paint_reach=network.paint_reach,
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Geometry:
+        """The inverse of :meth:`to_json`. Raises ``ModelError``."""
+        try:
+            fields: dict[str, Any] = json.loads(text)
+            for stage in ("extract", "fuse", "reconstruct"):
+                fields[stage] = tuple(fields[stage])
+            return cls(**fields)
+        except (ValueError, TypeError, KeyError) as error:
+            raise ModelError("the model's geometry cannot be read", hint="export it again") from error
+
+    def to_json(self) -> str:
+        """For an exported file's metadata."""
+        fields: dict[str, Any] = asdict(self)
+        return json.dumps(fields, sort_keys=True)
+
+    @property
+    def patch(self) -> int:
+        """Pixels to a token's side."""
+        return self.multiple // WINDOW
+
+    @property
+    def shallow_halo(self) -> int:
+        """Windows around what the first layers are run on: whole ones, so that layers that pool meet their own grid."""
+        return _ceil(self.shallow_reach, self.multiple)
+
+    @property
+    def paint_halo(self) -> int:
+        """Windows around what the last layers are run on."""
+        return _ceil(self.paint_reach, self.multiple)
+
+    @property
+    def encode_halo(self) -> int:
+        """Windows around a tile within which its features come out exactly."""
+        return _ceil(_ceil(self.shallow_reach, self.patch) + _reach(0, self.extract + self.fuse), WINDOW)
+
+    @property
+    def decode_halo(self) -> int:
+        """Windows of exact features around a tile within which its picture comes out exactly."""
+        painted = _ceil(self.paint_reach, self.patch)
+        return max(self.paint_halo, _ceil(MERGE_REACH + _reach(painted, self.reconstruct), WINDOW))
+
+
+def _shifts(depth: int) -> tuple[int, ...]:
+    return tuple((i % 2) * (WINDOW // 2) for i in range(depth))
+
+
+def _reach(tokens: int, blocks: tuple[int, ...]) -> int:
+    """How far blocks of these shifts see, when what follows sees ``tokens``: each to the edge of a window."""
+    for shift in reversed(blocks):
+        tokens += (shift - tokens) % WINDOW
+    return tokens
+
+
+def _ceil(length: int, step: int) -> int:
+    return -(-length // step)

@@ -1,0 +1,195 @@
+"""Run a network on an image of any size, in one piece or in tiles: exactly the same picture, in bounded memory.
+
+A network has two halves, before and after OAF's pooling over the whole image. In tiles, a first pass runs the first
+half on all of them and sums up what OAF pools; a second pass runs both halves with the weights that follow. A tile is
+cut with as much around it as its inside sees (``Geometry.encode_halo``, ``decode_halo``), on the grid of the windows:
+nothing is blended, and nothing differs but the order in which numbers are added up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+
+from tita_cli.engine.geometry import Geometry
+from tita_cli.engine.patches import parts
+from tita_cli.errors import DeviceError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tita_cli.images.picture import FloatArray
+
+    DoubleArray = NDArray[np.float64]
+
+SMALLEST = 2
+"""Windows to the side of the smallest tile."""
+
+
+class OutOfMemoryError(DeviceError):
+    """The device has no memory left for a piece of this size: a smaller one may do."""
+
+
+class Box(NamedTuple):
+    """A rectangle of windows."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def grown(self, by: int, rows: int, cols: int) -> Box:
+        """With ``by`` windows more on each side, as far as a map of rows × cols windows goes."""
+        return Box(
+            max(self.top - by, 0), min(self.bottom + by, rows), max(self.left - by, 0), min(self.right + by, cols)
+        )
+
+    def scaled(self, by: int) -> Box:
+        """In tokens or pixels, ``by`` to a window."""
+        return Box(*(by * edge for edge in self))
+
+    def seen_from(self, outer: Box) -> Box:
+        """Counted from the corner of a rectangle around this one."""
+        return Box(self.top - outer.top, self.bottom - outer.top, self.left - outer.left, self.right - outer.left)
+
+
+class Halves(Protocol):
+    """A network's two halves on images H×W float32 whose sides are multiples of ``geometry.multiple``."""
+
+    geometry: Geometry
+
+    def encode(self, a: FloatArray, b: FloatArray, keep: Box) -> Any:
+        """The features of both sources within ``keep``. Raises ``OutOfMemoryError``."""
+        ...
+
+    def pool(self, features: Any) -> DoubleArray:
+        """The sum of each of the 2C channels over ``features``, float64."""
+        ...
+
+    def weigh(self, pooled: FloatArray) -> FloatArray:
+        """The mean of each channel, 2C float32 → OAF's six weights."""
+        ...
+
+    def decode(
+        self, a: FloatArray, b: FloatArray, features: Any, weights: FloatArray
+    ) -> tuple[FloatArray, FloatArray | None]:
+        """Images, their features and the weights → the picture and its gate, H×W. Raises ``OutOfMemoryError``."""
+        ...
+
+    def bytes_for(self, pixels: int) -> int:
+        """Memory that it takes to run both halves on as many pixels, roughly and rather too much."""
+        ...
+
+    def free_memory(self) -> int:
+        """Bytes that there are for it, leaving something for others."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """What runs where, in words fit for JSON."""
+        ...
+
+
+class Planes(NamedTuple):
+    """The picture H×W, its gate, and the weights it was made with."""
+
+    fused: FloatArray
+    gate: FloatArray | None
+    weights: FloatArray
+
+
+def largest_tile(halves: Halves, shape: tuple[int, int], budget: int) -> int | None:
+    """Windows to the side of the largest tiles that keep within ``budget`` bytes; None where the image does as a whole.
+
+    Never less than ``SMALLEST``, however little memory there is.
+    """
+    geometry = halves.geometry
+    rows, cols = (-(-length // geometry.multiple) for length in shape)
+    if halves.bytes_for(rows * cols * geometry.multiple**2) <= budget:
+        return None
+    around = 2 * (geometry.encode_halo + geometry.decode_halo)
+    side = SMALLEST
+    while (
+        side < max(rows, cols)
+        and halves.bytes_for(min(side + 1 + around, rows) * min(side + 1 + around, cols) * geometry.multiple**2)
+        <= budget
+    ):
+        side += 1
+    return side
+
+
+def run(halves: Halves, a: FloatArray, b: FloatArray, side: int | None) -> Planes:
+    """Fuse two luminances H×W in tiles of ``side`` windows, or as a whole."""
+    geometry = halves.geometry
+    step = geometry.multiple
+    rows, cols = (-(-length // step) for length in a.shape)
+    whole = Box(0, rows, 0, cols)
+    if side is None or side >= max(rows, cols):
+        images = (padded_part(a, whole.scaled(step)), padded_part(b, whole.scaled(step)))
+        features = halves.encode(*images, whole)
+        weights = halves.weigh(_mean(halves.pool(features), whole))
+        fused, gate = halves.decode(*images, features, weights)
+        h, w = a.shape
+        return Planes(fused[:h, :w], None if gate is None else gate[:h, :w], weights)
+
+    pooled = np.zeros(2 * geometry.dim)
+    for core in _cores(rows, cols, side):
+        _, features = _encode(halves, a, b, core, 0)
+        pooled += halves.pool(features)
+    weights = halves.weigh(_mean(pooled, whole))
+    fused = np.empty(a.shape, np.float32)
+    gate = np.empty(a.shape, np.float32) if geometry.has_gate else None
+    for core in _cores(rows, cols, side):
+        kept, features = _encode(halves, a, b, core, geometry.decode_halo)
+        images = (padded_part(a, kept.scaled(step)), padded_part(b, kept.scaled(step)))
+        planes = halves.decode(*images, features, weights)
+        place, inside = core.scaled(step).slices, core.seen_from(kept).scaled(step).slices
+        for target, plane in zip((fused, gate), planes, strict=True):
+            if target is not None and plane is not None:
+                part = target[place]
+                part[...] = plane[inside][: part.shape[0], : part.shape[1]]
+    return Planes(fused, gate, weights)
+
+
+def padded_part(image: FloatArray, box: Box) -> FloatArray:
+    """A rectangle of pixels of an image that is reflected at its bottom and right, as ``pad_to_multiple`` does."""
+    h, w = image.shape
+    if box.bottom <= h and box.right <= w:
+        return image[box.slices]
+    reflected: FloatArray = image[np.ix_(_reflected(box.top, box.bottom, h), _reflected(box.left, box.right, w))]
+    return reflected
+
+
+def _reflected(start: int, stop: int, length: int) -> Any:
+    period = max(2 * (length - 1), 1)
+    i = np.arange(start, stop) % period
+    return np.minimum(i, period - i)
+
+
+def _encode(halves: Halves, a: FloatArray, b: FloatArray, core: Box, around: int) -> tuple[Box, Any]:
+    """Exact features of a tile and ``around`` windows more, and where these lie."""
+    geometry = halves.geometry
+    rows, cols = (-(-length // geometry.multiple) for length in a.shape)
+    kept = core.grown(around, rows, cols)
+    seen = kept.grown(geometry.encode_halo, rows, cols)
+    part_a, part_b = (padded_part(image, seen.scaled(geometry.multiple)) for image in (a, b))
+    return kept, halves.encode(part_a, part_b, kept.seen_from(seen))
+
+
+def _mean(pooled: DoubleArray, whole: Box) -> FloatArray:
+    tokens = math.prod(stop.stop for stop in whole.slices) * 64
+    mean: FloatArray = (pooled / tokens).astype(np.float32)
+    return mean
+
+
+def _cores(rows: int, cols: int, side: int) -> Iterator[Box]:
+    """Tiles of at most ``side`` windows a side, about equal."""
+    for top, bottom in parts(rows, side):
+        for left, right in parts(cols, side):
+            yield Box(top, bottom, left, right)

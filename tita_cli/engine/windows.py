@@ -1,0 +1,143 @@
+"""Feature maps as windows of channels × tokens: the layout in which a block is worked on chunk by chunk.
+
+A map C×H×W becomes (H/8)×(W/8)×C×64. A window's 64 tokens are its four quadrants of 4×4, one after the other, so that
+a window shifted by half a window is four whole quadrants of its neighbours: nothing finer than 16 numbers is moved.
+Channels stand before tokens because a linear layer is then one matrix times each window, sums over channels run over
+contiguous rows, and a head's queries and keys need no transposing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tita_cli.images.picture import FloatArray
+
+    IndexArray = NDArray[np.signedinteger]
+
+WINDOW = 8
+TOKENS = WINDOW * WINDOW
+_HALF = WINDOW // 2
+_ROW = np.dtype("V16")  # four float32: moved as one
+_QUADRANT = np.dtype("V64")
+
+INSIDE, RIGHT, BOTTOM, CORNER = range(4)
+"""The kinds of shifted windows: RIGHT and BOTTOM ones are torn in two by the map's edge, CORNER ones in four."""
+
+TEAR = 5.0
+"""Two more channels of queries and keys, ± this, say on which side of a tear a token is: tokens of one side score 2·25
+more than tokens of different sides, whose share of the attention is below e⁻⁵⁰ then, nothing in fp32. What is added to
+all of a token's scores a softmax does not feel."""
+
+
+def token_order() -> IndexArray:
+    """The place, row by row in an 8×8 window, of each of the 64 tokens."""
+    places = np.arange(TOKENS).reshape(2, _HALF, 2, _HALF)
+    return places.transpose(0, 2, 1, 3).reshape(-1)
+
+
+def bands() -> FloatArray:
+    """For each kind of shifted window, which side of the tear a token is on, by row and by column: 4×2×64, ±1.
+
+    Tokens may attend to each other where both signs agree.
+    """
+    side = np.ones((2, 2, 2, _HALF * _HALF), np.float32)  # row or column, quadrant's row, quadrant's column, tokens
+    side[0, 1], side[1, :, 1] = -1, -1
+    torn = side.reshape(2, TOKENS)
+    whole = np.ones(TOKENS, np.float32)
+    return np.stack([np.stack((torn[0] if k & BOTTOM else whole, torn[1] if k & RIGHT else whole)) for k in range(4)])
+
+
+def to_windows(features: FloatArray) -> FloatArray:
+    """C×H×W, sides multiples of 8 → (H/8)×(W/8)×C×64."""
+    c, h, w = features.shape
+    rows = np.ascontiguousarray(features).view(_ROW).reshape(c, h // WINDOW, 2, _HALF, w // WINDOW, 2)
+    windows = np.ascontiguousarray(rows.transpose(1, 4, 0, 2, 5, 3))
+    return windows.view(np.float32).reshape(h // WINDOW, w // WINDOW, c, TOKENS)
+
+
+def to_map(windows: FloatArray) -> FloatArray:
+    """(H/8)×(W/8)×C×64 → C×H×W: the inverse of :func:`to_windows`."""
+    rows, cols, c, _ = windows.shape
+    quads = np.ascontiguousarray(windows).view(_ROW).reshape(rows, cols, c, 2, 2, _HALF)
+    features = np.ascontiguousarray(quads.transpose(2, 0, 3, 5, 1, 4))
+    return features.view(np.float32).reshape(c, rows * WINDOW, cols * WINDOW)
+
+
+class Chunk(NamedTuple):
+    """A rectangle of windows that are worked on together, all of one kind."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+    kind: int = INSIDE
+
+    def __len__(self) -> int:
+        return (self.bottom - self.top) * (self.right - self.left)
+
+
+def chunks(rows: int, cols: int, shifted: bool, size: int) -> Iterator[Chunk]:
+    """Cut a map of rows × cols windows into chunks of at most ``size`` windows."""
+    if not shifted:
+        yield from _rectangles(0, rows, 0, cols, INSIDE, size)
+        return
+    yield from _rectangles(0, rows - 1, 0, cols - 1, INSIDE, size)
+    yield from _rectangles(0, rows - 1, cols - 1, cols, RIGHT, size)
+    yield from _rectangles(rows - 1, rows, 0, cols - 1, BOTTOM, size)
+    yield Chunk(rows - 1, rows, cols - 1, cols, CORNER)
+
+
+def _rectangles(top: int, bottom: int, left: int, right: int, kind: int, size: int) -> Iterator[Chunk]:
+    """Whole rows where several fit into a chunk, pieces of equal length of one row otherwise."""
+    if top == bottom or left == right:
+        return
+    pieces = -(-(right - left) // size)
+    width = -(-(right - left) // pieces)
+    height = max(1, size // (right - left))
+    for row in range(top, bottom, height):
+        for col in range(left, right, width):
+            yield Chunk(row, min(row + height, bottom), col, min(col + width, right), kind)
+
+
+def take(windows: FloatArray, chunk: Chunk) -> FloatArray:
+    """The shifted windows of a chunk, N×C×64: gathered from four windows each, cyclic at the map's edges."""
+    c = windows.shape[2]
+    quads = _quadrants(windows)
+    out = np.empty((chunk.bottom - chunk.top, chunk.right - chunk.left, c, 2, 2), _QUADRANT)
+    for q, rows, cols in _sources(windows, chunk):
+        out[:, :, :, q[0], q[1]] = quads[rows, cols, :, 1 - q[0], 1 - q[1]]
+    return out.view(np.float32).reshape(-1, c, TOKENS)
+
+
+def put(windows: FloatArray, chunk: Chunk, values: FloatArray) -> None:
+    """Write N×C×64 back to where :func:`take` found it."""
+    quads = _quadrants(windows)
+    c = windows.shape[2]
+    shape = (chunk.bottom - chunk.top, chunk.right - chunk.left, c, 2, 2)
+    new = np.ascontiguousarray(values).view(_QUADRANT).reshape(shape)
+    for q, rows, cols in _sources(windows, chunk):
+        quads[rows, cols, :, 1 - q[0], 1 - q[1]] = new[:, :, :, q[0], q[1]]
+
+
+def _quadrants(windows: FloatArray) -> FloatArray:
+    return windows.view(_QUADRANT).reshape(*windows.shape[:3], 2, 2)
+
+
+def _sources(windows: FloatArray, chunk: Chunk) -> Iterator[tuple[tuple[int, int], slice, slice]]:
+    """Where each quadrant of a chunk's shifted windows lies: quadrant, rows and columns of windows."""
+
+    def moved(start: int, stop: int, by: int, length: int) -> slice:
+        return slice(0, 1) if start + by == length else slice(start + by, stop + by)
+
+    for q in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        yield (
+            q,
+            moved(chunk.top, chunk.bottom, q[0], windows.shape[0]),
+            moved(chunk.left, chunk.right, q[1], windows.shape[1]),
+        )
