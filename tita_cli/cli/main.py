@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from tita_cli import __version__
-from tita_cli.cli import batch, config, convert, evaluate, fuse, report, show, train
+from tita_cli.cli import batch, config, convert, doctor, evaluate, export, fuse, report, show, train
 from tita_cli.cli.console import complain
 from tita_cli.errors import ExitCode, TitaError
 
@@ -54,6 +54,8 @@ _add("fuse", fuse.command)
 _add("batch", batch.command)
 _add("report", report.command)
 _add("convert", convert.command)
+_add("export", export.command)
+_add("doctor", doctor.command)
 _add("eval", evaluate.command)
 _add("show", show.command)
 _add("train", train.command)

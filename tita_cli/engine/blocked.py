@@ -28,7 +28,7 @@ CHUNK = 24
 """Windows to a chunk: fewer, and the calls cost more than the cache saves."""
 PATCH = 16
 """Windows to the side of what a convolution is run on."""
-_THREAD_BYTES = 200 << 20
+_THREAD_BYTES = 320 << 20
 """For a chunk or a patch."""
 
 
@@ -69,7 +69,7 @@ class Blocked:
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, "tita", initializer=kernels.start_thread)
 
-    def encode(self, a: FloatArray, b: FloatArray, keep: Box) -> tuple[FloatArray, FloatArray]:
+    def encode(self, a: FloatArray, b: FloatArray, keep: Box) -> list[FloatArray]:
         """Luminance H×W of both sources → the features that OAF pools and merges."""
         k, g = self._kernels, self.geometry
         x, y = self._map(a.shape), self._map(b.shape)
@@ -84,9 +84,9 @@ class Blocked:
             self._on_chunks(shift, [y], partial(k.extract_b, i))
         for i, shift in enumerate(g.fuse):
             self._on_chunks(shift, [x, y], partial(k.cross, i))
-        return x[keep.slices], y[keep.slices]
+        return [x[keep.slices], y[keep.slices]]
 
-    def pool(self, features: tuple[FloatArray, FloatArray]) -> DoubleArray:
+    def pool(self, features: list[FloatArray]) -> DoubleArray:
         """The sum of each channel."""
         # In fp32 over a window, in fp64 over the windows: what a mean over a photograph needs.
         return np.concatenate([f.sum(3).sum((0, 1), dtype=np.float64) for f in features])
@@ -96,16 +96,15 @@ class Blocked:
         return self._kernels.weigh(pooled)
 
     def decode(
-        self, a: FloatArray, b: FloatArray, features: tuple[FloatArray, FloatArray], weights: FloatArray
+        self, a: FloatArray, b: FloatArray, features: list[FloatArray], weights: FloatArray
     ) -> tuple[FloatArray, FloatArray | None]:
-        """Sources, features and weights → the picture and its gate, H×W. The features are left as they are."""
-        k, g, (x, y) = self._kernels, self.geometry, features
+        """Sources, features and weights → the picture and its gate, H×W."""
+        k, g = self._kernels, self.geometry
         z = self._map(a.shape)
-        fused = np.empty(a.shape, np.float32)
-        gate = np.empty(a.shape, np.float32) if g.has_gate else None
 
         def merge(patch: Patch) -> None:
-            patch.paste_windows(z, k.merge(patch.cut_windows(x), patch.cut_windows(y), weights))
+            x, y = (patch.cut_windows(f) for f in features)
+            patch.paste_windows(z, k.merge(x, y, weights))
 
         def paint(patch: Patch) -> None:
             part_a, part_b = patch.cut_image(a, g.patch), patch.cut_image(b, g.patch)
@@ -115,6 +114,9 @@ class Blocked:
                 patch.paste_image(gate, new_gate, g.patch)
 
         self._on_patches(z, MERGE_REACH, merge)
+        features.clear()  # two thirds of the memory
+        fused = np.empty(a.shape, np.float32)
+        gate = np.empty(a.shape, np.float32) if g.has_gate else None
         for i, shift in enumerate(g.reconstruct):
             self._on_chunks(shift, [z], partial(k.reconstruct, i))
         self._on_patches(z, g.paint_halo * WINDOW, paint)
@@ -161,8 +163,10 @@ class Blocked:
 
     def _on_patches(self, windows: FloatArray, reach: int, run: Callable[[Patch], None]) -> None:
         rows, cols = windows.shape[:2]
-        high = PATCH if rows * cols >= self._threads * PATCH**2 else -(-rows // self._threads)
-        self._run(run, patches(rows, cols, high, PATCH, reach))
+        # Of a small image every thread gets a strip: it has least around it.
+        small = rows * cols <= self._threads * PATCH**2
+        high, wide = (-(-rows // self._threads), cols) if small else (PATCH, PATCH)
+        self._run(run, patches(rows, cols, high, wide, reach))
 
     def _run(self, job: Callable[..., None], pieces: Iterable[object]) -> None:
         for _ in self._pool.map(job, pieces):

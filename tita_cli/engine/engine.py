@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tita_cli.engine.onnx_whole import OnnxWhole
 from tita_cli.engine.tiles import SMALLEST, Halves, OutOfMemoryError, Planes, largest_tile, run
 from tita_cli.errors import UsageError
 
@@ -30,10 +31,10 @@ class Luminance:
 class Engine:
     """A loaded network. Use it as often as you like, from one thread at a time."""
 
-    def __init__(self, halves: Halves, *, memory: int | None = None, notes: tuple[str, ...] = ()) -> None:
+    def __init__(self, network: Halves | OnnxWhole, *, memory: int | None = None, notes: tuple[str, ...] = ()) -> None:
         if memory is not None and memory < 1:
             raise UsageError(f"an engine cannot work in {memory} bytes")
-        self._halves = halves
+        self._network = network
         self._memory = memory
         self._notes = notes
         self._ran: dict[str, Any] = {}
@@ -52,10 +53,12 @@ class Engine:
     def describe(self) -> dict[str, Any]:
         """What runs, in words fit for JSON: variant, back end, device, precision, and how the last image was cut."""
         notes = {"notes": list(self._notes)} if self._notes else {}
-        return {"variant": self._halves.geometry.variant, **self._halves.describe(), **self._ran, **notes}
+        return {"variant": self._network.geometry.variant, **self._network.describe(), **self._ran, **notes}
 
     def _run(self, a: FloatArray, b: FloatArray) -> Planes:
-        halves, step = self._halves, self._halves.geometry.multiple
+        if isinstance(self._network, OnnxWhole):
+            return self._network.run(a, b)
+        halves, step = self._network, self._network.geometry.multiple
         shape = (a.shape[0], a.shape[1])
         side = largest_tile(halves, shape, self._memory or halves.free_memory())
         retries = 0
@@ -80,17 +83,20 @@ def load_engine(
     *,
     backend: str = "auto",
     device: str = "auto",
+    provider: str | None = None,
     threads: int | None = None,
     memory: int | None = None,
 ) -> Engine:
     """Load ``model``, a shipped name or a file, for fusing.
 
-    ``memory``: bytes that the engine may take for its work on one image; half of what is free where None.
+    ``backend``: auto, torch or onnx. ``device``: auto, cpu, cuda or cuda:N. ``provider``: one of ONNX Runtime's, as
+    "cuda" or "tensorrt". ``memory``: bytes that the engine may take for its work on one image; half of what is free
+    where None.
 
     Raises ``ModelError`` for the model, ``DeviceError`` for a device or back end that cannot be used, ``UsageError``
     for values that are none.
     """
-    from tita_cli.engine.select import select
+    from tita_cli.engine.select import Wish, select
 
-    halves, notes = select(model, backend=backend, device=device, threads=threads)
-    return Engine(halves, memory=memory, notes=notes)
+    network, notes = select(model, Wish(backend, device, provider), threads)
+    return Engine(network, memory=memory, notes=notes)

@@ -80,7 +80,10 @@ class Halves(Protocol):
     def decode(
         self, a: FloatArray, b: FloatArray, features: Any, weights: FloatArray
     ) -> tuple[FloatArray, FloatArray | None]:
-        """Images, their features and the weights → the picture and its gate, H×W. Raises ``OutOfMemoryError``."""
+        """Images, their features and the weights → the picture and its gate, H×W. The features are used up.
+
+        Raises ``OutOfMemoryError``.
+        """
         ...
 
     def bytes_for(self, pixels: int) -> int:

@@ -1,0 +1,229 @@
+"""Exported files: what they hold, how they are cut, and that they do what the network does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tita_cli.cli.main import run as tita
+from tita_cli.engine import load_engine, shipped_models
+from tita_cli.engine.blocked import Blocked
+from tita_cli.engine.models import file_hash
+from tita_cli.engine.onnx_file import OnnxFile
+from tita_cli.engine.onnx_halves import OnnxHalves
+from tita_cli.engine.onnx_kernels import OnnxKernels
+from tita_cli.engine.onnx_sessions import CPU, Place
+from tita_cli.engine.tiles import Halves, run
+from tita_cli.errors import ModelError, TitaError
+from tita_cli.network import NetworkConfig, build_network
+from tita_cli.network.checkpoint import load_network, save_network
+
+CLOSE = 1e-5
+
+
+def pair(h: int, w: int, batch: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    a, b = np.random.default_rng(h * w).random((2, batch, 1, h, w), dtype=np.float32)
+    return a, b
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A small TITA with a shifted block as safetensors, and as what ``tita export`` makes of it."""
+    folder = tmp_path_factory.mktemp("exported")
+    torch.manual_seed(5)
+    config = NetworkConfig.from_name("tita", dim=8, heads=2, extract=1, fuse=(2,), reconstruct=1)
+    network = build_network(config)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    source, target = folder / "small.safetensors", folder / "small.onnx"
+    save_network(source, network.state_dict(), config, {"recipe": "random"})
+    assert tita(["export", "--model", str(source), "-o", str(target), "--quiet"]) == 0
+    return source, target
+
+
+@pytest.mark.slow
+def test_a_file_gives_any_runtime_what_the_network_gives(exported: tuple[Path, Path]) -> None:
+    source, target = exported
+    session = onnxruntime.InferenceSession(target.read_bytes(), providers=[CPU])
+    assert [value.name for value in session.get_inputs()] == ["a", "b"]
+    assert [value.name for value in session.get_outputs()] == ["fused", "weights"]
+    for batch, h, w in ((1, 1, 1), (2, 50, 31)):
+        a, b = pair(h, w, batch)
+        fused, weights = session.run(None, {"a": a, "b": b})
+        with torch.inference_mode():
+            out = load_network(source).network(torch.from_numpy(a), torch.from_numpy(b))
+        np.testing.assert_allclose(fused, out.fused.numpy(), atol=CLOSE)
+        np.testing.assert_allclose(weights, out.weights.numpy(), atol=CLOSE)
+
+
+@pytest.mark.slow
+def test_a_file_says_what_it_is(exported: tuple[Path, Path]) -> None:
+    source, target = exported
+    metadata = OnnxFile(target).metadata
+    assert metadata["tita.variant"] == "tita"
+    assert metadata["tita.weights_sha256"] == file_hash(source)
+    assert "Apache-2.0" in metadata["licence"]
+    assert metadata["weights.recipe"] == "random"
+    assert b"/site-packages/" not in target.read_bytes()
+
+
+@pytest.fixture(params=["blocked", "halves"])
+def cut(request: pytest.FixtureRequest, exported: tuple[Path, Path]) -> Halves:
+    file = OnnxFile(exported[1])
+    return (
+        Blocked(OnnxKernels(file), file.geometry, threads=2)
+        if request.param == "blocked"
+        else OnnxHalves(file, Place(CPU), 1)
+    )
+
+
+@pytest.mark.slow
+def test_cut_and_tiled_it_is_the_same_picture(exported: tuple[Path, Path], cut: Halves) -> None:
+    network = load_network(exported[0]).network
+
+    @settings(max_examples=5, deadline=None)
+    @given(st.integers(1, 90), st.integers(1, 90), st.sampled_from([None, 2, 3]))
+    def check(h: int, w: int, side: int | None) -> None:
+        a, b = pair(h, w)
+        with torch.inference_mode():
+            out = network(torch.from_numpy(a), torch.from_numpy(b))
+        planes = run(cut, a[0, 0], b[0, 0], side)
+        np.testing.assert_allclose(planes.fused, out.fused[0, 0].numpy(), atol=CLOSE)
+        np.testing.assert_allclose(planes.weights, out.weights[0].numpy(), atol=CLOSE)
+
+    check()
+
+
+@pytest.mark.slow
+def test_a_damaged_file_is_refused_and_never_crashes(exported: tuple[Path, Path], tmp_path: Path) -> None:
+    data = exported[1].read_bytes()
+    rng = np.random.default_rng(0)
+    mangled = bytearray(data)
+    for place in rng.integers(0, len(data), 40):
+        mangled[place] = rng.integers(256)
+    damages: dict[str, bytes] = {
+        "empty": b"",
+        "text": b"not a model",
+        "half": data[: len(data) // 2],
+        "mangled head": b"\xff" * 40 + data[40:],
+        "foreign": onnx_of_another(data),
+    }
+    for name, damaged in damages.items():
+        path = tmp_path / f"{name}.onnx"
+        path.write_bytes(damaged)
+        with pytest.raises(ModelError, match=path.name):
+            load_engine(str(path), device="cpu")
+    path = tmp_path / "mangled.onnx"
+    path.write_bytes(bytes(mangled))
+    with suppress(TitaError):  # or only weights were hit
+        load_engine(str(path), device="cpu")
+
+
+def onnx_of_another(data: bytes) -> bytes:
+    return data.replace(b"tita-onnx-1", b"someone-els")
+
+
+@pytest.mark.slow
+def test_a_file_of_one_size_takes_that_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = NetworkConfig.from_name("tita", dim=4, heads=1, extract=1, fuse=(1,), reconstruct=1)
+    source, target = tmp_path / "one.safetensors", tmp_path / "one.onnx"
+    save_network(source, build_network(config).state_dict(), config)
+    export = ["export", "-m", str(source), "-o", str(target)]
+    assert tita([*export, "--size", "16x20"]) == 2
+    assert "multiples of 8" in capsys.readouterr().err
+    assert tita([*export, "--size", "16x24"]) == 0
+    engine = load_engine(str(target), device="cpu")
+    a, b = pair(16, 24)
+    with torch.inference_mode():
+        out = load_network(source).network(torch.from_numpy(a), torch.from_numpy(b))
+    np.testing.assert_allclose(engine.fuse(a[0, 0], b[0, 0]).fused, out.fused[0, 0].clamp(0, 1).numpy(), atol=CLOSE)
+    with pytest.raises(ModelError, match="24×16 pixels only"):
+        engine.fuse(a[0, 0].T, b[0, 0].T)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["-o", "model.bin"], 4, "OUT.onnx"),
+        (["-o", "model.onnx", "--size", "big"], 2, "HxW"),
+        (["-o", "model.onnx", "--size", "8x8", "--dynamic"], 2, "contradict"),
+        (["-o", "model.onnx", "--opset", "9"], 2, "18 to 23"),
+        (["-o", "model.onnx", "-m", "no-such-model"], 6, "no-such-model"),
+    ],
+)
+def test_what_cannot_be_exported(
+    arguments: list[str], code: int, words: str, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    model = [] if "-m" in arguments else ["-m", str(tiny_model)]
+    assert tita(["export", *model, *arguments]) == code
+    assert words in capsys.readouterr().err
+    assert not list(tmp_path.glob("model*"))
+
+
+def test_an_exporter_that_errs_writes_nothing(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tita_cli.engine import export
+
+    class Program:
+        def SerializeToString(self) -> bytes:  # noqa: N802
+            return b""
+
+    monkeypatch.setattr(export, "_to_onnx", lambda *_: Program())
+    monkeypatch.setattr(export, "_describe", lambda *_: None)
+    monkeypatch.setattr(export, "_checks", lambda *_: [export.Check(1, 9, 9, 0.0), export.Check(1, 9, 9, float("nan"))])
+    with pytest.raises(ModelError, match="not written"):
+        export.export(tiny_model, tmp_path / "model.onnx")
+    assert not list(tmp_path.glob("model*"))
+
+
+def test_shipped_files_hold_the_same_network() -> None:
+    """Whoever replaces weights/tita-lite.safetensors must export it again: tita export -o weights/tita-lite.onnx"""
+    model = shipped_models()["tita-lite"]
+    weights, exported = model.file(".safetensors"), model.file(".onnx")
+    assert weights is not None
+    assert exported is not None, "weights/SHA256SUMS lacks tita-lite.onnx"
+    assert OnnxFile(exported).metadata["tita.weights_sha256"] == file_hash(weights)
+
+
+@pytest.mark.parametrize(("h", "w", "memory"), [(31, 77, None), (120, 900, 700 << 20)])
+def test_the_shipped_model_gives_one_picture_on_both_back_ends(h: int, w: int, memory: int | None) -> None:
+    a, b = pair(h, w)
+    results = [
+        load_engine("tita-lite", backend=backend, device="cpu", threads=1, memory=memory).fuse(a[0, 0], b[0, 0])
+        for backend in ("torch", "onnx")
+    ]
+    for field in ("fused", "gate", "weights"):
+        np.testing.assert_allclose(getattr(results[0], field), getattr(results[1], field), atol=1e-4)
+
+
+def test_on_the_cpu_the_shipped_model_needs_no_torch(picture_file: Callable[..., Path], tmp_path: Path) -> None:
+    first, second = picture_file("a.png", seed=1), picture_file("b.png", seed=2)
+    code = (
+        "import sys; from tita_cli.cli.main import run\n"
+        "code = run(['fuse', *sys.argv[1:], '--device', 'cpu', '-v'])\n"
+        "print(code, 'torch' in sys.modules, 'onnx' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(first), str(second), "-o", str(tmp_path / "out.png")],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.stdout.split() == ["0", "False", "False"]
+    assert "backend onnx" in done.stderr

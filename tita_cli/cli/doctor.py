@@ -1,0 +1,59 @@
+"""``tita doctor``: what this installation can do on this machine, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tita_cli.cli import options
+from tita_cli.cli.console import envelope, results
+from tita_cli.errors import ExitCode
+
+
+def command(as_json: options.AsJson = False) -> int:
+    """Say what is installed and what runs: versions, processor, memory, GPU, providers, weights; test every back end.
+
+    The exit code is 0 where everything works that should, and 7 where something does not.
+    """
+    from tita_cli.engine.doctor import examine
+
+    with results() as stdout:
+        found = examine()
+        if as_json:
+            stdout.write(envelope("doctor", found))
+        else:
+            stdout.write("".join(f"{line}\n" for line in _lines(found)).encode())
+    return int(ExitCode.DEVICE if found["problems"] else ExitCode.OK)
+
+
+def _lines(found: Mapping[str, Any]) -> Iterator[str]:
+    cpu, memory, cuda = found["processor"], found["memory"], found["cuda"]
+    yield f"tita {found['version']}, Python {found['python']}, {found['platform']}"
+    yield _row("packages", ", ".join(f"{name} {version}" for name, version in found["packages"].items()))
+    yield _row("processor", f"{cpu['name']}, {cpu['usable_cores']} of {cpu['cores']} cores")
+    yield _row("", ", ".join(cpu["features"]) or "features unknown")
+    kept = "" if memory["keeps_freed_pages"] else "; freed pages go back to the system, which costs time"
+    yield _row("memory", f"{memory['free'] / 2**30:.1f} GiB free{kept}")
+    yield _row("GPU", cuda["problem"] or f"{cuda['gpus']}, driver for CUDA {cuda['driver_cuda']}")
+    for name, state in found["providers"].items():
+        yield _row("provider", f"{name}: {state}")
+    for name, folder in found["folders"].items():
+        yield _row(name, folder or "none")
+    for name, state in found["weights"].items():
+        yield _row("shipped", f"{name} {state['sha256'][:12]}… {'sound' if state['sound'] else 'DAMAGED'}")
+    for row in found["backends"]:
+        name = f"{row['model']} on {row['backend']}, {row['device']}"
+        yield _row(
+            "test",
+            f"{name}: {row['problem']}"
+            if "problem" in row
+            else f"{name}: {row['mp_per_s']:.2f} MP/s, largest difference {row['difference']:.1e}",
+        )
+    for problem in found["problems"]:
+        yield _row("PROBLEM", problem)
+    if not found["problems"]:
+        yield "everything works"
+
+
+def _row(name: str, text: str) -> str:
+    return f"{name:14}{text}"

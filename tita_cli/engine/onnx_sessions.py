@@ -1,0 +1,141 @@
+"""Sessions of ONNX Runtime: which provider, on what device, and whether it really came up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tita_cli.engine.tiles import OutOfMemoryError
+from tita_cli.errors import DeviceError, ModelError, UsageError
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
+
+CPU = "CPUExecutionProvider"
+CUDA = "CUDAExecutionProvider"
+TENSORRT = "TensorrtExecutionProvider"
+_SILENT = 4
+_SUFFIX = "ExecutionProvider"
+
+
+class Place(NamedTuple):
+    """A provider by its full name, and which of several devices."""
+
+    provider: str
+    device: int = 0
+
+    @property
+    def is_cpu(self) -> bool:
+        return self.provider == CPU
+
+    @property
+    def short(self) -> str:
+        """As on the command line: cpu, cuda, tensorrt …"""
+        return self.provider.removesuffix(_SUFFIX).lower()
+
+    @property
+    def memory(self) -> str:
+        """Where tensors between sessions stay, as ONNX Runtime calls it."""
+        return "cuda" if self.provider in (CUDA, TENSORRT) else "cpu"
+
+    def describe(self) -> dict[str, Any]:
+        device = f"cuda:{self.device}" if self.memory == "cuda" else self.short
+        return {"backend": "onnx", "provider": self.short, "device": device}
+
+
+def find_provider(name: str) -> str:
+    """The full name of a provider that this build of ONNX Runtime has. Raises ``UsageError``."""
+    import onnxruntime
+
+    available: list[str] = onnxruntime.get_available_providers()
+    for full in available:
+        if name.lower() in (full.lower(), full.removesuffix(_SUFFIX).lower()):
+            return full
+    known = ", ".join(full.removesuffix(_SUFFIX).lower() for full in available)
+    raise UsageError(f"--provider {name}: this ONNX Runtime does not have it", hint=f"it has {known}")
+
+
+def has_provider(full: str) -> bool:
+    """Whether this build of ONNX Runtime has a provider; that is not yet to say that it comes up."""
+    import onnxruntime
+
+    return full in onnxruntime.get_available_providers()
+
+
+def open_session(model: bytes, place: Place, threads: int) -> ort.InferenceSession:
+    """A session on ``place`` and nowhere else.
+
+    Raises ``ModelError`` for a model that is refused, and ``DeviceError`` where the provider does not come up: ONNX
+    Runtime would go on on the CPU and say nothing.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _SILENT
+    # Threads that wait burn the core that another of ours, or of somebody else's, could use.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if place.is_cpu:
+        try:
+            return onnxruntime.InferenceSession(model, options, providers=[CPU])
+        except Exception as error:  # ONNX Runtime's own kinds have no other base
+            raise ModelError(f"ONNX Runtime refuses the model: {first_line(error)}") from error
+    preload = getattr(onnxruntime, "preload_dlls", None)  # CUDA's and cuDNN's libraries out of Python packages
+    if preload is not None and place.provider in (CUDA, TENSORRT):
+        preload()
+    try:
+        session = onnxruntime.InferenceSession(model, options, providers=_with_fallbacks(place))
+    except Exception as error:
+        raise DeviceError(f"{place.provider}: {first_line(error)}", hint="tita doctor tells more") from error
+    loaded: list[str] = session.get_providers()
+    if place.provider not in loaded:
+        raise DeviceError(
+            f"{place.provider}: did not load; there is {', '.join(loaded)}",
+            hint="its libraries are missing or of another version: tita doctor tells more",
+        )
+    return session
+
+
+def _with_fallbacks(place: Place) -> list[Any]:
+    """What the provider cannot run goes to the next: within one session ONNX Runtime needs the CPU for shapes."""
+    device = {"device_id": place.device}
+    if place.provider == TENSORRT:
+        cache = {
+            "trt_engine_cache_enable": True,
+            "trt_engine_cache_path": str(engine_cache()),
+            "trt_timing_cache_enable": True,
+            "trt_timing_cache_path": str(engine_cache()),
+        }
+        return [(TENSORRT, {**device, **cache}), (CUDA, device), CPU]
+    if place.provider == CUDA:
+        return [(CUDA, device), CPU]
+    return [place.provider, CPU]
+
+
+@contextmanager
+def device_errors(place: Place) -> Iterator[None]:
+    """While a session runs: what goes wrong is the device's, and often its memory's."""
+    try:
+        yield
+    except Exception as error:  # ONNX Runtime's own kinds have no other base
+        message = str(error).lower()
+        if "alloc" not in message and "memory" not in message:
+            raise DeviceError(f"{place.provider}: {first_line(error)}") from error
+        raise OutOfMemoryError(f"{place.provider}: out of memory", hint="--memory, or --device cpu") from error
+
+
+def engine_cache() -> Path:
+    """Where TensorRT keeps the engines that take minutes to build."""
+    import platformdirs
+
+    folder = Path(platformdirs.user_cache_dir("tita")) / "tensorrt"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def first_line(error: Exception) -> str:
+    """ONNX Runtime's messages are long."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
