@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -159,3 +162,42 @@ def test_names_in_any_script(picture_file: PictureFile, tiny_model: Path, tmp_pa
     out = tmp_path / "résultat ✓.png"
     assert run(["fuse", str(a), str(b), "-o", str(out), "-m", str(tiny_model)]) == 0
     assert np.asarray(Image.open(out)).shape == (40, 56, 3)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals differ")
+def test_an_interrupt_is_one_line_and_leaves_no_output(
+    pair: tuple[Path, Path], tiny_model: Path, tmp_path: Path
+) -> None:
+    # Where the tests run in the background, a shell may have switched the signal off for all its children.
+    script = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from tita_cli.cli.main import run; sys.exit(run(sys.argv[1:]))"
+    )
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            script,
+            "fuse",
+            "-",
+            str(pair[1]),
+            "-o",
+            str(tmp_path / "out.png"),
+            "-m",
+            str(tiny_model),
+        ],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stderr is not None
+    process.stdin.write(bytes(1 << 20))  # more than a pipe holds: once it is written, the command reads
+    time.sleep(1)  # and now it waits for more
+    process.send_signal(signal.SIGINT)
+    try:
+        assert process.wait(60) == ExitCode.INTERRUPTED
+    finally:
+        process.kill()
+    said = process.stderr.read().decode()
+    assert said.splitlines()[-1:] == ["tita: error: interrupted"]
+    assert not list(tmp_path.glob("out*"))

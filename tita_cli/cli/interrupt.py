@@ -26,9 +26,8 @@ def abort_if_interrupted() -> Iterator[None]:
 
 def _leave_threads_behind() -> None:
     """Native threads that compute while the interpreter is taken down abort the process, with a code of their own."""
-    from tita_cli.batch.pipeline import THREAD_NAME
-
-    if any(thread.name == THREAD_NAME for thread in threading.enumerate()):
+    pipeline = sys.modules.get("tita_cli.batch.pipeline")
+    if pipeline and any(thread.name == pipeline.THREAD_NAME for thread in threading.enumerate()):
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(int(ExitCode.INTERRUPTED))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import logging
 import os
@@ -15,6 +16,7 @@ import typer
 from tita_cli import __version__
 from tita_cli.cli import batch, config, convert, doctor, evaluate, export, fuse, report, show, train
 from tita_cli.cli.console import complain
+from tita_cli.cli.interrupt import abort_if_interrupted
 from tita_cli.errors import ExitCode, TitaError
 
 app = typer.Typer(
@@ -46,8 +48,14 @@ def _root(
 
 def _add(name: str, command: Callable[..., Any]) -> None:
     """Register a command; its docstring's paragraphs flow, instead of breaking where the source breaks."""
+
+    @functools.wraps(command)
+    def interruptible(**options: Any) -> Any:
+        with abort_if_interrupted():
+            return command(**options)
+
     text = inspect.getdoc(command) or ""
-    app.command(name, help="\n\n".join(" ".join(part.split()) for part in text.split("\n\n")))(command)
+    app.command(name, help="\n\n".join(" ".join(part.split()) for part in text.split("\n\n")))(interruptible)
 
 
 _add("fuse", fuse.command)

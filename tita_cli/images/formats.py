@@ -60,7 +60,7 @@ def parse_depth(text: str) -> Depth:
     """
     depths: dict[str, Depth] = {"8": 8, "16": 16, "32": 32, "32f": 32}
     if text not in depths:
-        raise UsageError(f"the depth {text!r} is neither 8, 16 nor 32")
+        raise UsageError(f"--depth {text}: not known", hint="one of 8, 16, 32")
     return depths[text]
 
 
