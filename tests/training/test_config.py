@@ -52,6 +52,18 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
+def test_the_images_may_lie_elsewhere(tmp_path: Path) -> None:
+    path = write(tmp_path, FULL + DATA)
+    assert read_config(path).data_root == tmp_path / "pictures"
+    config = read_config(path, data_root=tmp_path / "elsewhere")
+    assert config.data_root == tmp_path / "elsewhere"
+    assert all(
+        str(folder).startswith(str(config.data_root))
+        for entry in config.manifest.entries
+        for folder in entry.folders.values()
+    )
+
+
 def test_everything_is_read(tmp_path: Path) -> None:
     config = read_config(write(tmp_path, FULL + DATA))
     assert (config.steps, config.minutes, config.batch, config.famo) == (100, 2.5, {"ivf": 4}, "next-batch")

@@ -11,6 +11,7 @@ from tita_cli.cli import console, options
 from tita_cli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from tita_cli.training.config import TrainingConfig
     from tita_cli.training.run import Outcome
 
 RUN = "Run"
@@ -36,6 +37,12 @@ def command(
     ] = False,
     steps: Annotated[
         int | None, typer.Option("--steps", min=1, rich_help_panel=RUN, help="Steps in all, instead of CONFIG's.")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", metavar="FOLDER", rich_help_panel=RUN, help="The folder of the images, instead of data_root."
+        ),
     ] = None,
     threads: options.Threads = None,
     plot: Annotated[
@@ -70,26 +77,37 @@ def command(
         return _export(output, export_state, force)
     if config is None or output is None:
         raise UsageError("CONFIG.toml and -o RUN_DIR are needed", hint="see tita train --help and docs/how-to/train.md")
-    return _train(config, output, resume=resume, steps=steps, threads=threads, as_json=as_json, quiet=quiet)
+    settings = _settings(config, data, steps)
+    return _train(settings, config, output, resume=resume, threads=threads, as_json=as_json, quiet=quiet)
 
 
-def _train(
-    config: Path, output: Path, *, resume: bool, steps: int | None, threads: int | None, as_json: bool, quiet: bool
-) -> int:
+def _settings(config: Path, data: Path | None, steps: int | None) -> TrainingConfig:
     from dataclasses import replace
 
     from tita_cli.engine.threads import shorten_spinning
 
-    shorten_spinning()
+    shorten_spinning()  # before torch is loaded
 
-    from tita_cli.cli.train_progress import choose_observer
     from tita_cli.training.config import read_config
+
+    settings = read_config(config, data_root=data)
+    return settings if steps is None else replace(settings, steps=steps)
+
+
+def _train(
+    settings: TrainingConfig,
+    config: Path,
+    output: Path,
+    *,
+    resume: bool,
+    threads: int | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    from tita_cli.cli.train_progress import choose_observer
     from tita_cli.training.run import train
     from tita_cli.training.stop import stop_on_signals
 
-    settings = read_config(config)
-    if steps is not None:
-        settings = replace(settings, steps=steps)
     with console.results() as stdout, stop_on_signals() as stop:
         with choose_observer(quiet=quiet) as observer:
             outcome = train(settings, config, output, resume=resume, observer=observer, stop=stop, threads=threads)

@@ -120,8 +120,8 @@ _RANGES: Mapping[str, tuple[float, float]] = {
 }
 
 
-def read_config(path: Path) -> TrainingConfig:
-    """Read a configuration file.
+def read_config(path: Path, *, data_root: Path | None = None) -> TrainingConfig:
+    """Read a configuration file. ``data_root``: the folder of the images, instead of the one that it names.
 
     Raises ``TrainingError`` that names the file and the key at fault.
     """
@@ -132,13 +132,13 @@ def read_config(path: Path) -> TrainingConfig:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise TrainingError(f"{path}: not TOML: {error}") from error
     try:
-        return parse_config(document, folder=path.parent)
+        return parse_config(document, folder=path.parent, data_root=data_root)
     except TrainingError as error:
         raise TrainingError(f"{path}: {error.message}", hint=error.hint) from error
 
 
-def parse_config(document: Mapping[str, Any], *, folder: Path) -> TrainingConfig:
-    """A configuration from a parsed TOML document; relative paths start at ``folder``."""
+def parse_config(document: Mapping[str, Any], *, folder: Path, data_root: Path | None = None) -> TrainingConfig:
+    """A configuration from a parsed TOML document; relative paths in it start at ``folder``."""
     values = dict(document)
     network = _network(values.pop("network", {}))
     losses = _losses(values.pop("losses", {}))
@@ -147,6 +147,8 @@ def parse_config(document: Mapping[str, Any], *, folder: Path) -> TrainingConfig
     for key in ("init", "data_root"):
         if read.get(key) is not None:
             read[key] = folder / read[key]
+    if data_root is not None:
+        read["data_root"] = data_root
     manifest = Manifest.from_tables(tables, root=read.get("data_root") or folder)
     config = TrainingConfig(network=network, losses=losses, manifest=manifest, **read)
     if not config.steps and not config.minutes:
