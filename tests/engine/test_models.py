@@ -43,7 +43,7 @@ def test_a_path_is_a_path(weights: Path) -> None:
     for name in ("ligth", str(weights / "none.onnx")):
         with pytest.raises(ModelError) as caught:
             models.find_model(name)
-        assert caught.value.hint == "shipped models: heavy, light"
+        assert caught.value.hint == "shipped models: heavy, light; tita models lists all"
 
 
 def test_without_weights_the_hint_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from tita_cli import __version__
-from tita_cli.cli import batch, config, convert, doctor, evaluate, export, fuse, report, show, train
+from tita_cli.cli import batch, config, convert, doctor, evaluate, export, fuse, models, report, show, train
 from tita_cli.cli.console import complain
 from tita_cli.cli.interrupt import abort_if_interrupted
 from tita_cli.errors import ExitCode, TitaError
@@ -63,6 +63,7 @@ _add("batch", batch.command)
 _add("report", report.command)
 _add("convert", convert.command)
 _add("export", export.command)
+_add("models", models.command)
 _add("doctor", doctor.command)
 _add("eval", evaluate.command)
 _add("show", show.command)

@@ -45,11 +45,18 @@ def shipped_models() -> dict[str, ShippedModel]:
     return {name: ShippedModel(name, tuple(files)) for name, files in sorted(names.items())}
 
 
-def find_model(name: str | os.PathLike[str], *, suffix: str | None = None) -> Path:
-    """The file of a shipped model's name, or of a path.
+def user_folder() -> Path:
+    """Where users keep models of their own, to call them by name."""
+    import platformdirs
 
-    ``suffix`` asks for one format of a shipped model. A shipped file's hash is checked (a truncated download must not
-    load as garbage). Raises ``ModelError`` for a name that is neither, or a damaged file.
+    return Path(platformdirs.user_data_dir("tita")) / "models"
+
+
+def find_model(name: str | os.PathLike[str], *, suffix: str | None = None) -> Path:
+    """The file of a model's name, shipped or in the user's folder, or of a path.
+
+    ``suffix`` asks for one format of a named model, where it is there in several. A shipped file's hash is checked (a
+    truncated download must not load as garbage). Raises ``ModelError`` for a name that is neither, or a damaged file.
     """
     shipped = shipped_models()
     if isinstance(name, str) and name in shipped:
@@ -64,10 +71,25 @@ def find_model(name: str | os.PathLike[str], *, suffix: str | None = None) -> Pa
     path = Path(name)
     if path.is_file():
         return path
-    hint = f"shipped models: {_listed(shipped)}" if shipped else "name a model file; this installation ships no weights"
+    if own := _own_file(str(name), suffix):
+        return own
+    hint = (
+        f"shipped models: {_listed(shipped)}; tita models lists all"
+        if shipped
+        else "name a model file; this installation ships no weights"
+    )
     if path.suffix or len(path.parts) > 1:
         raise ModelError(f"{path}: no such model file", hint=hint)
-    raise ModelError(f"{path}: neither a shipped model nor a file", hint=hint)
+    raise ModelError(f"{path}: neither a known model nor a file", hint=hint)
+
+
+def _own_file(name: str, suffix: str | None) -> Path | None:
+    """A file in the user's folder."""
+    if Path(name).name != name:
+        return None
+    suffixes = [suffix, *SUFFIXES] if suffix else SUFFIXES
+    paths = (user_folder() / f"{name}{ending}" for ending in suffixes)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def expected_hash(path: Path) -> str | None:
