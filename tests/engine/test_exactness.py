@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tita_cli.engine.blocked import Blocked
+from tita_cli.engine.detail import contrast, detail
 from tita_cli.engine.engine import Engine
 from tita_cli.engine.geometry import Geometry
 from tita_cli.engine.tiles import SMALLEST, Halves, largest_tile, run
@@ -185,3 +186,17 @@ def test_out_of_memory_halves_the_tiles_and_goes_on(monkeypatch: pytest.MonkeyPa
 def test_a_budget_of_nothing_is_refused() -> None:
     with pytest.raises(UsageError):
         Engine(halves("tita", "blocked"), memory=0)
+
+
+@pytest.mark.parametrize("size", [(4, 4), (36, 80), (200, 12)])
+def test_detail_is_what_the_network_sees(size: tuple[int, int]) -> None:
+    """OpenCV's filters and the network's convolutions, borders included."""
+    a, b = pair(*size)
+    images = [torch.from_numpy(image)[None, None] for image in (a, b)]
+    bands = [network("tita-lite").bands(image) for image in images]
+    activity = network("tita-lite").bands.activity(*bands)
+    found = detail(a, b)
+    np.testing.assert_allclose(found.bands, torch.cat(bands, 1)[0].numpy(), atol=1e-6)
+    np.testing.assert_allclose(found.activity, activity[0].numpy(), atol=1e-4)
+    seen = network("tita-lite").bands.contrast(images[0])
+    np.testing.assert_allclose(contrast(a), seen[0].numpy(), atol=1e-4)

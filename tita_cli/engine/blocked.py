@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from tita_cli.engine.detail import Detail, contrast, detail
 from tita_cli.engine.geometry import MERGE_REACH, Geometry
 from tita_cli.engine.memory import free_memory
 from tita_cli.engine.patches import Patch, patches
 from tita_cli.engine.tiles import Box
-from tita_cli.engine.windows import TOKENS, WINDOW, Chunk, chunks, put, take
+from tita_cli.engine.windows import TOKENS, Chunk, chunks, put, take
 
 if TYPE_CHECKING:
     from tita_cli.engine.tiles import DoubleArray
@@ -36,12 +37,13 @@ class Kernels(Protocol):
     """The network's steps, each on one core; called from several threads at once.
 
     Windows are N×C×64, maps C×H×W in tokens, images H×W in pixels, all float32. ``kind``: of torn windows, see
-    ``tita_cli.engine.windows``. Steps on windows may work in place; what they return counts.
+    ``tita_cli.engine.windows``. Steps on windows may work in place; what they return counts. Networks without a gate
+    have no use for contrast and detail, and get None.
     """
 
     def start_thread(self) -> None: ...
 
-    def shallow(self, image: FloatArray) -> FloatArray: ...
+    def shallow(self, image: FloatArray, seen: FloatArray | None) -> FloatArray: ...
 
     def extract_a(self, block: int, kind: int, x: FloatArray) -> tuple[FloatArray]: ...
 
@@ -55,7 +57,9 @@ class Kernels(Protocol):
 
     def reconstruct(self, block: int, kind: int, x: FloatArray) -> tuple[FloatArray]: ...
 
-    def paint(self, a: FloatArray, b: FloatArray, z: FloatArray) -> tuple[FloatArray, FloatArray | None]: ...
+    def paint(
+        self, a: FloatArray, b: FloatArray, z: FloatArray, seen: Detail | None
+    ) -> tuple[FloatArray, FloatArray | None]: ...
 
     def describe(self) -> dict[str, Any]: ...
 
@@ -75,10 +79,13 @@ class Blocked:
         x, y = self._map(a.shape), self._map(b.shape)
 
         def shallow(patch: Patch) -> None:
+            inner = patch.narrowed(g.lift_halo)
             for image, features in ((a, x), (b, y)):
-                patch.paste_windows(features, k.shallow(patch.cut_image(image, g.patch)))
+                part = patch.cut_image(image, g.patch)
+                seen = contrast(part)[(..., *inner.within(patch))] if g.has_gate else None
+                inner.paste_windows(features, k.shallow(inner.cut_image(image, g.patch), seen))
 
-        self._on_patches(x, g.shallow_halo * WINDOW, shallow)
+        self._on_patches(x, g.shallow_halo, shallow)
         for i, shift in enumerate(g.extract):
             self._on_chunks(shift, [x], partial(k.extract_a, i))
             self._on_chunks(shift, [y], partial(k.extract_b, i))
@@ -107,11 +114,16 @@ class Blocked:
             patch.paste_windows(z, k.merge(x, y, weights))
 
         def paint(patch: Patch) -> None:
-            part_a, part_b = patch.cut_image(a, g.patch), patch.cut_image(b, g.patch)
-            new_fused, new_gate = k.paint(part_a, part_b, patch.cut_windows(z))
-            patch.paste_image(fused, new_fused, g.patch)
+            inner, seen = patch.narrowed(g.blend_halo), None
+            if g.has_gate:
+                place = (..., *inner.within(patch, g.patch))
+                found = detail(patch.cut_image(a, g.patch), patch.cut_image(b, g.patch))
+                seen = Detail(*(planes[place] for planes in found))
+            part_a, part_b = inner.cut_image(a, g.patch), inner.cut_image(b, g.patch)
+            new_fused, new_gate = k.paint(part_a, part_b, inner.cut_windows(z), seen)
+            inner.paste_image(fused, new_fused, g.patch)
             if gate is not None and new_gate is not None:
-                patch.paste_image(gate, new_gate, g.patch)
+                inner.paste_image(gate, new_gate, g.patch)
 
         self._on_patches(z, MERGE_REACH, merge)
         features.clear()  # two thirds of the memory
@@ -119,7 +131,7 @@ class Blocked:
         gate = np.empty(a.shape, np.float32) if g.has_gate else None
         for i, shift in enumerate(g.reconstruct):
             self._on_chunks(shift, [z], partial(k.reconstruct, i))
-        self._on_patches(z, g.paint_halo * WINDOW, paint)
+        self._on_patches(z, g.paint_halo, paint)
         return fused, gate
 
     def bytes_for(self, pixels: int) -> int:

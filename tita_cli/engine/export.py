@@ -166,8 +166,12 @@ def _describe(
     for node in model.graph.node:  # the exporter keeps a stack trace, with paths, of every node
         del node.metadata_props[:]
         node.doc_string = ""
-    for info in model.graph.value_info:
-        del info.metadata_props[:]
+    # Of the tensors inside, only the seams' types are looked at; all others can be inferred.
+    seams = [info for info in model.graph.value_info if info.name.startswith(SEAM)]
+    del model.graph.value_info[:]
+    for seam in seams:
+        del seam.metadata_props[:]
+        model.graph.value_info.append(seam)
 
 
 def _checks(data: bytes, checkpoint: Checkpoint, size: tuple[int, int] | None) -> Iterator[Check]:

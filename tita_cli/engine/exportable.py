@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tita_cli.engine.folded import FoldedCross, FoldedSwin
 from tita_cli.engine.stages import Stages
 from tita_cli.engine.windows import CORNER, TEAR, TOKENS, WINDOW, bands
-from tita_cli.network.layout import pad_to_multiple
+from tita_cli.network.layout import FusionOutput, pad_to_multiple
 from tita_cli.network.lite import TitaLite
 from tita_cli.network.tita import Tita
 
@@ -40,7 +40,7 @@ class Exportable(nn.Module):
         self.seams = {}
         a = self._seam("padded_a", pad_to_multiple(a, net.multiple))
         b = self._seam("padded_b", pad_to_multiple(b, net.multiple))
-        shallow_a, shallow_b = self._seam("shallow_a", net.shallow(a)), net.shallow(b)
+        shallow_a, shallow_b = self._seam("shallow_a", self._shallow(a)), net.shallow(b)
         grid = _Grid(shallow_a)
         grid.tears = self._seam("tears", grid.tears)
         x, y = grid.to_windows(shallow_a), grid.to_windows(shallow_b)
@@ -54,7 +54,7 @@ class Exportable(nn.Module):
         z = grid.to_windows(self._seam("merged", self.stages.merge(x, y, weights)))
         for i, block in enumerate(self.stages.reconstruct):
             z = self._swin(f"reconstruct.{i}", block, z, grid)
-        out = net.paint(a, b, self._seam("z", grid.to_map(z)), weights)
+        out = self._paint(a, b, self._seam("z", grid.to_map(z)), weights)
         results = [self._seam("painted", out.fused)[..., :h, :w], weights]
         if out.gate is not None:
             results.append(self._seam("painted_gate", out.gate)[..., :h, :w])
@@ -64,6 +64,20 @@ class Exportable(nn.Module):
         if not any(x is known for known in self.seams.values()):
             self.seams[name] = x
         return x
+
+    def _shallow(self, image: Tensor) -> Tensor:
+        net = self.network
+        if isinstance(net, TitaLite):
+            return net.lift(image, self._seam("contrast_a", net.bands.contrast(image)))
+        return net.shallow(image)
+
+    def _paint(self, a: Tensor, b: Tensor, z: Tensor, weights: Tensor) -> FusionOutput:
+        net = self.network
+        if not isinstance(net, TitaLite):
+            return net.paint(a, b, z, weights)
+        bands = net.bands(a), net.bands(b)
+        activity = self._seam("activity", net.bands.activity(*bands))
+        return net.blend(a, b, z, self._seam("bands", torch.cat(bands, 1)), activity, weights)
 
     def _swin(self, name: str, block: nn.Module, x: Tensor, grid: _Grid) -> Tensor:
         shift = cast(FoldedSwin, block).shift

@@ -23,7 +23,8 @@ class Geometry:
 
     ``variant``, ``dim``: name and channels. ``multiple``: pixels to a window's side; images are padded to it.
     ``has_gate``: the network blends its sources. ``extract``, ``fuse``, ``reconstruct``: each block's shift, in tokens.
-    ``shallow_reach``, ``paint_reach``: pixels that the layers before and behind the blocks see to each side.
+    ``shallow_reach``, ``paint_reach``: pixels that the layers before and behind the blocks see to each side;
+    ``lift_reach``, ``blend_reach``: the same, given the sources' detail (``tita_cli.engine.detail``).
     """
 
     variant: str
@@ -35,6 +36,8 @@ class Geometry:
     reconstruct: tuple[int, ...]
     shallow_reach: int
     paint_reach: int
+    lift_reach: int
+    blend_reach: int
 
     @classmethod
     def of(cls, network: Tita | TitaLite) -> Geometry:
@@ -50,6 +53,8 @@ class Geometry:
             reconstruct=_shifts(config.reconstruct),
             shallow_reach=network.shallow_reach,
             paint_reach=network.paint_reach,
+            lift_reach=network.lift_reach,
+            blend_reach=network.blend_reach,
         )
 
     @classmethod
@@ -75,24 +80,33 @@ class Geometry:
 
     @property
     def shallow_halo(self) -> int:
-        """Windows around what the first layers are run on: whole ones, so that layers that pool meet their own grid."""
-        return _ceil(self.shallow_reach, self.multiple)
+        """Tokens around what the first layers are run on."""
+        return _ceil(self.shallow_reach, self.patch)
+
+    @property
+    def lift_halo(self) -> int:
+        """Tokens around what the first layers are run on, given contrast."""
+        return _ceil(self.lift_reach, self.patch)
 
     @property
     def paint_halo(self) -> int:
-        """Windows around what the last layers are run on."""
-        return _ceil(self.paint_reach, self.multiple)
+        """Tokens around what the last layers are run on."""
+        return _ceil(self.paint_reach, self.patch)
+
+    @property
+    def blend_halo(self) -> int:
+        """Tokens around what the last layers are run on, given detail."""
+        return _ceil(self.blend_reach, self.patch)
 
     @property
     def encode_halo(self) -> int:
         """Windows around a tile within which its features come out exactly."""
-        return _ceil(_ceil(self.shallow_reach, self.patch) + _reach(0, self.extract + self.fuse), WINDOW)
+        return _ceil(self.shallow_halo + _reach(0, self.extract + self.fuse), WINDOW)
 
     @property
     def decode_halo(self) -> int:
         """Windows of exact features around a tile within which its picture comes out exactly."""
-        painted = _ceil(self.paint_reach, self.patch)
-        return max(self.paint_halo, _ceil(MERGE_REACH + _reach(painted, self.reconstruct), WINDOW))
+        return _ceil(MERGE_REACH + _reach(self.paint_halo, self.reconstruct), WINDOW)
 
 
 def _shifts(depth: int) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from tita_cli.engine.onnx_steps import blocks
 from tita_cli.engine.windows import TEAR, bands
 
 if TYPE_CHECKING:
+    from tita_cli.engine.detail import Detail
     from tita_cli.images.picture import FloatArray
 
 
@@ -26,8 +27,8 @@ class OnnxKernels:
     def start_thread(self) -> None:
         """Nothing: every session works on the thread that calls it."""
 
-    def shallow(self, image: FloatArray) -> FloatArray:
-        (features,) = self._run("shallow", image[None, None])
+    def shallow(self, image: FloatArray, seen: FloatArray | None) -> FloatArray:
+        (features,) = self._run("shallow", image[None, None], *([] if seen is None else [seen[None]]))
         return cast("FloatArray", features[0])
 
     def extract_a(self, block: int, kind: int, x: FloatArray) -> tuple[FloatArray]:
@@ -54,8 +55,10 @@ class OnnxKernels:
         (merged,) = self._run("merge", x[None], y[None], weights[None])
         return cast("FloatArray", merged[0])
 
-    def paint(self, a: FloatArray, b: FloatArray, z: FloatArray) -> tuple[FloatArray, FloatArray | None]:
-        sources = [a[None, None], b[None, None]] if len(self._steps["paint"].inputs) > 1 else []
+    def paint(
+        self, a: FloatArray, b: FloatArray, z: FloatArray, seen: Detail | None
+    ) -> tuple[FloatArray, FloatArray | None]:
+        sources = [] if seen is None else [a[None, None], b[None, None], seen.bands[None], seen.activity[None]]
         fused, *gate = self._run("paint", *sources, z[None])
         return fused[0, 0], gate[0][0, 0] if gate else None
 

@@ -21,7 +21,8 @@ def halves(geometry: Geometry) -> dict[str, Step]:
 
 def blocks(geometry: Geometry) -> dict[str, Step]:
     """Every block, and the layers before, between and behind them."""
-    found = {"shallow": Step(_seams("padded_a"), _seams("shallow_a"))}
+    seen = ["contrast_a"] if geometry.has_gate else []
+    found = {"shallow": Step(_seams("padded_a", *seen), _seams("shallow_a"))}
     for source in "ab":
         found.update(_stage(f"extract_{source}", geometry.extract, [""], None))
     last = len(geometry.extract) - 1
@@ -30,7 +31,7 @@ def blocks(geometry: Geometry) -> dict[str, Step]:
     found["weigh"] = _weigh()
     found["merge"] = Step((*_seams("x", "y"), "weights"), _seams("merged"))
     found.update(_stage("reconstruct", geometry.reconstruct, [""], None))
-    sources = ("padded_a", "padded_b") if geometry.has_gate else ()
+    sources = ("padded_a", "padded_b", "bands", "activity") if geometry.has_gate else ()
     found["paint"] = Step(_seams(*sources, "z"), _painted(geometry))
     return found
 

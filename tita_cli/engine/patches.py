@@ -43,6 +43,15 @@ class Span(NamedTuple):
         """The span without its halo, in what :meth:`tokens` cut out."""
         return slice(self.before * scale, (self.before + (self.stop - self.start) * WINDOW) * scale)
 
+    def narrowed(self, reach: int) -> Span:
+        """The same windows with at most ``reach`` tokens around them."""
+        return self._replace(before=min(self.before, reach), after=min(self.after, reach))
+
+    def within(self, outer: Span, scale: int = 1) -> slice:
+        """The span with its halo, in what ``outer``, the same windows with more around them, cut out."""
+        start = outer.before - self.before
+        return slice(start * scale, (start + self.before + (self.stop - self.start) * WINDOW + self.after) * scale)
+
     def core(self, scale: int = 1) -> slice:
         """The span without its halo, in the map."""
         return slice(self.start * WINDOW * scale, self.stop * WINDOW * scale)
@@ -63,6 +72,14 @@ class Patch(NamedTuple):
     def paste_windows(self, windows: FloatArray, features: FloatArray) -> None:
         """Write the inside of C×h×w tokens, cut with a halo, to its place among the windows."""
         windows[self.rows.windows, self.cols.windows] = to_windows(features[:, self.rows.inside(), self.cols.inside()])
+
+    def narrowed(self, reach: int) -> Patch:
+        """The same windows with at most ``reach`` tokens around them."""
+        return Patch(self.rows.narrowed(reach), self.cols.narrowed(reach))
+
+    def within(self, outer: Patch, scale: int = 1) -> tuple[slice, slice]:
+        """Rows and columns of this patch in what ``outer``, the same windows with more around them, cut out."""
+        return self.rows.within(outer.rows, scale), self.cols.within(outer.cols, scale)
 
     def cut_image(self, image: FloatArray, scale: int) -> FloatArray:
         """The patch with its halo out of an image H×W of ``scale`` pixels to a token's side."""

@@ -13,10 +13,11 @@ from tita_cli.engine.folded import FoldedCross, FoldedSwin
 from tita_cli.engine.kernels import CrossKernel, SwinKernel
 from tita_cli.engine.stages import Stages
 from tita_cli.engine.workspace import Workspace, Workspaces
+from tita_cli.network.lite import TitaLite
 
 if TYPE_CHECKING:
+    from tita_cli.engine.detail import Detail
     from tita_cli.images.picture import FloatArray
-    from tita_cli.network.lite import TitaLite
     from tita_cli.network.tita import Tita
 
 
@@ -45,7 +46,9 @@ class TorchKernels:
         return cast(Workspace, spaces(x.shape[0], x.shape[1], self._network.config.heads))
 
     @torch.inference_mode()
-    def shallow(self, image: FloatArray) -> FloatArray:
+    def shallow(self, image: FloatArray, seen: FloatArray | None) -> FloatArray:
+        if isinstance(self._network, TitaLite) and seen is not None:
+            return _array(self._network.lift(_batch(image[None]), _batch(seen)))
         return _array(self._network.shallow(_batch(image[None])))
 
     def extract_a(self, block: int, kind: int, x: FloatArray) -> tuple[FloatArray]:
@@ -76,8 +79,14 @@ class TorchKernels:
         return _array(self._merge.once(_batch(x), _batch(y), _batch(weights)))
 
     @torch.inference_mode()
-    def paint(self, a: FloatArray, b: FloatArray, z: FloatArray) -> tuple[FloatArray, FloatArray | None]:
-        out = self._network.paint(_batch(a[None]), _batch(b[None]), _batch(z), torch.empty(1, 0))
+    def paint(
+        self, a: FloatArray, b: FloatArray, z: FloatArray, seen: Detail | None
+    ) -> tuple[FloatArray, FloatArray | None]:
+        sources, unused = (_batch(a[None]), _batch(b[None]), _batch(z)), torch.empty(1, 0)
+        if isinstance(self._network, TitaLite) and seen is not None:
+            out = self._network.blend(*sources, _batch(seen.bands), _batch(seen.activity), unused)
+        else:
+            out = self._network.paint(*sources, unused)
         return _array(out.fused)[0], None if out.gate is None else _array(out.gate)[0]
 
     def describe(self) -> dict[str, Any]:

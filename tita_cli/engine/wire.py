@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from tita_cli.errors import ModelError
 
+_ONE_BYTE = 0x7F
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
@@ -26,7 +27,10 @@ def fields(message: memoryview) -> Iterator[Field]:
     """The fields of a message, in order. Raises ``ModelError`` where it is none."""
     position, end = 0, len(message)
     while position < end:
-        key, position = _varint(message, position)
+        key = message[position]
+        position += 1
+        if key > _ONE_BYTE:
+            key, position = _varint(message, position - 1)
         number, kind = key >> 3, key & 7
         if kind == _VARINT:
             value, position = _varint(message, position)
@@ -75,16 +79,16 @@ def _varint(message: memoryview, position: int) -> tuple[int, int]:
             raise _damaged()
         byte = message[position]
         position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
+        value |= (byte & _ONE_BYTE) << shift
+        if byte <= _ONE_BYTE:
             return value, position
     raise _damaged()
 
 
 def _as_varint(value: int) -> bytes:
     out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
+    while value > _ONE_BYTE:
+        out.append(value & _ONE_BYTE | 0x80)
         value >>= 7
     out.append(value)
     return bytes(out)

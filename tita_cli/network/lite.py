@@ -89,6 +89,9 @@ class TitaLite(Backbone):
     """Pixels that the shallow features see to each side: two convolutions of tokens and their contrast."""
     paint_reach = 48
     """Pixels that the head sees to each side: the bands, their activity and two convolutions."""
+    lift_reach = 8
+    blend_reach = 2
+    """Of these, what the convolutions see."""
     upsampled = 12
     """Channels that the tokens hand to every pixel."""
     hidden = 24
@@ -105,7 +108,11 @@ class TitaLite(Backbone):
 
     def shallow(self, image: Tensor) -> Tensor:
         """Luminance B×1×H×W → shallow features B×C×H/4×W/4."""
-        seen = torch.cat((F.pixel_unshuffle(image, PATCH), self.bands.contrast(image)), 1)
+        return self.lift(image, self.bands.contrast(image))
+
+    def lift(self, image: Tensor, contrast: Tensor) -> Tensor:
+        """:meth:`shallow`, given the image's contrast."""
+        seen = torch.cat((F.pixel_unshuffle(image, PATCH), contrast), 1)
         x = F.leaky_relu(self.shallow1(seen), SLOPE)
         return F.leaky_relu(self.shallow2(x), SLOPE)
 
@@ -119,10 +126,13 @@ class TitaLite(Backbone):
 
     def paint(self, a: Tensor, b: Tensor, z: Tensor, weights: Tensor) -> FusionOutput:
         """The layers behind the reconstructor, at full resolution."""
+        bands = self.bands(a), self.bands(b)
+        return self.blend(a, b, z, torch.cat(bands, 1), self.bands.activity(*bands), weights)
+
+    def blend(self, a: Tensor, b: Tensor, z: Tensor, bands: Tensor, activity: Tensor, weights: Tensor) -> FusionOutput:
+        """:meth:`paint`, given both sources' bands and their activity."""
         pixels = F.pixel_shuffle(self.to_pixels(z), PATCH)
-        bands_a, bands_b = self.bands(a), self.bands(b)
-        bands = torch.cat((bands_a, bands_b), 1)
-        seen = torch.cat((pixels, a, b, 4 * bands, self.bands.activity(bands_a, bands_b)), 1)
+        seen = torch.cat((pixels, a, b, 4 * bands, activity), 1)
         h = F.leaky_relu(self.head1(seen), SLOPE)
         logits, coefficients = self.head2(h).split((1, 2 * BANDS), 1)
         stretched = STRETCH * (torch.sigmoid(logits) - 0.5) + 0.5

@@ -66,7 +66,10 @@ class Tita(Backbone):
     """Sides are padded to a multiple of this: one window."""
     shallow_reach = 2
     paint_reach = 3
-    """Pixels that the convolutions before and behind the blocks see to each side."""
+    """Pixels that the layers before and behind the blocks see to each side."""
+    lift_reach = 2
+    blend_reach = 3
+    """Of these, what the convolutions see."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__(config)
