@@ -82,9 +82,9 @@ def synthetic(name: str, a: np.ndarray, b: np.ndarray, rng: np.random.Generator)
     height, width = a.shape[:2]
     b_to_moved = draw(rng, width, height)
     for margin in np.arange(0.0, 0.3, 0.005):
-        left, top = int(round(margin * width)), int(round(margin * height))
+        left, top = round(margin * width), round(margin * height)
         size = width - 2 * left, height - 2 * top
-        back = transform(np.linalg.inv(b_to_moved), corners(size) + (left, top))
+        back = transform(np.linalg.inv(b_to_moved), corners(size) + np.array([left, top]))
         if (back >= 0).all() and (back <= (width - 1, height - 1)).all():
             break
     crop = translating(-left, -top)
@@ -127,10 +127,14 @@ def cases(data: Path, name: str, draws: int, limit: int | None) -> Iterator[Case
 
 def tita(case: Case) -> np.ndarray | None:
     from tita_cli.align import align_pictures
+    from tita_cli.errors import MismatchError
     from tita_cli.images.picture import Picture
 
     pictures = [Picture(image.astype(np.float32) / 255) for image in (case.reference, case.source)]
-    source = align_pictures(pictures, mode="auto", border="fill").sources[1]
+    try:
+        source = align_pictures(pictures, border="fill").sources[1]
+    except MismatchError:
+        return None
     return source.matrix if source.accepted else None
 
 
@@ -234,9 +238,8 @@ def measure(name: str, method: str, args: argparse.Namespace) -> dict[str, objec
         accepted.append(matrix is not None)
         rows.append({"case": case.name, "error": error, "before": before[-1], "accepted": accepted[-1]})
         if args.verbose:
-            print(
-                f"    {case.name:28} {before[-1]:7.2f} -> {error:7.2f}{'' if accepted[-1] else ' refused'} {spent:.2f} s"
-            )
+            said = "" if accepted[-1] else " refused"
+            print(f"    {case.name:28} {before[-1]:7.2f} -> {error:7.2f}{said} {spent:.2f} s")
     e, b, ok = np.array(errors), np.array(before), np.array(accepted)
     limit = WRONG.get(name, 0.3 if name == "registered" else 4.0)
     return {

@@ -20,6 +20,7 @@ from tita_cli.images.provenance import Provenance, Value
 from tita_cli.images.value_range import RangeSetting, undo_range
 
 if TYPE_CHECKING:
+    from tita_cli.align import Border, Mode, Placement
     from tita_cli.engine import Engine
 
 __all__ = ["DEFAULT_MODEL", "OPERATIONS", "Fusion", "Step", "fuse"]
@@ -35,6 +36,7 @@ class Fusion:
     ``engine``: what ran, as ``Engine.describe()`` says. ``notes``: what the user should know (a range that was
     mapped, a source that was resized). ``winners``: a picture whose grey levels say which source gave the most to
     every pixel, evenly spaced from black, the first, to white, the last; None for a network without a gate.
+    ``placements``: how alignment placed the sources, in the order given; empty where it was switched off.
     """
 
     picture: Picture
@@ -42,6 +44,7 @@ class Fusion:
     engine: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     winners: Picture | None = None
+    placements: tuple[Placement, ...] = ()
 
     def save(self, target: str | os.PathLike[str] | BinaryIO, *, overwrite: bool = False, **options: Any) -> Written:
         """Write the picture; ``options`` and what can go wrong as in :func:`tita_cli.write_picture`."""
@@ -71,17 +74,23 @@ def fuse(
     value_range: RangeSetting = "auto",
     invert: Collection[int] = (),
     false_color: FalseColor = "refuse",
+    align: Mode = "auto",
+    reference: int = 0,
+    border: Border = "crop",
     color: ColorMode = "auto",
     depth: Depth | None = None,
     metadata: int | None = 0,
 ) -> Fusion:
     """Fuse two or more images of one scene into one picture.
 
-    ``sources``: paths, open binary files or ``Picture``s, of one size unless ``resize`` brings them to the first's.
+    ``sources``: paths, open binary files or ``Picture``s, of one size unless ``resize`` or
+    alignment brings them to the reference's.
     ``model``: a shipped name or a file; ``engine``: one from ``load_engine`` to be used again, instead of ``model``,
     ``device`` and ``threads``. ``page``: of files with several pictures. ``value_range``: which values become black and
     white (``tita_cli.images.value_range``). ``invert``: indices of sources of inverted polarity. ``false_color``: what
-    becomes of infrared that a palette has coloured. ``color``: "auto" lets chroma follow the network's gate where that
+    becomes of infrared that a palette has coloured. ``align``: how the sources come into the frame of the one with the
+    index ``reference``, and ``border`` what becomes of places that not all show (``tita_cli.align.align_pictures``);
+    registered sources keep their pixels. ``color``: "auto" lets chroma follow the network's gate where that
     has decided, "reference" is the published rule, "grey" drops colour. ``depth``: bits a sample of the result, the
     deepest of the sources where None. ``metadata``: index of the source whose EXIF, XMP and profile the result bears;
     None for none.
@@ -93,12 +102,15 @@ def fuse(
     Raises ``UsageError``, ``InputError``, ``MismatchError``, ``ModelError``, ``DeviceError``.
     """
     _check_choices(color, false_color, metadata, len(sources))
-    preparation = Preparation(resize, page, max_pixels, value_range, frozenset(invert), false_color)
+    _check_alignment(align, reference, border, len(sources))
+    preparation = Preparation(
+        resize, page, max_pixels, value_range, frozenset(invert), false_color, align, reference, border
+    )
     given = Sources(sources, preparation)
     order = sorted(range(len(given)), key=lambda index: _rank(given.looks[index]))
-    reference = given.raw(metadata or 0)
+    base = given.raw(reference if metadata is None else metadata)
     first_color = next((i for i, look in enumerate(given.looks) if look.has_chroma), None)
-    profile = common_profile(reference, None if first_color is None else given.raw(first_color))
+    profile = common_profile(base, None if first_color is None else given.raw(first_color))
     depths: list[Depth] = []
 
     def leaf(index: int) -> Picture:
@@ -118,25 +130,29 @@ def fuse(
         "range": _range_text(value_range),
         "false_color": false_color,
         "resize": resize,
+        "align": align,
     }
     record = Provenance.of([look.name for look in given.looks], model, options)
-    kept = reference.metadata if metadata is not None else Metadata()
+    kept = base.metadata if metadata is not None else Metadata()
     icc = profile if (layers.chroma is not None) == _is_rgb(profile) else None
     picture = Picture(
         layers.luma[..., None] if layers.chroma is None else merge_luma(layers.luma, *layers.chroma),
         layers.alpha,
         depth=depth or max(depths),
-        name=reference.name,
+        name=base.name,
         metadata=replace(kept, icc=icc, provenance=record if metadata is not None else None),
-        format=reference.format,
-        levels=reference.levels,
+        format=base.format,
+        levels=base.levels,
     )
+    if given.frame is not None:
+        picture = given.frame.masked(picture)
     if given.shared is not None:
         picture = undo_range(picture, given.shared)
     if picture.depth != 32:
         picture = replace(picture, pixels=np.clip(picture.pixels, 0, 1))
-    winners = _winners(layers, len(given), reference.name)
-    return Fusion(picture, tuple(tree.steps), tree.engine.describe(), tuple(given.notes), winners)
+    winners = _winners(layers, len(given), base.name)
+    placements = () if given.frame is None else given.frame.placements
+    return Fusion(picture, tuple(tree.steps), tree.engine.describe(), tuple(given.notes), winners, placements)
 
 
 def _rank(look: Look) -> tuple[bool, float, float]:
@@ -167,3 +183,14 @@ def _check_choices(color: str, false_color: str, metadata: int | None, count: in
         raise UsageError(f"unknown treatment of false colour {false_color!r}", hint=", ".join(FALSE_COLOR_CHOICES))
     if metadata is not None and not 0 <= metadata < count:
         raise UsageError(f"there is no source {metadata + 1} to take metadata from, {count} are given")
+
+
+def _check_alignment(align: str, reference: int, border: str, count: int) -> None:
+    from tita_cli.align.modes import BORDERS, MODES
+
+    if align not in MODES:
+        raise UsageError(f"unknown alignment {align!r}", hint=f"one of {', '.join(MODES)}")
+    if border not in BORDERS:
+        raise UsageError(f"unknown border {border!r}", hint=f"one of {', '.join(BORDERS)}")
+    if not 0 <= reference < count:
+        raise UsageError(f"there is no source {reference + 1} to be the reference, {count} are given")

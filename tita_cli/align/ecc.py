@@ -9,12 +9,15 @@ takes one grey channel and the whole frame, and on pairs of two modalities it di
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tita_cli.align.geometry import Matrix, Model, corner_error, normalized, translating
+from tita_cli.align.geometry import Matrix, corner_error, inverse, normalized, translating
+from tita_cli.align.modes import Model
 from tita_cli.align.structure import Field
 
 _ROW = 128  # points a row of the maps handed to cv2.remap
@@ -56,8 +59,8 @@ def sample(field: Field, count: int, *, cells: int = 8) -> Samples:
     energy[:, :3] = energy[:, -3:] = 0.0
     rows, columns = (np.linspace(0, n, cells + 1).astype(int) for n in (height, width))
     chosen = np.zeros((height, width), dtype=bool)
-    for top, bottom in zip(rows[:-1], rows[1:], strict=True):
-        for left, right in zip(columns[:-1], columns[1:], strict=True):
+    for top, bottom in pairwise(rows):
+        for left, right in pairwise(columns):
             cell = energy[top:bottom, left:right]
             keep = count // (cells * cells)
             if cell.size > keep:
@@ -122,7 +125,7 @@ def compare(reference: Samples, source: Field, matrix: Matrix) -> npt.NDArray[np
     return np.stack(products, axis=1) * seen[:, None]
 
 
-def correlation(products: npt.NDArray[np.float32]) -> float:
+def correlation(products: npt.NDArray[np.floating[Any]]) -> float:
     """The correlation (−1..1) of samples compared, or of sums over them (…×3)."""
     ab, aa, bb = products.reshape(-1, 3).sum(axis=0, dtype=np.float64)
     return float(ab / np.sqrt(aa * bb)) if aa > 0.0 and bb > 0.0 else -1.0
@@ -131,27 +134,27 @@ def correlation(products: npt.NDArray[np.float32]) -> float:
 def block_shifts(
     reference: Samples, source: Gradients, matrix: Matrix, block: npt.NDArray[np.intp]
 ) -> npt.NDArray[np.float64]:
-    """By how much each block of samples would still have to move to fit best: B×2 (x, y), pixels of the reference field.
+    """By how much each block of samples would still have to move to fit best: B×2 (x, y), in pixels of the field.
 
     One Gauss–Newton step per block. NaN for a block with too few samples, too little agreement, or edges in one
     direction only, along which a shift cannot be told.
     """
     shifts = np.full((int(block.max(initial=0)) + 1, 2), np.nan)
     own = Samples(reference.x, reference.y, np.column_stack([reference.vectors, block]), reference.size)
-    system = _linearize(own, source, np.linalg.inv(matrix), reference.x, reference.y, 2)
+    system = _linearize(own, source, inverse(matrix), reference.x, reference.y, 2)
     if system is None:
         return shifts
     a, b, jacobian = system
     where = a.reshape(-1, 3)[:, 2].astype(np.intp)
     a = a.reshape(-1, 3)[:, :2].ravel()
-    pairwise = np.repeat(where, 2)
+    at = np.repeat(where, 2)
 
     def add(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        return np.bincount(pairwise, values, minlength=len(shifts))
+        return np.bincount(at, values, minlength=len(shifts)).astype(np.float64)
 
     xx, xy, yy = add(jacobian[:, 0] ** 2), add(jacobian[:, 0] * jacobian[:, 1]), add(jacobian[:, 1] ** 2)
     aa, bb, ab = add(a * a), add(b * b), add(a * b)
-    scaled = b * np.sqrt(aa / np.maximum(bb, 1e-12))[pairwise].astype(np.float32)
+    scaled = b * np.sqrt(aa / np.maximum(bb, 1e-12))[at].astype(np.float32)
     gx, gy = add(jacobian[:, 0] * (a - scaled)), add(jacobian[:, 1] * (a - scaled))
     determinant, trace = xx * yy - xy * xy, xx + yy
     good = (add(np.ones_like(a)) >= 2 * _MIN_POINTS) & (determinant > 0.02 * trace**2)
@@ -163,7 +166,7 @@ def block_shifts(
 
 def _inside(x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], field: Field) -> npt.NDArray[np.bool_]:
     height, width = field.shape[:2]
-    return (x > _BORDER) & (y > _BORDER) & (x < width - 1 - _BORDER) & (y < height - 1 - _BORDER)
+    return np.asarray((x > _BORDER) & (y > _BORDER) & (x < width - 1 - _BORDER) & (y < height - 1 - _BORDER))
 
 
 def _linearize(
@@ -245,6 +248,8 @@ def _solve(
 def _at(field: Field, x: npt.NDArray[np.float32], y: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Bilinear samples of an H×W×C field at N points: N×C."""
     count = len(x)
+    if not count:
+        return np.zeros((0, field.shape[2]), dtype=np.float32)
     padding = -count % _ROW
     maps = [np.pad(axis, (0, padding)).reshape(-1, _ROW) for axis in (x, y)]
     values = cv2.remap(field, maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -6,25 +6,19 @@ pixel is (0, 0); so halving a picture does not halve its coordinates, see ``scal
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from tita_cli.align.modes import Model
+
 Matrix: TypeAlias = npt.NDArray[np.float64]
 Points: TypeAlias = npt.NDArray[np.float64]
 Size: TypeAlias = tuple[int, int]  # width, height
-Model: TypeAlias = Literal["none", "translation", "similarity", "affine", "homography", "flow"]
 
 MODELS: Final[tuple[Model, ...]] = ("none", "translation", "similarity", "affine", "homography", "flow")
 RIGID_MODELS: Final[tuple[Model, ...]] = MODELS[1:5]
-DEGREES_OF_FREEDOM: Final[dict[str, int]] = {
-    "none": 0,
-    "translation": 2,
-    "similarity": 4,
-    "affine": 6,
-    "homography": 8,
-}
 FRAME: Final = 640.0
 """Width of the frame on which errors are stated, so that they compare across picture sizes."""
 
@@ -47,7 +41,11 @@ def translating(x: float, y: float) -> Matrix:
 
 def normalized(matrix: Matrix) -> Matrix:
     """The same mapping with a last element of one."""
-    return matrix / matrix[2, 2]
+    return np.asarray(matrix / matrix[2, 2])
+
+
+def inverse(matrix: Matrix) -> Matrix:
+    return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
 
 
 def transform(matrix: Matrix, points: Points) -> Points:
@@ -68,6 +66,20 @@ def corner_error(first: Matrix, second: Matrix, size: Size) -> float:
     return float(np.hypot(distance[:, 0], distance[:, 1]).mean())
 
 
+def displacement(first: Matrix, second: Matrix, size: Size) -> float:
+    """Median distance between the places of a picture of ``size`` mapped by two matrices, in pixels of the target.
+
+    Unlike the corners', it is no extrapolation to where a picture often shows nothing.
+    """
+    grid = _grid(size, 9)
+    distance = transform(first, grid) - transform(second, grid)
+    return float(np.median(np.hypot(distance[:, 0], distance[:, 1])))
+
+
+def _grid(size: Size, count: int) -> Points:
+    return np.stack(np.meshgrid(*(np.linspace(0.0, side - 1.0, count) for side in size)), axis=-1).reshape(-1, 2)
+
+
 def mean_scale(matrix: Matrix, size: Size) -> float:
     """By how much ``matrix`` lengthens the border of a picture of ``size``."""
     moved, own = transform(matrix, corners(size)), corners(size)
@@ -76,10 +88,10 @@ def mean_scale(matrix: Matrix, size: Size) -> float:
 
 
 def projected(matrix: Matrix, model: Model, size: Size) -> Matrix:
-    """The member of ``model`` that maps a grid over a picture of ``size`` most nearly as ``matrix`` does (least squares)."""
+    """The member of ``model`` that maps a grid over a picture of ``size`` most nearly as ``matrix`` does."""
     if model in ("homography", "flow"):
         return matrix
-    grid = np.stack(np.meshgrid(*(np.linspace(0.0, side - 1.0, 5) for side in size)), axis=-1).reshape(-1, 2)
+    grid = _grid(size, 5)
     goal = transform(matrix, grid)
     if model in ("none", "translation"):
         return np.eye(3) if model == "none" else translating(*(goal - grid).mean(axis=0))

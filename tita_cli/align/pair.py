@@ -1,30 +1,31 @@
-"""Align one picture to another: recognise a registered pair, else search, refine, choose the model, and doubt the result."""
+"""Align one picture to another: recognise a registered pair, else search, refine, choose a model, doubt the result."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tita_cli.align.ecc import Gradients, Samples, compare, correlation, gradients, refine, sample
-from tita_cli.align.evidence import Judged, gain, halves, judge, residual, significance
+from tita_cli.align.ecc import compare, correlation, refine
+from tita_cli.align.evidence import Judged, Votes, gain, halves, judge, residual, vote
 from tita_cli.align.geometry import (
     FRAME,
     MODELS,
     RIGID_MODELS,
     Matrix,
-    Model,
+    corner_error,
+    displacement,
     is_sane,
-    mean_scale,
     normalized,
     projected,
     resizing,
-    transform,
 )
+from tita_cli.align.levels import FEW_POINTS, POINTS, Level
+from tita_cli.align.modes import Model
 from tita_cli.align.search import by_features, search
-from tita_cli.align.structure import Field, FieldOf, View, gradient_field, orientation_field, reduced
+from tita_cli.align.structure import Field, FieldOf, View, band_field, gradient_field, orientation_field, reduced
 
 LONGEST = 2048
 """The longer side, in pixels, that estimation works on at most: a sample there is precise to a tenth of a pixel."""
@@ -35,11 +36,14 @@ ENOUGH = 0.5
 _SEARCHED, _SEARCHED_WIDELY = 128, 192
 _COARSE, _MIDDLE = 160, 320
 _FINE = (640, 1280, LONGEST)
-_POINTS, _FEW_POINTS = 24_000, 6_000
-_STILL = 0.3  # px on a 640-px-wide frame: less is no motion between pictures of one kind
-_STILL_ACROSS = 1.5  # and between two modalities, whose edges need not lie in the same place
+_SMALLEST = 96  # px: smaller pictures hold too little to tell chance from agreement
+_STILL = 1.0  # px on a 640-px-wide frame: focus breathing and hand shake of pairs that are published as registered
+_STILL_ACROSS = 8.0  # and between two modalities, where published rigs are off by as much and estimates by half of it
 _SAME_KIND = 0.3  # correlation of signed gradients from which two pictures are of one kind
 _SURE = 2.0  # t-value from which a richer model explains a pair better
+_SAME = 0.2  # px on a 640-px-wide frame: a richer model that differs by less from a simpler one is not worth it
+_MOVES = 3.0  # and from which a pair that agrees as it lies is moved nevertheless
+_DEVIATIONS, _SPREAD = 4.0, 8.0  # where either doubt alone halves the confidence
 
 
 @dataclass(frozen=True)
@@ -63,65 +67,45 @@ class Estimate:
 
 
 def estimate(
-    reference: View, source: View, *, most: Model = "homography", guess: Matrix | None = None, fixed: bool = False
+    reference: View, source: View, *, most: Model = "homography", exact: bool = False, guess: Matrix | None = None
 ) -> Estimate:
     """Estimate how ``source`` lies in the frame of ``reference``.
 
-    ``most``: the richest model allowed. ``guess``: where to begin; without it, at the pictures laid over one another
-    corner to corner. ``fixed``: keep the guess and only measure it.
+    ``most``: the richest model allowed; ``exact``: the only one, and a pair that seems registered is refined, too.
+    ``guess``: where to begin; without it, at the pictures laid over one another corner to corner.
     """
     pair = _Pair(reference, source)
     start = resizing(source.full, reference.full) if guess is None else guess
-    if fixed or most == "none":
-        return pair.measured(start)
-    registered = pair.recognized(start)
+    if min(*reference.plane.shape, *source.plane.shape) < _SMALLEST:
+        return Estimate("none", start, 0.0, None, False)
+    registered = None if exact else pair.recognized(start)
     if registered is not None:
         return registered
-    best = pair.refined(pair.near(start), most, start)
+    models: tuple[Model, ...] = (most,) if exact else RIGID_MODELS[: RIGID_MODELS.index(most) + 1]
+    best = pair.refined([guess] if guess is not None else pair.near(start), models, start)
     for candidates in (pair.featured, pair.far):
-        if best.accepted:
+        if best.accepted or guess is not None:
             break
-        other = pair.refined(candidates(start), most, start)
+        other = pair.refined(candidates(start), models, start)
         best = max(best, other, key=lambda one: one.confidence)
+    if not exact and best.accepted and guess is None and pair.tolerates(start, best):
+        return replace(best, model="none", matrix=start)
     return best
 
 
-@dataclass(frozen=True)
-class _Level:
-    """Both pictures at one size, and the matrices from full pixels to that size."""
-
-    samples: Samples
-    source: Gradients
-    to_reference: Matrix
-    to_source: Matrix
-
-    def down(self, matrix: Matrix) -> Matrix:
-        return normalized(self.to_reference @ matrix @ np.linalg.inv(self.to_source))
-
-    def up(self, matrix: Matrix) -> Matrix:
-        return normalized(np.linalg.inv(self.to_reference) @ matrix @ self.to_source)
-
-    def few(self) -> Samples:
-        """Every so many samples: enough to tell agreement from chance."""
-        return self.samples.where(np.arange(len(self.samples)) % max(1, len(self.samples) // _FEW_POINTS) == 0)
+def measure(reference: View, source: View, matrix: Matrix) -> Estimate:
+    """What can be said of a ``matrix`` that is given."""
+    if min(*reference.plane.shape, *source.plane.shape) < _SMALLEST:
+        return Estimate("homography", matrix, 0.0, None, False)
+    return _Pair(reference, source).measured(matrix)
 
 
 class _Pair:
     def __init__(self, reference: View, source: View) -> None:
         self.reference, self.source = reference, source
 
-    def level(self, longest: int, field_of: FieldOf, points: int, near: Matrix) -> _Level:
-        """Both pictures so small that the one with the narrower view has ``longest`` pixels on its longer side, and that
-        their pixels are of one size under ``near``; samples only where both show something."""
-        full_r, full_s = max(self.reference.full), max(self.source.full)
-        view = mean_scale(near, self.source.full) * full_s / full_r  # of the source's, as a share of the reference's
-        view = 1.0 if 0.9 < view < 1.1 else view
-        size = min(longest / min(view, 1.0), self.reference.longest, self.source.longest / view)
-        reference, to_reference = self.reference.at(max(1, round(size)), field_of)
-        source, to_source = self.source.at(max(1, round(size * view)), field_of)
-        samples = sample(reference, int(points / min(view, 1.0) ** 2))
-        level = _Level(samples, gradients(source), to_reference, to_source)
-        return level if view == 1.0 else _Level(_over(level, near), level.source, to_reference, to_source)
+    def level(self, longest: int, field_of: FieldOf, points: int, near: Matrix) -> Level:
+        return Level.of(self.reference, self.source, longest, field_of, points, near)
 
     # -- where to begin -----------------------------------------------------------------------------------------------
 
@@ -162,68 +146,77 @@ class _Pair:
         """The estimate ``none`` where the pictures lie on one another already; None where that is not plain."""
         if not np.allclose(start, np.eye(3)):
             return None
-        field_of, rho = self.kind(start)
+        field_of, _ = self.kind(start)
         same = field_of is gradient_field
-        level = self.level(640 if same else _MIDDLE, field_of, _POINTS // 2, start)
+        confidence = _confidence(self.votes(start, field_of), 0.0)
+        if confidence < ENOUGH:
+            return None
+        level = self.level(640 if same else _MIDDLE, field_of, POINTS // 2, start)
         parts = halves(level.samples)
-        still = judge(parts, level.source, np.eye(3), "none")
-        stands = significance(level.few(), level.source.field, np.eye(3), still.correlation)
-        if stands < 4.0 or rho < 0.0:
-            return None
-        moved = judge(parts, level.source, np.eye(3), "affine")
-        unit = FRAME / level.samples.size[0]
+        still, moved = (judge(parts, level.source, np.eye(3), model) for model in ("none", "affine"))
         tolerance = _STILL if same else _STILL_ACROSS
-        if moved.drift * unit > tolerance and gain(still, moved)[1] > _SURE:
+        if moved.drift * FRAME / level.samples.size[0] > tolerance and gain(still, moved)[1] > _MOVES:
             return None
-        confidence = _confidence(stands, moved.spread * unit)
-        return Estimate("none", start, max(confidence, ENOUGH), self.left(level, start), same)
+        return Estimate("none", start, confidence, self.left(level, start), same)
+
+    def tolerates(self, start: Matrix, found: Estimate) -> bool:
+        """Whether two modalities lie on one another to within what they can be told apart by."""
+        if found.same_kind or not np.allclose(start, np.eye(3)):
+            return False
+        off = displacement(found.matrix, start, self.source.full) * FRAME / self.reference.full[0]
+        return off < _STILL_ACROSS
 
     def kind(self, matrix: Matrix) -> tuple[FieldOf, float]:
         """Which field suits the pair, and the correlation of its signed gradients, when laid over by ``matrix``."""
-        level = self.level(_MIDDLE, gradient_field, _FEW_POINTS, matrix)
+        level = self.level(_MIDDLE, gradient_field, FEW_POINTS, matrix)
         rho = correlation(compare(level.samples, level.source.field, level.down(matrix)))
         return (gradient_field if rho > _SAME_KIND else orientation_field), rho
 
     def measured(self, matrix: Matrix) -> Estimate:
         """What can be said of a matrix that is given."""
         field_of, _ = self.kind(matrix)
-        level = self.level(_MIDDLE, field_of, _POINTS, matrix)
-        laid = level.down(matrix)
-        own = judge(halves(level.samples), level.source, laid, "none")
-        stands = significance(level.few(), level.source.field, laid, own.correlation)
+        level = self.level(_MIDDLE, field_of, POINTS, matrix)
         still = np.allclose(matrix, resizing(self.source.full, self.reference.full))
         return Estimate(
-            "none" if still else "homography", matrix, _confidence(stands, 0.0), self.left(level, matrix),
-            field_of is gradient_field,
+            "none" if still else "homography", matrix, _confidence(self.votes(matrix, field_of), 0.0),
+            self.left(level, matrix), field_of is gradient_field,
         )  # fmt: skip
 
-    def refined(self, candidates: list[Matrix], most: Model, start: Matrix) -> Estimate:
+    def refined(self, candidates: list[Matrix], models: tuple[Model, ...], start: Matrix) -> Estimate:
         """Refine the candidates, keep the best, choose its model, refine that to the full size."""
-        matrix = self._coarse(candidates)
+        matrix, most = self._coarse(candidates), models[-1]
         if matrix is None:
             return Estimate("none", start, 0.0, None, False)
-        level = self.level(_MIDDLE, orientation_field, _POINTS, matrix)
-        matrix = level.up(refine(level.samples, level.source, level.down(matrix), _least(most, "homography"))[0])
+        level = self.level(_MIDDLE, orientation_field, POINTS, matrix)
+        matrix = level.up(refine(level.samples, level.source, level.down(matrix), most)[0])
         field_of, _ = self.kind(matrix)
         same = field_of is gradient_field
         if same:
+            level = self._steadiest(matrix, most)
             for longest in _FINE:
-                if longest > _FINE[0] and longest / 2 >= max(self.reference.full):
-                    break
-                level = self.level(longest, field_of, _POINTS, matrix)
+                if longest > _FINE[0]:
+                    level = self.level(longest, level.field_of, POINTS, matrix)
                 matrix = level.up(refine(level.samples, level.source, level.down(matrix), most)[0])
-        model, matrix, judged = self._chosen(level, level.down(matrix), most, start)
-        stands = significance(level.few(), level.source.field, level.down(matrix), judged.correlation)
-        unit = FRAME / level.samples.size[0]
-        confidence = _confidence(stands, judged.spread * unit)
+                if longest >= max(self.reference.longest, self.source.longest):
+                    break
+        model, matrix, judged = self._chosen(level, level.down(matrix), models, start, 0.0 if same else 1.0)
+        confidence = _confidence(self.votes(matrix, field_of), judged.spread * FRAME / level.samples.size[0])
         if not is_sane(matrix, self.source.full):
             confidence = 0.0
         return Estimate(model, matrix, confidence, self.left(level, matrix), same)
 
+    def _steadiest(self, matrix: Matrix, most: Model) -> Level:
+        """The level whose field makes the two halves of the picture agree best: exposures and focus differ in this."""
+
+        def spread(level: Level) -> float:
+            return judge(halves(level.samples), level.source, level.down(matrix), _least(most, "affine")).spread
+
+        return min((self.level(_FINE[0], kind, POINTS, matrix) for kind in (gradient_field, band_field)), key=spread)
+
     def _coarse(self, candidates: list[Matrix]) -> Matrix | None:
         best, most = None, 0.0
         for candidate in candidates:
-            level = self.level(_COARSE, orientation_field, _FEW_POINTS, candidate)
+            level = self.level(_COARSE, orientation_field, FEW_POINTS, candidate)
             matrix, _ = refine(level.samples, level.source, level.down(candidate), "similarity")
             products = compare(level.samples, level.source.field, matrix)
             score = correlation(products) * math.sqrt(np.count_nonzero(products[:, 1]))
@@ -231,41 +224,44 @@ class _Pair:
                 best, most = level.up(matrix), score
         return best
 
-    def _chosen(self, level: _Level, laid: Matrix, most: Model, start: Matrix) -> tuple[Model, Matrix, Judged]:
-        """The simplest model that explains the pair as well as any richer one, judged crosswise."""
+    def votes(self, matrix: Matrix, field_of: FieldOf) -> Votes:
+        """What the blocks say of ``matrix``."""
+        level = self.level(_MIDDLE, field_of, FEW_POINTS, matrix)
+        return vote(halves(level.samples), level.source, level.down(matrix))
+
+    def _chosen(
+        self, level: Level, laid: Matrix, models: tuple[Model, ...], start: Matrix, least: float
+    ) -> tuple[Model, Matrix, Judged]:
+        """The simplest model that explains the pair as well as any richer one, judged crosswise: each must gain on the
+        one before it by a t-value of ``least`` and differ from it, and the first on not moving at all by ``_SURE``."""
         parts = halves(level.samples)
+        unit = self.reference.full[0] / FRAME
         at_start = level.down(start)
         best: Model = "none"
         best_matrix, best_judged = start, judge(parts, level.source, at_start, "none")
-        for model in RIGID_MODELS[: RIGID_MODELS.index(_least(most, "homography")) + 1]:
+        for model in models:
             begin = projected(laid, model, (level.source.field.shape[1], level.source.field.shape[0]))
             judged = judge(parts, level.source, begin, model)
-            if gain(best_judged, judged)[1] > (_SURE if best == "none" else 1.0):
+            if gain(best_judged, judged)[1] > (_SURE if best == "none" else least):
                 fitted = refine(level.samples, level.source, begin, model)[0]
+                if best != "none" and corner_error(level.up(fitted), best_matrix, self.source.full) < unit * _SAME:
+                    continue
                 best, best_matrix, best_judged = model, level.up(fitted), judged
         return best, best_matrix, best_judged
 
-    def left(self, level: _Level, matrix: Matrix) -> float | None:
+    def left(self, level: Level, matrix: Matrix) -> float | None:
         """The residual of ``matrix`` in reference pixels."""
         found = residual(halves(level.samples), level.source, level.down(matrix))
         return None if found is None else found / float(level.to_reference[0, 0])
-
-
-def _over(level: _Level, near: Matrix) -> Samples:
-    """The samples that lie on the source, or not far from it."""
-    height, width = level.source.field.shape[:2]
-    points = np.stack([level.samples.x, level.samples.y], axis=1).astype(np.float64)
-    x, y = transform(np.linalg.inv(level.down(near)), points).T
-    return level.samples.where((x > -0.1 * width) & (x < 1.1 * width) & (y > -0.1 * height) & (y < 1.1 * height))
 
 
 def _least(first: Model, second: Model) -> Model:
     return min(first, second, key=MODELS.index)
 
 
-def _confidence(stands: float, spread: float) -> float:
-    """Two independent doubts in one number: does the place stand out from its surroundings, and do the halves of the
-    picture agree on it (``spread``: pixels on a 640-px-wide frame)?"""
-    distinct = 1.0 / (1.0 + math.exp(-(stands - 2.4) / 0.35))
-    precise = 1.0 / (1.0 + (spread / 6.5) ** 4)
+def _confidence(votes: Votes, spread: float) -> float:
+    """Two independent doubts in one number: do more blocks agree than by chance, and do the halves of the picture agree
+    (``spread``: pixels on a 640-px-wide frame)?"""
+    distinct = 1.0 / (1.0 + math.exp(-(votes.deviations - _DEVIATIONS) / 0.6))
+    precise = 1.0 / (1.0 + (spread / _SPREAD) ** 4)
     return distinct * precise

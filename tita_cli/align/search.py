@@ -35,7 +35,7 @@ def search(
 
     The correlation is normalised by what overlaps (Padfield 2012, "Masked object registration in the Fourier
     domain") and weighted by the root of the overlap, since a small overlap correlates by chance; shifts that overlap
-    less than ``least_overlap`` of the smaller picture are left out. The best shift of each rotation and scale, best first.
+    less than ``least_overlap`` of the smaller picture are left out. The best shift of each rotation and scale, sorted.
     """
     height, width = reference.shape
     rows, columns = source.shape
@@ -81,10 +81,10 @@ class _Frame:
     def best(self, field: Field, seen: npt.NDArray[np.bool_], least: float) -> tuple[float, tuple[int, int]]:
         """Score and shift (x, y) at which ``field``, valid where ``seen``, correlates best with the reference."""
         height, width = self._energy.shape
-        shape = tuple(cv2.getOptimalDFTSize(a + b) for a, b in zip((height, width), seen.shape, strict=True))
+        shape = cv2.getOptimalDFTSize(height + seen.shape[0]), cv2.getOptimalDFTSize(width + seen.shape[1])
         if shape not in self._ready:
-            ones = np.ones((height, width))
-            self._ready[shape] = tuple(np.fft.fft2(p, shape) for p in (self._vectors, self._energy, ones))
+            planes = self._vectors, self._energy, np.ones((height, width))
+            self._ready[shape] = tuple(np.fft.fft2(plane, shape) for plane in planes)
         vectors, energy, ones = self._ready[shape]
         other = (field[..., 0] + 1j * field[..., 1]) * seen
         mask = np.conj(np.fft.fft2(seen.astype(np.float64), shape))
@@ -103,7 +103,7 @@ class _Frame:
 
 def by_features(reference: FloatArray, source: FloatArray) -> Start | None:
     """SIFT features, Lowe's ratio test, MAGSAC: large motion between pictures of one kind. ``score`` counts inliers."""
-    detector = cv2.SIFT_create(nfeatures=3000, contrastThreshold=0.02)
+    detector = cv2.SIFT.create(nfeatures=3000, contrastThreshold=0.02)
     found = [detector.detectAndCompute(_contrast(plane), None) for plane in (reference, source)]
     if any(words is None or len(words) < 8 for _, words in found):
         return None

@@ -1,12 +1,15 @@
 """What pictures of one scene share whatever the sensor: the direction of their edges, as a vector field.
 
-Two fields, both H×W×2 float32 with vectors no longer than 1:
+Three fields, H×W×2 float32:
 
-- ``orientation_field``: normalised gradients in double-angle form, m²/(m²+ε²)·(cos 2θ, sin 2θ). A gradient and its opposite give
-  the same vector, so that edges agree where contrast is reversed (infrared against visible, CT against MRI). The inner
-  product of two such vectors is the normalised-gradient-field similarity of Haber and Modersitzki (2006), 2cos²Δθ − 1.
+- ``orientation_field``: normalised gradients in double-angle form, m²/(m²+ε²)·(cos 2θ, sin 2θ). A gradient and its
+  opposite give the same vector, so that edges agree where contrast is reversed (infrared against visible, CT against
+  MRI). The inner product of two such vectors is the normalised-gradient-field similarity of Haber and Modersitzki
+  (2006), 2cos²Δθ − 1.
 - ``gradient_field``: normalised gradients with their sign, g/√(m²+ε²). Independent of exposure, and sharper than the
   other where the sources come from one kind of sensor.
+- ``band_field``: a band of spatial frequencies that defocus leaves alone, brought to unit local contrast (its second
+  component is zero). The most precise of the three between focus distances, the least between exposures.
 
 ε is the noise level: gradients below it count for nothing.
 """
@@ -40,7 +43,8 @@ def luminance(picture: Picture) -> FloatArray:
     plane = np.nan_to_num(plane, posinf=0.0, neginf=0.0)
     sample = plane[:: max(1, picture.height // 512), :: max(1, picture.width // 512)]
     low, high = np.percentile(sample, (0.5, 99.5))
-    return np.clip((plane - np.float32(low)) / np.float32(max(high - low, 1e-12)), 0.0, 1.0).astype(np.float32)
+    stretched = (plane - np.float32(low)) / np.float32(max(high - low, 1e-12))
+    return np.asarray(np.clip(stretched, 0.0, 1.0), dtype=np.float32)
 
 
 def _gradient(plane: FloatArray) -> tuple[FloatArray, FloatArray, float]:
@@ -66,6 +70,13 @@ def gradient_field(plane: FloatArray) -> Field:
     return np.asarray(cv2.GaussianBlur(np.dstack([gx * weight, gy * weight]), (0, 0), _POSTSMOOTHING))
 
 
+def band_field(plane: FloatArray) -> Field:
+    """H×W luminance → H×W×2: a difference of Gaussians over its local standard deviation."""
+    band = cv2.GaussianBlur(plane, (0, 0), 2.0) - cv2.GaussianBlur(plane, (0, 0), 5.0)
+    contrast = np.sqrt(cv2.GaussianBlur(band * band, (0, 0), 12.0)) + np.float32(2.0 * _QUANTIZATION)
+    return np.dstack([band / contrast, np.zeros_like(band)])
+
+
 @dataclass
 class View:
     """One picture as the estimators see it: its luminance at several sizes, and the fields made from it when asked.
@@ -85,7 +96,7 @@ class View:
     @property
     def longest(self) -> int:
         """The longer side of ``plane``."""
-        return max(self.plane.shape)
+        return int(max(self.plane.shape))
 
     def at(self, longest: int, field_of: FieldOf) -> tuple[Field, Matrix]:
         """The field at a size whose longer side has at most ``longest`` pixels, and the matrix full → that size."""

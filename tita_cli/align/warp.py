@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -13,7 +13,6 @@ from tita_cli.align.geometry import Matrix, Size, corners, transform
 from tita_cli.errors import MismatchError
 from tita_cli.images.picture import FloatArray, Picture
 
-Border: TypeAlias = Literal["crop", "fill", "mask"]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
 _OPENCV_LIMIT = 32767  # cv2.remap addresses pixels with 16-bit integers
@@ -37,8 +36,9 @@ def warp(picture: Picture, matrix: Matrix, size: Size, *, flow: FloatArray | Non
     """Move ``picture`` by ``matrix`` (source → reference) into a frame of ``size`` (width, height).
 
     Lanczos over 8×8 pixels, on colour weighted by alpha; where the picture shrinks, what the new grid cannot hold is
-    smoothed away first. ``flow``: H×W×2, added to reference coordinates before the matrix is undone. Also returns where
-    the source has pixels (H×W). Raises MismatchError where OpenCV cannot address the pictures.
+    smoothed away first. ``flow``: h×w×2 over the whole frame, in pixels of the reference, added to its coordinates
+    before the matrix is undone. Also returns where the source has pixels (H×W). Raises MismatchError where OpenCV
+    cannot address the pictures.
     """
     if max(picture.width, picture.height, *size) >= _OPENCV_LIMIT:
         raise MismatchError(
@@ -50,16 +50,21 @@ def warp(picture: Picture, matrix: Matrix, size: Size, *, flow: FloatArray | Non
     if picture.depth == 32:
         planes = np.nan_to_num(planes, posinf=float(np.finfo(np.float32).max), neginf=0.0)
     moved = _resample(_smoothed(planes, matrix), matrix, size, flow, cv2.INTER_LANCZOS4, cv2.BORDER_REFLECT_101)
-    inside = np.ones((picture.height, picture.width), dtype=np.uint8)
-    valid = _resample(inside, matrix, size, flow, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT)[..., 0] > 0
+    valid = covered((picture.width, picture.height), matrix, size, flow=flow)
     # Lanczos overshoots at hard edges: no sample may leave the range that the picture had.
     np.clip(moved, planes.min(axis=(0, 1)), planes.max(axis=(0, 1)), out=moved)
     if alpha is None:
         return replace(picture, pixels=moved), valid
-    covered = np.ascontiguousarray(moved[..., -1])
-    colour = moved[..., :-1] / np.maximum(covered[..., None], 1e-4)
+    opaque = np.ascontiguousarray(moved[..., -1])
+    colour = moved[..., :-1] / np.maximum(opaque[..., None], 1e-4)
     colour = np.clip(colour, picture.pixels.min(axis=(0, 1)), picture.pixels.max(axis=(0, 1)))
-    return replace(picture, pixels=np.ascontiguousarray(colour, dtype=np.float32), alpha=covered), valid
+    return replace(picture, pixels=np.ascontiguousarray(colour, dtype=np.float32), alpha=opaque), valid
+
+
+def covered(source: Size, matrix: Matrix, size: Size, *, flow: FloatArray | None = None) -> Mask:
+    """Where in a frame of ``size`` a picture of the size ``source`` has pixels, moved as ``warp`` moves it: H×W."""
+    inside = np.ones((source[1], source[0]), dtype=np.uint8)
+    return np.asarray(_resample(inside, matrix, size, flow, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT)[..., 0] > 0)
 
 
 def _smoothed(planes: FloatArray, matrix: Matrix) -> FloatArray:
@@ -86,6 +91,7 @@ def _resample(
 def _origins(matrix: Matrix, size: Size, flow: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Where in the source each pixel of the reference comes from: two H×W maps."""
     m = np.linalg.inv(matrix)
+    flow = np.asarray(cv2.resize(flow, size, interpolation=cv2.INTER_LINEAR))
     x = np.arange(size[0], dtype=np.float32)[None, :] + flow[..., 0]
     y = np.arange(size[1], dtype=np.float32)[:, None] + flow[..., 1]
     depth = m[2, 0] * x + m[2, 1] * y + m[2, 2]
@@ -102,35 +108,28 @@ def cropped(picture: Picture, area: Area) -> Picture:
     return replace(picture, pixels=np.ascontiguousarray(area.cut(picture.pixels), dtype=np.float32), alpha=alpha)
 
 
-def filled(picture: Picture, reference: Picture, valid: Mask, *, transparent: bool) -> Picture:
-    """``picture`` with the reference's pixels where it has none of its own, so that fusing changes nothing there.
-
-    ``transparent`` also sets its alpha to 0 there.
-    """
-    if valid.all():
-        return picture
+def filled(picture: Picture, reference: Picture, valid: Mask) -> Picture:
+    """``picture`` with the reference's pixels where it has none of its own, so that fusing changes nothing there."""
     other = reference.pixels
     if picture.is_color and not reference.is_color:
         other = np.repeat(other, 3, axis=2)
     elif not picture.is_color and reference.is_color:
         other = cv2.cvtColor(other, cv2.COLOR_RGB2GRAY)[..., None]
     alpha = picture.alpha
-    if transparent:
-        alpha = np.where(valid, 1.0 if alpha is None else alpha, 0.0).astype(np.float32)
-    elif alpha is not None:
+    if alpha is not None:
         alpha = np.where(valid, alpha, 1.0 if reference.alpha is None else reference.alpha).astype(np.float32)
     return replace(picture, pixels=np.where(valid[..., None], picture.pixels, other), alpha=alpha)
 
 
 def common_area(valid: Mask) -> Area | None:
-    """The largest rectangle in which every pixel is valid, to within a pixel or so of its sides; None if there is none."""
+    """The largest rectangle in which every pixel is valid, nearly: its sides may lie a pixel or so too far inside."""
     height, width = valid.shape
     if valid.all():
         return Area(0, 0, width, height)
     step = max(1, max(height, width) // 160)
     rows, columns = height // step, width // step
     coarse = valid[: rows * step, : columns * step].reshape(rows, step, columns, step).all(axis=(1, 3))
-    found = _largest_rectangle(coarse)
+    found = _largest_rectangle(np.asarray(coarse))
     if found is None:
         return None
     return _grown(valid, Area(*(side * step for side in found)))

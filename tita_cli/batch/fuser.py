@@ -93,7 +93,7 @@ class _ApiLane:
         from tita_cli.api import fuse
 
         # The result follows the reference, which in a bracket is the middle exposure, unless the user says otherwise.
-        follow = {"metadata": job.group.reference}
+        follow = {"metadata": job.group.reference, "reference": job.group.reference}
         return fuse(decoded, model=self._options.model, engine=self._engine, **{**follow, **self._options.fuse})
 
 
@@ -108,6 +108,7 @@ def describe_fusion(fusion: Fusion, written: Written) -> dict[str, Any]:
         "depth": written.depth,
         "format": written.format,
         "weights": [[round(float(weight), 6) for weight in step.weights] for step in fusion.steps],
+        "align": [placement.describe() for placement in fusion.placements],
         "notes": [*fusion.notes, *written.notes],
         "engine": fusion.engine,
     }

@@ -15,7 +15,7 @@ from tita_cli.cli import options
 from tita_cli.cli.console import results
 from tita_cli.cli.report import METRICS, Metrics
 from tita_cli.cli.report import write as write_report_page
-from tita_cli.errors import ExitCode, InputError, UsageError
+from tita_cli.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
     from tita_cli.batch import FuserOptions, Job, Recipe
@@ -88,14 +88,26 @@ def command(
         bool, typer.Option("--dry-run", "-n", rich_help_panel=PAIRING, help="Show what would be done; touch nothing.")
     ] = False,
     resize: Annotated[
-        bool, typer.Option("--resize", rich_help_panel=options.INPUT, help="Bring all sources to the first one's size.")
+        bool, typer.Option("--resize", rich_help_panel=options.INPUT, help="Bring all sources to the reference's size.")
     ] = False,
     page: options.Page = None,
     max_pixels: options.MaxPixels = None,
     value_range: options.Range = "auto",
     invert: options.Invert = None,
     false_color: options.FalseColor = "refuse",
-    align: options.Align = "none",
+    align: options.Align = "auto",
+    reference: Annotated[
+        int | None,
+        typer.Option(
+            "--reference",
+            min=1,
+            metavar="N",
+            rich_help_panel=options.ALIGNMENT,
+            show_default=False,
+            help="The source, counted from 1, whose frame and size the results have  \\[default: as pairing finds].",
+        ),
+    ] = None,
+    border: options.Border = "crop",
     model: options.Model = "tita-lite",
     device: options.Device = "auto",
     threads: Annotated[
@@ -175,6 +187,7 @@ def command(
     Run it again to go on: what is done and unchanged is skipped. One bad file never stops the rest; the exit code is 1
     if any failed.
     """  # fmt: skip
+    from tita_cli.align import BORDERS, MODES
     from tita_cli.batch import (
         ApiFuser,
         FuserOptions,
@@ -188,15 +201,13 @@ def command(
     )
     from tita_cli.batch.plan import STDIN, default_folder, find_plan
     from tita_cli.cli.batch_display import display_for
-    from tita_cli.cli.fuse import choice, parse_depth, parse_metadata
-    from tita_cli.cli.interrupt import abort_if_interrupted
+    from tita_cli.cli.fuse import choice, parse_metadata
     from tita_cli.fusing.sources import FALSE_COLOR_CHOICES
     from tita_cli.fusing.tree import COLOR_CHOICES
+    from tita_cli.images.formats import parse_depth
     from tita_cli.images.value_range import parse_range
     from tita_cli.pairing import Wishes
 
-    if align != "none":
-        raise UsageError(f"--align {align}: only none is known")
     if report is not None:
         _check_report(report, metrics, force=force)
     folder = output or default_folder(sources)
@@ -209,7 +220,7 @@ def command(
         stdin=_manifest_from_stdin() if STDIN in sources else None,
     )
     jobs = make_jobs(plan, folder, format_name=file_format)
-    bits = parse_depth(depth)
+    bits = None if depth is None else parse_depth(depth)
     how = FuserOptions(
         model=model,
         fuse={
@@ -221,6 +232,9 @@ def command(
             "depth": bits,
             "false_color": choice("--false-color", false_color, FALSE_COLOR_CHOICES),
             "color": choice("--color", color, COLOR_CHOICES),
+            "align": choice("--align", align, MODES),
+            "border": choice("--border", border, BORDERS),
+            **({} if reference is None else {"reference": reference - 1}),
             **({} if metadata is None else {"metadata": parse_metadata(metadata)}),
         },
         write={"format": file_format, "depth": bits},
@@ -239,7 +253,7 @@ def command(
             sizes, per_worker = choose_sizes(
                 jobs=len(tasks), on_gpu=is_gpu_likely(device), workers=workers, threads=threads
             )
-            with display.showing(plan, folder, tasks), abort_if_interrupted():
+            with display.showing(plan, folder, tasks):
                 summary = run_batch(
                     tasks,
                     journal,

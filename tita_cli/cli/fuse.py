@@ -14,7 +14,6 @@ from tita_cli.errors import InputError, UsageError
 if TYPE_CHECKING:
     from tita_cli.api import Fusion
     from tita_cli.images import Written
-    from tita_cli.images.picture import Depth
 
 Choice = TypeVar("Choice", bound=str)
 PIPE = "-"
@@ -44,14 +43,16 @@ def command(
         ),
     ] = None,
     resize: Annotated[
-        bool, typer.Option("--resize", rich_help_panel=options.INPUT, help="Bring all sources to the first one's size.")
+        bool, typer.Option("--resize", rich_help_panel=options.INPUT, help="Bring all sources to the reference's size.")
     ] = False,
     page: options.Page = None,
     max_pixels: options.MaxPixels = None,
     value_range: options.Range = "auto",
     invert: options.Invert = None,
     false_color: options.FalseColor = "refuse",
-    align: options.Align = "none",
+    align: options.Align = "auto",
+    reference: options.Reference = 1,
+    border: options.Border = "crop",
     model: options.Model = "tita-lite",
     device: options.Device = "auto",
     threads: options.Threads = None,
@@ -80,20 +81,20 @@ def command(
     """Fuse two or more images of one scene into one picture.
 
     The network is not told what they are: infrared and visible, exposures, focus distances. The first source gives
-    the result its size and metadata. More than two are fused two by two, as a balanced tree from bright to dark, so
-    that their order on the command line does not matter.
+    the result its frame and metadata, and the others are aligned to it. More than two are fused two by two, as a
+    balanced tree from bright to dark, so that their order on the command line does not matter.
     """  # fmt: skip
     from tita_cli import api
+    from tita_cli.align import BORDERS, MODES
     from tita_cli.fusing.sources import FALSE_COLOR_CHOICES
     from tita_cli.fusing.tree import COLOR_CHOICES
+    from tita_cli.images.formats import parse_depth
     from tita_cli.images.value_range import parse_range
     from tita_cli.images.write import check_output
 
     if as_json and output == PIPE:
         raise UsageError("--json and -o - both want stdout", hint="write the picture to a file")
-    if align != "none":
-        raise UsageError(f"--align {align}: only none is known")
-    bits = parse_depth(depth)
+    bits = None if depth is None else parse_depth(depth)
     if weights_map is not None:
         check_output(weights_map, overwrite=force)
     if output != PIPE:
@@ -105,6 +106,7 @@ def command(
             _opened(sources), model=model, device=device, threads=threads, resize=resize, page=page,
             max_pixels=max_pixels, value_range=parse_range(value_range), invert=[n - 1 for n in invert or ()],
             false_color=choice("--false-color", false_color, FALSE_COLOR_CHOICES),
+            align=choice("--align", align, MODES), reference=reference - 1, border=choice("--border", border, BORDERS),
             color=choice("--color", color, COLOR_CHOICES), depth=bits, metadata=parse_metadata(metadata),
         )  # fmt: skip
         written = fusion.save(stdout if output == PIPE else output, overwrite=force, format=file_format, depth=bits)
@@ -127,13 +129,6 @@ def choice(option: str, value: str, choices: tuple[Choice, ...]) -> Choice:
         if value == known:
             return known
     raise UsageError(f"{option} {value}: not known", hint=f"one of {', '.join(choices)}")
-
-
-def parse_depth(text: str | None) -> Depth | None:
-    depths: dict[str | None, Depth | None] = {None: None, "8": 8, "16": 16, "32": 32, "32f": 32}
-    if text not in depths:
-        raise UsageError(f"--depth {text}: not known", hint="one of 8, 16, 32")
-    return depths[text]
 
 
 def parse_metadata(text: str) -> int | None:
@@ -171,6 +166,7 @@ def _report(fusion: Fusion, sources: list[str], written: Written, notes: list[st
             }
             for step in fusion.steps
         ],
+        "align": [placement.describe() for placement in fusion.placements],
         "engine": fusion.engine,
         "notes": notes,
     }

@@ -37,8 +37,27 @@ Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", rich_help_panel=REPORTING, help="Say what is done, and with what.")
 ]
 Align = Annotated[
-    str, typer.Option("--align", metavar="none", rich_help_panel=ALIGNMENT, help="How the sources come into one frame.")
-]
+    str,
+    typer.Option(
+        "--align", metavar="auto|none|strict|MODEL", rich_help_panel=ALIGNMENT,
+        help="How the sources come into one frame: auto by the simplest motion that explains them and not at all where "
+        "that cannot be trusted, strict fails then. MODEL is translation, similarity, affine, homography or flow.",
+    ),
+]  # fmt: skip
+Reference = Annotated[
+    int,
+    typer.Option(
+        "--reference", min=1, metavar="N", rich_help_panel=ALIGNMENT,
+        help="The source, counted from 1, whose frame and size the result has.",
+    ),
+]  # fmt: skip
+Border = Annotated[
+    str,
+    typer.Option(
+        "--border", metavar="crop|fill|mask", rich_help_panel=ALIGNMENT,
+        help="Where not all sources show something: crop it away, fill it from the reference, or make it transparent.",
+    ),
+]  # fmt: skip
 Page = Annotated[
     int | None,
     typer.Option(

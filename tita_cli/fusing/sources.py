@@ -1,4 +1,4 @@
-"""The sources of a fusion: read, brought to intensity where a palette hides it, to one range, profile and size.
+"""The sources of a fusion: read, brought to intensity where a palette hides it, to one range, profile and frame.
 
 Two pictures are kept in memory. More are read twice: once to look at them (sizes, ranges, brightness, who has colour)
 and once when the tree needs them, so that a stack of a hundred does not have to fit.
@@ -10,7 +10,7 @@ import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import BinaryIO, Literal, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, Literal, TypeAlias
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from tita_cli.images.value_range import (
     invert,
     shared_range,
 )
+
+if TYPE_CHECKING:
+    from tita_cli.align import Border, Frame, Mode
 
 Source: TypeAlias = str | os.PathLike[str] | BinaryIO | Picture
 FalseColor: TypeAlias = Literal["refuse", "intensity", "keep"]
@@ -45,6 +48,9 @@ class Preparation:
     value_range: RangeSetting = "auto"
     inverted: frozenset[int] = frozenset()
     false_color: FalseColor = "refuse"
+    align: Mode = "auto"
+    reference: int = 0
+    border: Border = "crop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,8 @@ class Sources:
     """The sources in the order given, prepared on demand.
 
     ``shared``: the one range of all, where they measure the same kind of thing; the result goes back into it.
-    Raises ``InputError`` for a source that cannot be read, ``MismatchError`` for unequal sizes without ``resize``.
+    ``frame``: where each source lies, None where nobody asked. Raises ``InputError`` for a source that cannot be read,
+    ``MismatchError`` for unequal sizes without ``resize`` that alignment does not explain.
     """
 
     def __init__(self, sources: Sequence[Source], preparation: Preparation) -> None:
@@ -80,33 +87,50 @@ class Sources:
         for source in self._given:
             if isinstance(source, str | os.PathLike) and not os.path.exists(source):  # noqa: PTH110  (any path-like)
                 read_picture(source)  # says what is wrong, before anything is decoded
-        self.looks = [self._look(index) for index in range(len(self._given))]
+        self.frame: Frame | None = None
+        self.looks = self._look_at_all()
         self._check_sizes()
         self.shared = shared_range([look.range for look in self.looks])
+        self._filling: Picture | None = None
 
     def __len__(self) -> int:
         return len(self._given)
 
     def picture(self, index: int) -> Picture:
         """The source, ready to be fused: in range, of the reference's size. Notes of its reading are collected."""
-        picture = self._read(index)
+        picture = self._ready(index)
+        if self.frame is not None:
+            picture = self.frame.place(index, picture, self._reference)
         self._kept.pop(index, None)
-        picture = apply_range(picture, self.shared or self.looks[index].range)
-        if index in self._preparation.inverted:
-            picture = invert(picture)
-        reference = self.looks[0]
-        if (picture.height, picture.width) != (reference.height, reference.width):
-            from tita_cli.images.resize import resize_picture
-
-            note = f"{picture.name}: resized from {picture.size} to {reference.width}×{reference.height}"
-            picture = resize_picture(picture, reference.height, reference.width)
-            picture = replace(picture, notes=(*picture.notes, note))
         self.notes += [note for note in picture.notes if note not in self.notes]
         return picture
 
     def raw(self, index: int) -> Picture:
         """The source as read, before its range is applied: for its metadata, depth and levels."""
         return self._read(index)
+
+    def _ready(self, index: int) -> Picture:
+        """In range and of the reference's size, unless alignment will see to that."""
+        picture = self._in_range(self._read(index), index, self.shared or self.looks[index].range)
+        target = self.looks[self._preparation.reference]
+        placed = self.frame is not None and self.frame.placements[index].accepted
+        if placed or (picture.height, picture.width) == (target.height, target.width):
+            return picture
+        from tita_cli.images.resize import resize_picture
+
+        note = f"{picture.name}: resized from {picture.size} to {target.width}×{target.height}"
+        picture = resize_picture(picture, target.height, target.width)
+        return replace(picture, notes=(*picture.notes, note))
+
+    def _in_range(self, picture: Picture, index: int, values: ValueRange | None) -> Picture:
+        picture = apply_range(picture, values)
+        return invert(picture) if index in self._preparation.inverted else picture
+
+    def _reference(self) -> Picture:
+        """The reference, kept once a source needs its pixels."""
+        if self._filling is None:
+            self._filling = self._ready(self._preparation.reference)
+        return self._filling
 
     def _read(self, index: int) -> Picture:
         if index in self._kept:
@@ -124,8 +148,24 @@ class Sources:
             self._kept[index] = picture
         return picture
 
-    def _look(self, index: int) -> Look:
-        picture = self._read(index)
+    def _look_at_all(self) -> list[Look]:
+        """One look at every source; alignment looks along, so that nothing is decoded once more for it."""
+        how, count = self._preparation, len(self._given)
+        if how.align == "none":
+            return [self._look(self._read(index)) for index in range(count)]
+        from tita_cli.align import Aligner
+
+        aligner = Aligner(count, mode=how.align, reference=how.reference)
+        looks = {}
+        for index in aligner.order:
+            picture = self._read(index)
+            looks[index] = self._look(picture)
+            aligner.look(index, self._in_range(picture, index, looks[index].range))
+        self.frame = aligner.frame(how.border)
+        self.notes += aligner.notes
+        return [looks[index] for index in range(count)]
+
+    def _look(self, picture: Picture) -> Look:
         step = max(1, int((picture.height * picture.width / 2**18) ** 0.5))  # a quarter of a million pixels tell enough
         sample = picture.pixels[::step, ::step]
         has_chroma = False
@@ -144,12 +184,14 @@ class Sources:
         )
 
     def _check_sizes(self) -> None:
-        first = self.looks[0]
-        for look in self.looks[1:]:
-            if (look.height, look.width) != (first.height, first.width) and not self._preparation.resize:
+        first = self.looks[self._preparation.reference]
+        for index, look in enumerate(self.looks):
+            aligned = self.frame is not None and self.frame.placements[index].accepted
+            if (look.height, look.width) != (first.height, first.width) and not (aligned or self._preparation.resize):
                 raise MismatchError(
-                    f"{look.name} is {look.width}×{look.height} but {first.name} is {first.width}×{first.height}",
-                    hint="--resize brings all sources to the first one's size",
+                    f"{look.name} is {look.width}×{look.height} but {first.name} is {first.width}×{first.height}"
+                    + ("" if self.frame is None else ", and alignment cannot tell how they fit"),
+                    hint="--resize brings all sources to the reference's size",
                 )
 
     @staticmethod

@@ -1,0 +1,104 @@
+"""Pairs whose motion is known: found where it can be, refused where it cannot, left alone where there is none."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+from tita_cli.align import align_pictures
+from tita_cli.align.geometry import FRAME, corner_error
+from tita_cli.errors import MismatchError, UsageError
+
+Scenes = SimpleNamespace
+
+
+def _exposed(plane: np.ndarray, stops: float) -> np.ndarray:
+    return np.clip(plane * 2.0**stops, 0.0, 1.0) ** np.float32(0.8)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("other", ["exposure", "focus", "infrared"])
+def test_a_registered_pair_keeps_its_pixels(scenes: Scenes, seed: int, other: str) -> None:
+    plane = scenes.scene(seed)
+    source = {
+        "exposure": _exposed(plane, 1.0),
+        "focus": cv2.GaussianBlur(plane, (0, 0), 2.0),
+        "infrared": scenes.scene(seed, kind="ir"),
+    }[other]
+    pictures = [scenes.picture(plane), scenes.picture(source)]
+    alignment = align_pictures(pictures)
+    assert [placement.model for placement in alignment.sources] == ["none", "none"]
+    assert all(placement.accepted for placement in alignment.sources)
+    assert all(out.pixels is given.pixels for out, given in zip(alignment.pictures, pictures, strict=True))
+    assert not alignment.notes
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(("other", "limit"), [("exposure", 0.5), ("focus", 1.0), ("infrared", 4.0)])
+def test_a_homography_is_found(scenes: Scenes, seed: int, other: str, limit: float) -> None:
+    plane = scenes.scene(seed)
+    reference, source, truth = scenes.moved(
+        plane, scenes.scene(seed, kind="ir") if other == "infrared" else plane, scenes.motion(seed)
+    )
+    source = {"exposure": _exposed(source, 1.0), "focus": cv2.GaussianBlur(source, (0, 0), 1.5)}.get(other, source)
+    found = align_pictures([scenes.picture(reference), scenes.picture(source)], border="fill").sources[1]
+    size = source.shape[1], source.shape[0]
+    assert found.accepted
+    assert corner_error(found.matrix, truth, size) * FRAME / size[0] < limit
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_unrelated_pictures_are_refused_and_stay(scenes: Scenes, seed: int) -> None:
+    pictures = [scenes.picture(scenes.scene(seed), "one"), scenes.picture(scenes.scene(seed + 50, kind="ir"), "two")]
+    alignment = align_pictures(pictures)
+    assert not alignment.sources[1].accepted
+    assert alignment.pictures[1].pixels is pictures[1].pixels
+    assert len(alignment.notes) == 1
+    assert "two" in alignment.notes[0]
+    with pytest.raises(MismatchError, match="two"):
+        align_pictures(pictures, mode="strict")
+
+
+def test_pictures_without_structure_are_refused(scenes: Scenes) -> None:
+    flat = np.full((320, 400), 0.5, np.float32)
+    for pair in ([flat, scenes.scene(1)], [scenes.scene(1), flat], [flat, flat]):
+        assert not align_pictures([scenes.picture(plane) for plane in pair]).sources[1].accepted
+
+
+def test_a_small_thermal_picture_inside_a_large_photograph(scenes: Scenes) -> None:
+    """A 160×120 picture that shows the middle 60 % of a 2-megapixel one."""
+    large = scenes.scene(5, size=(1600, 1200))
+    inside = scenes.scene(5, kind="ir", size=(1600, 1200))[240:960, 320:1280]
+    small = cv2.resize(inside, (160, 120), interpolation=cv2.INTER_AREA)
+    found = align_pictures([scenes.picture(large), scenes.picture(small)], border="fill").sources[1]
+    truth = np.array([[6.0, 0, 320 + 2.5], [0, 6.0, 240 + 2.5], [0, 0, 1]])
+    assert found.accepted
+    assert corner_error(found.matrix, truth, (160, 120)) * FRAME / 1600 < 4.0
+
+
+def test_only_the_model_that_was_asked_for(scenes: Scenes) -> None:
+    plane = scenes.scene(1)
+    shift = np.array([[1.0, 0, 7.0], [0, 1.0, -4.0], [0, 0, 1.0]])
+    reference, source, truth = scenes.moved(plane, plane, shift)
+    pictures = [scenes.picture(reference), scenes.picture(source)]
+    found = align_pictures(pictures, mode="translation").sources[1]
+    assert found.model == "translation"
+    np.testing.assert_allclose(found.matrix, truth, atol=0.1)
+    assert align_pictures(pictures).sources[1].model == "translation"  # auto takes the simplest that explains the pair
+
+
+def test_pictures_that_fit_neither_in_size_nor_in_content(scenes: Scenes) -> None:
+    pictures = [scenes.picture(scenes.scene(1)), scenes.picture(scenes.scene(51, size=(300, 200)), "two")]
+    with pytest.raises(MismatchError, match="two is 300×200"):
+        align_pictures(pictures)
+
+
+def test_what_makes_no_sense(scenes: Scenes) -> None:
+    one = scenes.picture(scenes.scene(1))
+    with pytest.raises(UsageError):
+        align_pictures([])
+    with pytest.raises(UsageError, match="--reference 3"):
+        align_pictures([one, one], reference=2)

@@ -1,0 +1,117 @@
+"""Stacks: the order in which they are looked at, what is kept of them, and their borders."""
+
+from __future__ import annotations
+
+import gc
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from tita_cli.align import Aligner, align_pictures
+from tita_cli.align.geometry import corner_error
+from tita_cli.align.structure import View
+from tita_cli.align.warp import common_area
+
+Scenes = SimpleNamespace
+
+
+def _stack(scenes: Scenes, count: int) -> list[np.ndarray]:
+    """Frames of a scene that moves on by 3 pixels each."""
+    wide = scenes.scene(7, size=(520, 320))
+    return [np.ascontiguousarray(wide[:, 3 * i : 3 * i + 440]) for i in range(count)]
+
+
+def test_every_frame_of_a_stack_goes_to_the_reference(scenes: Scenes) -> None:
+    alignment = align_pictures([scenes.picture(plane) for plane in _stack(scenes, 5)], reference=2)
+    for index, placement in enumerate(alignment.sources):
+        truth = np.array([[1.0, 0, 3.0 * (index - 2)], [0, 1.0, 0], [0, 0, 1.0]])
+        assert corner_error(placement.matrix, truth, placement.size) < 0.2
+    assert {picture.size for picture in alignment.pictures} == {"428×320"}
+    middle = alignment.pictures[2].pixels[8:-8, 8:-8]
+    for picture in alignment.pictures:
+        np.testing.assert_allclose(picture.pixels[8:-8, 8:-8], middle, atol=0.05)
+
+
+def test_a_stack_of_any_length_is_held_as_three_pictures(scenes: Scenes) -> None:
+    gc.collect()
+    before = sum(type(thing) is View for thing in gc.get_objects())
+    frames = _stack(scenes, 8)
+    aligner = Aligner(len(frames), mode="auto", reference=0)
+    most = 0
+    for index in aligner.order:
+        aligner.look(index, scenes.picture(frames[index]))
+        gc.collect()
+        most = max(most, sum(type(thing) is View for thing in gc.get_objects()) - before)
+    assert 1 <= most <= 3
+
+
+def _moved_pair(scenes: Scenes) -> list:
+    one, *_, two = _stack(scenes, 6)
+    return [scenes.picture(one * 0.5 + 0.5), scenes.picture(two * 0.5 + 0.5)]
+
+
+def test_crop_leaves_no_black_wedge(scenes: Scenes) -> None:
+    alignment = align_pictures(_moved_pair(scenes), border="crop")
+    assert alignment.sources[1].model == "translation"
+    for picture in alignment.pictures:
+        assert picture.size == "425×320"
+        assert picture.pixels.min() >= 0.5  # the scene has nothing darker
+
+
+def test_fill_takes_the_reference_where_the_source_shows_nothing(scenes: Scenes) -> None:
+    pictures = _moved_pair(scenes)
+    alignment = align_pictures(pictures, border="fill")
+    one, two = (picture.pixels for picture in alignment.pictures)
+    assert one.shape == two.shape == pictures[0].pixels.shape
+    np.testing.assert_array_equal(one[:, :14], two[:, :14])
+    assert two.min() >= 0.5
+    assert alignment.pictures[1].alpha is None
+
+
+def test_mask_makes_that_transparent(scenes: Scenes) -> None:
+    for picture in align_pictures(_moved_pair(scenes), border="mask").pictures:
+        assert picture.alpha is not None
+        assert (picture.alpha[:, :14] == 0).all()
+        assert (picture.alpha[:, 16:] == 1).all()
+
+
+def test_a_frame_that_cannot_be_placed_is_reached_by_way_of_its_neighbour(scenes: Scenes) -> None:
+    """The ends of the stack share a fifth of what they show, neighbours most of it."""
+    wide = scenes.scene(11, size=(900, 320))
+    frames = [np.ascontiguousarray(wide[:, 110 * i : 110 * i + 400]) for i in range(4)]
+    pictures = [scenes.picture(plane, f"frame {i}") for i, plane in enumerate(frames)]
+    placements = align_pictures(pictures, border="fill").sources
+    for index, placement in enumerate(placements):
+        truth = np.array([[1.0, 0, 110.0 * index], [0, 1.0, 0], [0, 0, 1.0]])
+        assert placement.accepted
+        assert corner_error(placement.matrix, truth, placement.size) < 3.0
+
+
+@settings(deadline=None, max_examples=60)
+@given(hnp.arrays(bool, st.tuples(st.integers(3, 40), st.integers(3, 40)), elements=st.booleans()))
+def test_the_common_area_is_valid_everywhere(mask: np.ndarray) -> None:
+    area = common_area(mask)
+    if area is None:
+        assert not mask.any()
+    else:
+        assert area.cut(mask).all()
+        assert area.width * area.height > 0
+
+
+@pytest.mark.parametrize("angle", [0.5, 3.0, 10.0])
+def test_the_common_area_of_a_turned_frame_is_nearly_the_largest(angle: float) -> None:
+    size = 640, 480
+    turn = cv2.getRotationMatrix2D((319.5, 239.5), angle, 1.0)
+    mask = cv2.warpAffine(np.ones((480, 640), np.uint8), turn, size, flags=cv2.INTER_NEAREST) > 0
+    area = common_area(mask)
+    assert area is not None
+    assert area.cut(mask).all()
+    # The sides of the largest upright rectangle inside one of 640×480 that is turned by a small angle.
+    s, c = np.sin(np.deg2rad(angle)), np.cos(np.deg2rad(angle))
+    largest = (640 * c - 480 * s) * (480 * c - 640 * s) / (c * c - s * s) ** 2
+    assert area.width * area.height > 0.97 * largest
