@@ -67,7 +67,10 @@ def fuse(
     model: str = DEFAULT_MODEL,
     engine: Engine | None = None,
     device: str = "auto",
+    backend: str = "auto",
+    provider: str | None = None,
     threads: int | None = None,
+    memory: int | None = None,
     resize: bool = False,
     page: int | None = None,
     max_pixels: int | None = None,
@@ -85,8 +88,9 @@ def fuse(
 
     ``sources``: paths, open binary files or ``Picture``s, of one size unless ``resize`` or
     alignment brings them to the reference's.
-    ``model``: a shipped name or a file; ``engine``: one from ``load_engine`` to be used again, instead of ``model``,
-    ``device`` and ``threads``. ``page``: of files with several pictures. ``value_range``: which values become black and
+    ``model``: a shipped name or a file; ``engine``: one from ``load_engine`` to be used again, instead of ``model``
+    and of ``device``, ``backend``, ``provider``, ``threads`` and ``memory``, which ``load_engine`` explains.
+    ``page``: of files with several pictures. ``value_range``: which values become black and
     white (``tita_cli.images.value_range``). ``invert``: indices of sources of inverted polarity. ``false_color``: what
     becomes of infrared that a palette has coloured. ``align``: how the sources come into the frame of the one with the
     index ``reference``, and ``border`` what becomes of places that not all show (``tita_cli.align.align_pictures``);
@@ -121,7 +125,9 @@ def fuse(
     def load() -> Engine:
         from tita_cli.engine import load_engine
 
-        return engine or load_engine(model, device=device, threads=threads)
+        return engine or load_engine(
+            model, device=device, backend=backend, provider=provider, threads=threads, memory=memory
+        )
 
     tree = Tree(leaf, order, load, color)
     layers = tree.fuse()

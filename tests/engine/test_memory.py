@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from tita_cli.engine.memory import raise_malloc_thresholds
+from tita_cli.engine.memory import parse_size, raise_malloc_thresholds
 from tita_cli.engine.threads import shorten_spinning
+from tita_cli.errors import UsageError
 
 
 def test_thresholds_are_raised_with_glibc_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,3 +62,16 @@ def test_a_choice_in_the_environment_stands(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("GOMP_SPINCOUNT", "7")
     shorten_spinning()
     assert os.environ["GOMP_SPINCOUNT"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("2G", 2 << 30), ("1.5GiB", 3 << 29), ("800M", 800 << 20), ("64 kb", 65536), ("7", 7)]
+)
+def test_sizes_as_users_write_them(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "lots", "-1G", "0", "2X", "1e3"])
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(UsageError, match="not a size"):
+        parse_size(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from tita_cli.engine import cuda, onnx_sessions, select
 from tita_cli.engine.cuda import Driver, ask_driver
 from tita_cli.engine.onnx_sessions import CPU, CUDA, TENSORRT, Place, open_session
-from tita_cli.engine.select import Wish
+from tita_cli.engine.wish import Wish
 from tita_cli.errors import DeviceError, ModelError, UsageError
 
 NO_GPU = Driver(problem="no CUDA: there is no driver")
@@ -200,3 +201,23 @@ def test_the_driver_says_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(cuda.ctypes, "CDLL", missing)
     assert "cannot be loaded" in ask_driver().problem
+
+
+def test_why_a_provider_does_not_load_is_told_in_one_line(
+    fake_runtime: type[FakeSession], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """ONNX Runtime's C++ writes it to the terminal, in many; it is caught there."""
+
+    def noisy(self: FakeSession, model: bytes, options: Any, providers: list[Any]) -> None:
+        os.write(
+            2, b"libcublas.so.13: cannot open shared object file\nlibcublas.so.13: cannot open shared object file\n"
+        )
+        os.write(1, b"Failed to create it. Require cuDNN 9.* and CUDA 13.*. Please install\n")
+
+    monkeypatch.setattr(FakeSession, "__init__", noisy)
+    with pytest.raises(
+        DeviceError, match=r"cannot load libcublas\.so\.13; it requires cuDNN 9\.\* and CUDA 13"
+    ) as caught:
+        open_session(b"", Place(CUDA), 1)
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")

@@ -110,6 +110,9 @@ def command(
     border: options.Border = "crop",
     model: options.Model = "tita-lite",
     device: options.Device = "auto",
+    backend: options.Backend = "auto",
+    provider: options.Provider = None,
+    memory: options.Memory = None,
     threads: Annotated[
         int | None,
         typer.Option(
@@ -202,12 +205,16 @@ def command(
     from tita_cli.batch.plan import STDIN, default_folder, find_plan
     from tita_cli.cli.batch_display import display_for
     from tita_cli.cli.fuse import choice, parse_metadata
+    from tita_cli.engine.memory import parse_size
+    from tita_cli.engine.wish import Wish
     from tita_cli.fusing.sources import FALSE_COLOR_CHOICES
     from tita_cli.fusing.tree import COLOR_CHOICES
     from tita_cli.images.formats import parse_depth
     from tita_cli.images.value_range import parse_range
     from tita_cli.pairing import Wishes
 
+    where = Wish(backend, device, provider)
+    where.check()
     if report is not None:
         _check_report(report, metrics, force=force)
     folder = output or default_folder(sources)
@@ -238,7 +245,7 @@ def command(
             **({} if metadata is None else {"metadata": parse_metadata(metadata)}),
         },
         write={"format": file_format, "depth": bits},
-        engine={"device": device},
+        engine={**where._asdict(), "memory": None if memory is None else parse_size(memory)},
     )
     if dry_run:
         _show(plan, folder, jobs, how, as_json=as_json, retry_failed=retry_failed, force=force)

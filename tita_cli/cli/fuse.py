@@ -55,7 +55,10 @@ def command(
     border: options.Border = "crop",
     model: options.Model = "tita-lite",
     device: options.Device = "auto",
+    backend: options.Backend = "auto",
+    provider: options.Provider = None,
     threads: options.Threads = None,
+    memory: options.Memory = None,
     color: options.Color = "auto",
     depth: options.Depth = None,
     metadata: options.KeepMetadata = "1",
@@ -86,6 +89,8 @@ def command(
     """  # fmt: skip
     from tita_cli import api
     from tita_cli.align import BORDERS, MODES
+    from tita_cli.engine.memory import parse_size, raise_malloc_thresholds
+    from tita_cli.engine.wish import Wish
     from tita_cli.fusing.sources import FALSE_COLOR_CHOICES
     from tita_cli.fusing.tree import COLOR_CHOICES
     from tita_cli.images.formats import parse_depth
@@ -95,6 +100,10 @@ def command(
     if as_json and output == PIPE:
         raise UsageError("--json and -o - both want stdout", hint="write the picture to a file")
     bits = None if depth is None else parse_depth(depth)
+    where = Wish(backend, device, provider)
+    where.check()
+    budget = None if memory is None else parse_size(memory)
+    raise_malloc_thresholds()  # before pictures are read: they gain from it too
     if weights_map is not None:
         check_output(weights_map, overwrite=force)
     if output != PIPE:
@@ -103,7 +112,7 @@ def command(
         raise UsageError("an image does not belong on a terminal", hint="-o FILE, or pipe the output")
     with results() as stdout:
         fusion = api.fuse(
-            _opened(sources), model=model, device=device, threads=threads, resize=resize, page=page,
+            _opened(sources), model=model, **where._asdict(), threads=threads, memory=budget, resize=resize, page=page,
             max_pixels=max_pixels, value_range=parse_range(value_range), invert=[n - 1 for n in invert or ()],
             false_color=choice("--false-color", false_color, FALSE_COLOR_CHOICES),
             align=choice("--align", align, MODES), reference=reference - 1, border=choice("--border", border, BORDERS),

@@ -22,6 +22,28 @@ Model = Annotated[
 Device = Annotated[
     str, typer.Option("--device", metavar="auto|cpu|cuda[:N]", rich_help_panel=NETWORK, help="Where the network runs.")
 ]
+Backend = Annotated[
+    str,
+    typer.Option(
+        "--backend", metavar="auto|torch|onnx", rich_help_panel=NETWORK,
+        help="What runs the network: auto takes what is there for the model and the device.",
+    ),
+]  # fmt: skip
+Provider = Annotated[
+    str | None,
+    typer.Option(
+        "--provider", metavar="NAME", rich_help_panel=NETWORK, show_default=False,
+        help="ONNX Runtime's execution provider: cpu, cuda, tensorrt …  \\[default: as --device says].",
+    ),
+]  # fmt: skip
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        "--memory", metavar="SIZE", rich_help_panel=NETWORK, show_default=False,
+        help="What the network may take, as 800M or 2G; larger images are cut into tiles, to the same result  "
+        "\\[default: half of what is free].",
+    ),
+]  # fmt: skip
 Threads = Annotated[
     int | None,
     typer.Option("--threads", min=1, rich_help_panel=NETWORK, help="CPU threads  \\[default: all cores]."),

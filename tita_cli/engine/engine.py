@@ -96,7 +96,8 @@ def load_engine(
     Raises ``ModelError`` for the model, ``DeviceError`` for a device or back end that cannot be used, ``UsageError``
     for values that are none.
     """
-    from tita_cli.engine.select import Wish, select
+    from tita_cli.engine.select import select
+    from tita_cli.engine.wish import Wish
 
     network, notes = select(model, Wish(backend, device, provider), threads)
     return Engine(network, memory=memory, notes=notes)

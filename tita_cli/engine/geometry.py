@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from tita_cli.network.lite import TitaLite
     from tita_cli.network.tita import Tita
 
+_MOST = 1024
+"""Of anything: a file may say what it likes."""
 MERGE_REACH = 2
 """Tokens that OAF's operations see: a 3×3 kernel that a 3×3 convolution predicts."""
 
@@ -64,9 +66,28 @@ class Geometry:
             fields: dict[str, Any] = json.loads(text)
             for stage in ("extract", "fuse", "reconstruct"):
                 fields[stage] = tuple(fields[stage])
-            return cls(**fields)
+            geometry = cls(**fields)
+            geometry._check()
         except (ValueError, TypeError, KeyError) as error:
             raise ModelError("the model's geometry cannot be read", hint="export it again") from error
+        return geometry
+
+    def _check(self) -> None:
+        """Raise ``ValueError`` where the numbers are none that a network has."""
+        reaches = (self.shallow_reach, self.paint_reach, self.lift_reach, self.blend_reach)
+        sound = (
+            isinstance(self.variant, str)
+            and isinstance(self.has_gate, bool)
+            and all(type(number) is int for number in (self.dim, self.multiple, *reaches))
+            and 0 < self.dim <= _MOST
+            and 0 < self.multiple <= _MOST
+            and self.multiple % WINDOW == 0
+            and all(0 <= reach <= _MOST for reach in reaches)
+            and all(0 < len(stage) <= _MOST for stage in (self.extract, self.fuse, self.reconstruct))
+            and all(shift in (0, WINDOW // 2) for shift in self.extract + self.fuse + self.reconstruct)
+        )
+        if not sound:
+            raise ValueError
 
     def to_json(self) -> str:
         """For an exported file's metadata."""

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from tita_cli.engine.blocked import Blocked
 from tita_cli.engine.memory import raise_malloc_thresholds
-from tita_cli.engine.onnx_file import OnnxFile
+from tita_cli.engine.onnx_file import HINT, OnnxFile
 from tita_cli.engine.onnx_halves import OnnxHalves
 from tita_cli.engine.onnx_kernels import OnnxKernels
 from tita_cli.engine.onnx_sessions import Place
 from tita_cli.engine.onnx_whole import OnnxWhole
 from tita_cli.engine.tiles import Halves
+from tita_cli.errors import ModelError
 
 
 def load_onnx(path: Path, place: Place, threads: int) -> Halves | OnnxWhole:
@@ -21,8 +22,13 @@ def load_onnx(path: Path, place: Place, threads: int) -> Halves | OnnxWhole:
     """
     raise_malloc_thresholds()
     file = OnnxFile(path)
-    if file.size is not None or file.precision != "fp32":
-        return OnnxWhole(file, place, threads)
-    if place.is_cpu:
-        return Blocked(OnnxKernels(file), file.geometry, threads)
-    return OnnxHalves(file, place, threads)
+    try:
+        if file.size is not None or file.precision != "fp32":
+            return OnnxWhole(file, place, threads)
+        if place.is_cpu:
+            return Blocked(OnnxKernels(file), file.geometry, threads)
+        return OnnxHalves(file, place, threads)
+    except ModelError as error:
+        if str(path) in error.message:
+            raise
+        raise ModelError(f"{path}: {error.message}", hint=HINT) from error

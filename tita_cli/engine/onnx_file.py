@@ -28,7 +28,7 @@ _MODEL_IR, _MODEL_GRAPH, _MODEL_OPSET, _MODEL_METADATA = 1, 7, 8, 14
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
 _GRAPH_NODE, _GRAPH_NAME, _GRAPH_WEIGHT, _GRAPH_INPUT, _GRAPH_OUTPUT, _GRAPH_INFO = 1, 2, 5, 11, 12, 13
 _NODE_INPUT, _NODE_OUTPUT = 1, 2
-_TENSOR_NAME = 8
+_TENSOR_NAME, _TENSOR_EXTERNAL = 8, 13
 _INFO_NAME, _INFO_TYPE = 1, 2
 _TYPE_TENSOR, _TENSOR_ELEMENT, _TENSOR_SHAPE, _SHAPE_DIM = 1, 1, 2, 1
 
@@ -61,8 +61,9 @@ class OnnxFile:
             raise ModelError(f"{path}: cannot read the model: {error.strerror}") from error
         try:
             self._read(model)
-        except ModelError as error:
-            raise ModelError(f"{path}: {error.message}", hint=HINT) from error
+        except (ModelError, ValueError) as error:  # the latter where what there is one of is missing, or there twice
+            words = error.message if isinstance(error, ModelError) else "not an ONNX file, or damaged"
+            raise ModelError(f"{path}: {words}", hint=HINT) from error
 
     def _read(self, model: memoryview) -> None:
         entries = [(texts(entry, _ENTRY_KEY), texts(entry, _ENTRY_VALUE)) for entry in parts(model, _MODEL_METADATA)]
@@ -79,6 +80,8 @@ class OnnxFile:
             known = _Node(place, node, texts(node, _NODE_INPUT))
             self._producers.update(dict.fromkeys(texts(node, _NODE_OUTPUT), known))
         self._weights = {_name(tensor, _TENSOR_NAME): tensor for tensor in parts(graph, _GRAPH_WEIGHT)}
+        if any(field.number == _TENSOR_EXTERNAL for w in self._weights.values() for field in fields(w)):
+            raise ModelError("refers to another file for its weights")
         infos = (info for number in (_GRAPH_INFO, _GRAPH_INPUT, _GRAPH_OUTPUT) for info in parts(graph, number))
         self._infos = {_name(info, _INFO_NAME): info for info in infos}
 
@@ -86,7 +89,7 @@ class OnnxFile:
         """Each step as a model of its own. Raises ``ModelError`` where the file has no such tensors."""
         try:
             return {name: self._cut(name, step) for name, step in steps.items()}
-        except KeyError as error:
+        except (KeyError, ValueError) as error:
             raise ModelError(f"{self.path}: cannot be cut at {error.args[0]}", hint="export it again") from error
 
     def _cut(self, name: str, step: Step) -> bytes:

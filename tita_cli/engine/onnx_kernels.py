@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from tita_cli.engine.onnx_file import OnnxFile
-from tita_cli.engine.onnx_sessions import CPU, Place, open_session
+from tita_cli.engine.onnx_file import HINT, OnnxFile
+from tita_cli.engine.onnx_sessions import CPU, Place, first_line, open_session
 from tita_cli.engine.onnx_steps import blocks
 from tita_cli.engine.windows import TEAR, bands
+from tita_cli.errors import ModelError
 
 if TYPE_CHECKING:
     from tita_cli.engine.detail import Detail
@@ -20,6 +21,7 @@ class OnnxKernels:
     """See :class:`tita_cli.engine.blocked.Kernels`."""
 
     def __init__(self, file: OnnxFile) -> None:
+        self._path, self._geometry = file.path, file.geometry
         self._steps = blocks(file.geometry)
         self._sessions = {name: open_session(piece, Place(CPU), 1) for name, piece in file.cut(self._steps).items()}
         self._tears = np.float32(TEAR) * bands()
@@ -28,7 +30,9 @@ class OnnxKernels:
         """Nothing: every session works on the thread that calls it."""
 
     def shallow(self, image: FloatArray, seen: FloatArray | None) -> FloatArray:
-        (features,) = self._run("shallow", image[None, None], *([] if seen is None else [seen[None]]))
+        g = self._geometry
+        shape = (1, g.dim, image.shape[0] // g.patch, image.shape[1] // g.patch)
+        (features,) = self._run("shallow", shape, image[None, None], *([] if seen is None else [seen[None]]))
         return cast("FloatArray", features[0])
 
     def extract_a(self, block: int, kind: int, x: FloatArray) -> tuple[FloatArray]:
@@ -48,31 +52,38 @@ class OnnxKernels:
         return x, y
 
     def weigh(self, pooled: FloatArray) -> FloatArray:
-        (weights,) = self._run("weigh", pooled[None])
+        (weights,) = self._run("weigh", (1, 6), pooled[None])
         return cast("FloatArray", weights[0])
 
     def merge(self, x: FloatArray, y: FloatArray, weights: FloatArray) -> FloatArray:
-        (merged,) = self._run("merge", x[None], y[None], weights[None])
+        (merged,) = self._run("merge", (1, *x.shape), x[None], y[None], weights[None])
         return cast("FloatArray", merged[0])
 
     def paint(
         self, a: FloatArray, b: FloatArray, z: FloatArray, seen: Detail | None
     ) -> tuple[FloatArray, FloatArray | None]:
         sources = [] if seen is None else [a[None, None], b[None, None], seen.bands[None], seen.activity[None]]
-        fused, *gate = self._run("paint", *sources, z[None])
+        fused, *gate = self._run("paint", (1, 1, *a.shape), *sources, z[None])
         return fused[0, 0], gate[0][0, 0] if gate else None
 
     def describe(self) -> dict[str, Any]:
         return Place(CPU).describe()
 
     def _run_block(self, name: str, kind: int, *windows: FloatArray) -> list[FloatArray]:
-        if len(self._steps[name].inputs) == len(windows):
-            return self._run(name, *windows)
-        return self._run(name, *windows, np.broadcast_to(self._tears[kind], (len(windows[0]), *self._tears.shape[1:])))
+        shape = windows[0].shape
+        if len(self._steps[name].inputs) > len(windows):
+            windows = (*windows, np.broadcast_to(self._tears[kind], (shape[0], *self._tears.shape[1:])))
+        return self._run(name, shape, *windows)
 
-    def _run(self, name: str, *inputs: FloatArray) -> list[FloatArray]:
+    def _run(self, name: str, shape: tuple[int, ...], *inputs: FloatArray) -> list[FloatArray]:
+        """A step's results, which have to be of one shape: a file may say what it likes of itself."""
         feed = {
             tensor: np.ascontiguousarray(array) for tensor, array in zip(self._steps[name].inputs, inputs, strict=True)
         }
-        results: list[FloatArray] = self._sessions[name].run(None, feed)
+        try:
+            results: list[FloatArray] = self._sessions[name].run(None, feed)
+        except Exception as error:  # ONNX Runtime's own kinds have no other base
+            raise ModelError(f"{self._path}: {first_line(error)}", hint=HINT) from error
+        if any(result.shape != shape for result in results):
+            raise ModelError(f"{self._path}: {name} gives another shape than tita's networks do", hint=HINT)
         return results

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,20 +87,54 @@ def open_session(model: bytes, place: Place, threads: int) -> ort.InferenceSessi
             return onnxruntime.InferenceSession(model, options, providers=[CPU])
         except Exception as error:  # ONNX Runtime's own kinds have no other base
             raise ModelError(f"ONNX Runtime refuses the model: {first_line(error)}") from error
-    preload = getattr(onnxruntime, "preload_dlls", None)  # CUDA's and cuDNN's libraries out of Python packages
-    if preload is not None and place.provider in (CUDA, TENSORRT):
-        preload()
-    try:
-        session = onnxruntime.InferenceSession(model, options, providers=_with_fallbacks(place))
-    except Exception as error:
-        raise DeviceError(f"{place.provider}: {first_line(error)}", hint="tita doctor tells more") from error
+    with _captured() as said:
+        preload = getattr(onnxruntime, "preload_dlls", None)  # CUDA's and cuDNN's libraries out of Python packages
+        if preload is not None and place.provider in (CUDA, TENSORRT):
+            preload()
+        try:
+            session = onnxruntime.InferenceSession(model, options, providers=_with_fallbacks(place))
+        except Exception as error:
+            raise DeviceError(f"{place.provider}: {first_line(error)}", hint="tita doctor tells more") from error
     loaded: list[str] = session.get_providers()
     if place.provider not in loaded:
         raise DeviceError(
-            f"{place.provider}: did not load; there is {', '.join(loaded)}",
-            hint="its libraries are missing or of another version: tita doctor tells more",
+            f"{place.provider}: did not load{_missing(said[0])}; there is {', '.join(loaded)}",
+            hint="it needs libraries of its own: https://onnxruntime.ai/docs/execution-providers",
         )
     return session
+
+
+@contextmanager
+def _captured() -> Iterator[list[str]]:
+    """What is written to stdout and stderr meanwhile, also by C++, as one text in the list when all is over.
+
+    Why a provider does not come up, ONNX Runtime tells the terminal and nobody else.
+    """
+    said: list[str] = []
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = [os.dup(stream) for stream in (1, 2)]
+    with tempfile.TemporaryFile() as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+        try:
+            yield said
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for stream, old in zip((1, 2), kept, strict=True):
+                os.dup2(old, stream)
+                os.close(old)
+            file.seek(0)
+            said.append(file.read().decode("utf-8", "replace"))
+
+
+def _missing(said: str) -> str:
+    """The libraries that could not be loaded, and the versions that ONNX Runtime wants."""
+    found = re.findall(r"\b([\w.+-]+\.so[\d.]*): cannot open|Error loading \"([^\"]+)\"", said)  # Linux, Windows
+    names = ", ".join(dict.fromkeys(first or second for first, second in found))
+    wanted = re.search(r"Require (.+?)\.? Please", said)
+    return (f": cannot load {names}" if names else "") + (f"; it requires {wanted[1]}" if wanted else "")
 
 
 def _with_fallbacks(place: Place) -> list[Any]:

@@ -6,42 +6,15 @@ ONNX Runtime, a GPU through PyTorch, the CPU; and where there is a GPU that it d
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import NamedTuple
 
 from tita_cli.engine.cuda import ask_driver
 from tita_cli.engine.models import find_model, shipped_models
 from tita_cli.engine.onnx_whole import OnnxWhole
 from tita_cli.engine.threads import usable_cores
 from tita_cli.engine.tiles import Halves
+from tita_cli.engine.wish import Wish
 from tita_cli.errors import DeviceError, ModelError, UsageError
-
-BACKENDS = ("auto", "torch", "onnx")
-
-
-class Wish(NamedTuple):
-    """Where a network shall run. ``provider``: ONNX Runtime's, or None for what fits the device."""
-
-    backend: str = "auto"
-    device: str = "auto"
-    provider: str | None = None
-
-    def check(self) -> None:
-        """Raise ``UsageError`` for names that are none, or that contradict each other."""
-        if self.backend not in BACKENDS:
-            raise UsageError(f"unknown back end {self.backend!r}", hint=f"one of {', '.join(BACKENDS)}")
-        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
-            raise UsageError(f"unknown device {self.device!r}", hint="auto, cpu, cuda or cuda:N")
-        if self.provider and self.backend == "torch":
-            raise UsageError(f"--provider {self.provider} is for ONNX Runtime", hint="leave out --backend torch")
-        if self.provider and self.device == "cpu" and self.provider != "cpu":
-            raise UsageError(f"--provider {self.provider} and --device cpu contradict each other")
-
-    @property
-    def gpu(self) -> int:
-        """Which GPU, from 0."""
-        return int(self.device.partition(":")[2] or 0)
 
 
 def select(model: str, wish: Wish, threads: int | None) -> tuple[Halves | OnnxWhole, tuple[str, ...]]:
