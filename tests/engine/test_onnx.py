@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -25,7 +27,7 @@ from tita_cli.engine.onnx_halves import OnnxHalves
 from tita_cli.engine.onnx_kernels import OnnxKernels
 from tita_cli.engine.onnx_sessions import CPU, Place
 from tita_cli.engine.tiles import Halves, run
-from tita_cli.errors import ModelError, TitaError
+from tita_cli.errors import ModelError, TitaError, UsageError
 from tita_cli.network import NetworkConfig, build_network
 from tita_cli.network.checkpoint import load_network, save_network
 
@@ -131,6 +133,52 @@ def test_a_damaged_file_is_refused_and_never_crashes(exported: tuple[Path, Path]
         load_engine(str(path), device="cpu")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_reduced_precision_is_cut_and_tiled_like_any_other(
+    exported: tuple[Path, Path], precision: str, tmp_path: Path
+) -> None:
+    import onnx
+
+    from tita_cli.engine.precision import to_fp16, to_int8
+
+    whole, (a, b) = onnx.load(exported[1]), (image[0, 0] for image in pair(70, 50))
+    scenes = [tuple(image[0, 0] for image in pair(*size)) for size in ((64, 64), (40, 72))]
+    converted = to_fp16(whole) if precision == "fp16" else to_int8(whole, scenes)  # type: ignore[arg-type]
+    path = tmp_path / f"{precision}.onnx"
+    onnx.save(converted, path)
+    file = OnnxFile(path)
+    (expected, *_) = onnxruntime.InferenceSession(path, providers=[CPU]).run(
+        None, {"a": a[None, None], "b": b[None, None]}
+    )
+    runners = (Blocked(OnnxKernels(file), file.geometry, threads=1), OnnxHalves(file, Place(CPU), 1))
+    for runner, side in itertools.product(runners, (None, 2)):
+        np.testing.assert_allclose(run(runner, a, b, side).fused, expected[0, 0], atol=0.02)
+    reference = run(Blocked(OnnxKernels(OnnxFile(exported[1])), file.geometry, threads=1), a, b, None)
+    error = np.abs(reference.fused - expected[0, 0]).mean()
+    assert 0 < error < {"fp16": 0.005, "int8": 0.1}[precision] * reference.fused.std()
+
+
+@pytest.mark.parametrize(
+    ("wishes", "words"),
+    [
+        ({"precision": "fp8"}, "fp32, fp16, int8"),
+        ({"precision": "int8"}, "--calibrate"),
+        ({"precision": "int8", "images": ["x.png"] * 9}, "--calibrate"),
+        ({"precision": "int8", "images": ["x.png"] * 8, "size": (32, 32)}, "do not go together"),
+        ({"images": ["x.png"]}, "--calibrate is for"),
+    ],
+)
+def test_wishes_for_precision_that_make_no_sense(
+    wishes: dict[str, Any], words: str, tiny_model: Path, tmp_path: Path
+) -> None:
+    from tita_cli.engine.export import export
+
+    with pytest.raises(UsageError) as caught:
+        export(tiny_model, tmp_path / "model.onnx", **wishes)
+    assert words in f"{caught.value} {caught.value.hint}"
+
+
 def onnx_of_another(data: bytes) -> bytes:
     return data.replace(b"tita-onnx-1", b"someone-els")
 
@@ -185,7 +233,9 @@ def test_an_exporter_that_errs_writes_nothing(
 
     monkeypatch.setattr(export, "_to_onnx", lambda *_: Program())
     monkeypatch.setattr(export, "_describe", lambda *_: None)
-    monkeypatch.setattr(export, "_checks", lambda *_: [export.Check(1, 9, 9, 0.0), export.Check(1, 9, 9, float("nan"))])
+    monkeypatch.setattr(
+        export, "_checks", lambda *_: [export.Check(1, 9, 9, 0, 0), export.Check(1, 9, 9, float("nan"), 0)]
+    )
     with pytest.raises(ModelError, match="not written"):
         export.export(tiny_model, tmp_path / "model.onnx")
     assert not list(tmp_path.glob("model*"))

@@ -143,7 +143,7 @@ class Blocked:
         return free_memory() // 2
 
     def describe(self) -> dict[str, Any]:
-        return {**self._kernels.describe(), "device": "cpu", "precision": "fp32", "threads": self._threads}
+        return {"precision": "fp32", **self._kernels.describe(), "device": "cpu", "threads": self._threads}
 
     def _map(self, image: tuple[int, ...]) -> FloatArray:
         step = self.geometry.multiple

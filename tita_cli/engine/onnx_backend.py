@@ -23,7 +23,7 @@ def load_onnx(path: Path, place: Place, threads: int) -> Halves | OnnxWhole:
     raise_malloc_thresholds()
     file = OnnxFile(path)
     try:
-        if file.size is not None or file.precision != "fp32":
+        if file.size is not None:
             return OnnxWhole(file, place, threads)
         if place.is_cpu:
             return Blocked(OnnxKernels(file), file.geometry, threads)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from tita_cli.engine.geometry import Geometry
 from tita_cli.engine.wire import Field, fields, packed, parts, texts
@@ -31,6 +33,7 @@ _NODE_INPUT, _NODE_OUTPUT = 1, 2
 _TENSOR_NAME, _TENSOR_EXTERNAL = 8, 13
 _INFO_NAME, _INFO_TYPE = 1, 2
 _TYPE_TENSOR, _TENSOR_ELEMENT, _TENSOR_SHAPE, _SHAPE_DIM = 1, 1, 2, 1
+_DTYPES = {1: np.float32, 10: np.float16}
 
 
 class Step(NamedTuple):
@@ -85,6 +88,13 @@ class OnnxFile:
         infos = (info for number in (_GRAPH_INFO, _GRAPH_INPUT, _GRAPH_OUTPUT) for info in parts(graph, number))
         self._infos = {_name(info, _INFO_NAME): info for info in infos}
 
+    def dtype(self, tensor: str) -> Any:
+        """A tensor's, for NumPy: what is no half is single precision. Raises ``ModelError`` for one that is neither."""
+        element = self._element(tensor)
+        if element not in _DTYPES:
+            raise ModelError(f"{self.path}: {tensor} is of a kind that tita's networks have not", hint=HINT)
+        return _DTYPES[element]
+
     def cut(self, steps: Mapping[str, Step]) -> dict[str, bytes]:
         """Each step as a model of its own. Raises ``ModelError`` where the file has no such tensors."""
         try:
@@ -119,6 +129,10 @@ class OnnxFile:
             *(packed(_GRAPH_OUTPUT, self._open_shape(tensor)) for tensor in step.outputs),
         ]
         return self._head + packed(_MODEL_GRAPH, b"".join(graph))
+
+    def _element(self, tensor: str) -> int | memoryview | None:
+        (known,) = (of for kind in parts(self._infos[tensor], _INFO_TYPE) for of in parts(kind, _TYPE_TENSOR))
+        return next((field.value for field in fields(known) if field.number == _TENSOR_ELEMENT), None)
 
     def _open_shape(self, tensor: str) -> bytes:
         """A tensor's name, type and number of dimensions, their lengths left open."""

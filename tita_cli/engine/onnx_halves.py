@@ -32,6 +32,8 @@ class OnnxHalves:
         self._place = place
         self._threads = threads
         self._steps = halves(geometry)
+        self._dtypes = {name: [file.dtype(tensor) for tensor in step.inputs] for name, step in self._steps.items()}
+        self._precision = file.precision
         self._sessions = {name: open_session(piece, place, threads) for name, piece in file.cut(self._steps).items()}
 
     def encode(self, a: FloatArray, b: FloatArray, keep: Box) -> tuple[Any, Any]:
@@ -46,15 +48,15 @@ class OnnxHalves:
         return np.concatenate([f.numpy()[0].sum((1, 2), dtype=np.float64) for f in features])
 
     def weigh(self, pooled: FloatArray) -> FloatArray:
-        weights: FloatArray = self._run("weigh", [pooled[None]])[0].numpy()[0]
-        return weights
+        (weights,) = self._run("weigh", [pooled[None]])
+        return _plane(weights).reshape(-1)
 
     def decode(
         self, a: FloatArray, b: FloatArray, features: tuple[Any, Any], weights: FloatArray
     ) -> tuple[FloatArray, FloatArray | None]:
         sources = (a, b) if self.geometry.has_gate else (a,)
         fused, *gate = self._run("decode", [*map(_batch, sources), *features, weights[None]])
-        return fused.numpy()[0, 0], gate[0].numpy()[0, 0] if gate else None
+        return _plane(fused)[0, 0], _plane(gate[0])[0, 0] if gate else None
 
     def bytes_for(self, pixels: int) -> int:
         g = self.geometry
@@ -65,15 +67,15 @@ class OnnxHalves:
         return free_memory() // 2 if self._place.is_cpu else sys.maxsize
 
     def describe(self) -> dict[str, Any]:
-        return {**self._place.describe(), "precision": "fp32", "threads": self._threads}
+        return {**self._place.describe(), "precision": self._precision, "threads": self._threads}
 
     def _run(self, name: str, inputs: Sequence[Any]) -> list[Any]:
         """Inputs are arrays, or values that an earlier run left on the device; so are the results."""
         session, step = self._sessions[name], self._steps[name]
         binding = session.io_binding()
-        for tensor, value in zip(step.inputs, inputs, strict=True):
+        for tensor, value, dtype in zip(step.inputs, inputs, self._dtypes[name], strict=True):
             if isinstance(value, np.ndarray):
-                binding.bind_cpu_input(tensor, np.ascontiguousarray(value))
+                binding.bind_cpu_input(tensor, np.ascontiguousarray(value, dtype))
             else:
                 binding.bind_ortvalue_input(tensor, value)
         for tensor in step.outputs:
@@ -88,6 +90,11 @@ class OnnxHalves:
         return onnxruntime.OrtValue.ortvalue_from_numpy(
             np.ascontiguousarray(array), self._place.memory, self._place.device
         )
+
+
+def _plane(value: Any) -> FloatArray:
+    plane: FloatArray = np.asarray(value.numpy(), np.float32)
+    return plane
 
 
 def _batch(image: FloatArray) -> FloatArray:

@@ -24,6 +24,8 @@ class OnnxKernels:
         self._path, self._geometry = file.path, file.geometry
         self._steps = blocks(file.geometry)
         self._sessions = {name: open_session(piece, Place(CPU), 1) for name, piece in file.cut(self._steps).items()}
+        self._dtypes = {name: [file.dtype(tensor) for tensor in step.inputs] for name, step in self._steps.items()}
+        self._precision = file.precision
         self._tears = np.float32(TEAR) * bands()
 
     def start_thread(self) -> None:
@@ -67,7 +69,7 @@ class OnnxKernels:
         return fused[0, 0], gate[0][0, 0] if gate else None
 
     def describe(self) -> dict[str, Any]:
-        return Place(CPU).describe()
+        return {**Place(CPU).describe(), "precision": self._precision}
 
     def _run_block(self, name: str, kind: int, *windows: FloatArray) -> list[FloatArray]:
         shape = windows[0].shape
@@ -78,7 +80,8 @@ class OnnxKernels:
     def _run(self, name: str, shape: tuple[int, ...], *inputs: FloatArray) -> list[FloatArray]:
         """A step's results, which have to be of one shape: a file may say what it likes of itself."""
         feed = {
-            tensor: np.ascontiguousarray(array) for tensor, array in zip(self._steps[name].inputs, inputs, strict=True)
+            tensor: np.ascontiguousarray(array, dtype)
+            for tensor, array, dtype in zip(self._steps[name].inputs, inputs, self._dtypes[name], strict=True)
         }
         try:
             results: list[FloatArray] = self._sessions[name].run(None, feed)
@@ -86,4 +89,4 @@ class OnnxKernels:
             raise ModelError(f"{self._path}: {first_line(error)}", hint=HINT) from error
         if any(result.shape != shape for result in results):
             raise ModelError(f"{self._path}: {name} gives another shape than tita's networks do", hint=HINT)
-        return results
+        return [np.asarray(result, np.float32) for result in results]
