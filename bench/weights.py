@@ -38,7 +38,7 @@ def main() -> None:
 
     def fuse_pair(first: Path, second: Path) -> Pixels:
         name = next(n for n in ("vifb", "mefb", "lytro") if n in str(first))
-        fusion = fuse([first, second], engine=engine)
+        fusion = fuse([first, second], engine=engine, align="none")
         weights[name].append(fusion.steps[0].weights)
         pixels = np.rint(fusion.picture.pixels * 255).astype(np.uint8)
         if options.save:
