@@ -20,7 +20,7 @@ from tita_cli.images.provenance import Provenance, Value
 from tita_cli.images.value_range import RangeSetting, undo_range
 
 if TYPE_CHECKING:
-    from tita_cli.align import Border, Mode, Placement
+    from tita_cli.align import Border, Mode, Placement, Rig, RigLike
     from tita_cli.engine import Engine
 
 __all__ = ["DEFAULT_MODEL", "OPERATIONS", "Fusion", "Step", "fuse"]
@@ -80,6 +80,8 @@ def fuse(
     align: Mode = "auto",
     reference: int = 0,
     border: Border = "crop",
+    align_from: RigLike | None = None,
+    deghost: bool = False,
     color: ColorMode = "auto",
     depth: Depth | None = None,
     metadata: int | None = 0,
@@ -94,7 +96,9 @@ def fuse(
     white (``tita_cli.images.value_range``). ``invert``: indices of sources of inverted polarity. ``false_color``: what
     becomes of infrared that a palette has coloured. ``align``: how the sources come into the frame of the one with the
     index ``reference``, and ``border`` what becomes of places that not all show (``tita_cli.align.align_pictures``);
-    registered sources keep their pixels. ``color``: "auto" lets chroma follow the network's gate where that
+    registered sources keep their pixels. ``align_from``: transforms to apply instead, a file that ``tita calibrate``
+    wrote or its content. ``deghost``: what does not fit the reference, in its own exposure, gives way to it.
+    ``color``: "auto" lets chroma follow the network's gate where that
     has decided, "reference" is the published rule, "grey" drops colour. ``depth``: bits a sample of the result, the
     deepest of the sources where None. ``metadata``: index of the source whose EXIF, XMP and profile the result bears;
     None for none.
@@ -107,8 +111,9 @@ def fuse(
     """
     _check_choices(color, false_color, metadata, len(sources))
     _check_alignment(align, reference, border, len(sources))
+    rig = None if align_from is None else _rig(align_from, align)
     preparation = Preparation(
-        resize, page, max_pixels, value_range, frozenset(invert), false_color, align, reference, border
+        resize, page, max_pixels, value_range, frozenset(invert), false_color, align, reference, border, rig, deghost
     )
     given = Sources(sources, preparation)
     order = sorted(range(len(given)), key=lambda index: _rank(given.looks[index]))
@@ -136,7 +141,8 @@ def fuse(
         "range": _range_text(value_range),
         "false_color": false_color,
         "resize": resize,
-        "align": align,
+        "align": align if rig is None else rig.name,
+        "deghost": deghost,
     }
     record = Provenance.of([look.name for look in given.looks], model, options)
     kept = base.metadata if metadata is not None else Metadata()
@@ -189,6 +195,14 @@ def _check_choices(color: str, false_color: str, metadata: int | None, count: in
         raise UsageError(f"unknown treatment of false colour {false_color!r}", hint=", ".join(FALSE_COLOR_CHOICES))
     if metadata is not None and not 0 <= metadata < count:
         raise UsageError(f"there is no source {metadata + 1} to take metadata from, {count} are given")
+
+
+def _rig(align_from: RigLike, align: str) -> Rig:
+    from tita_cli.align import Rig
+
+    if align not in ("auto", "strict"):
+        raise UsageError(f"--align {align} and --align-from exclude each other")
+    return Rig.of(align_from)
 
 
 def _check_alignment(align: str, reference: int, border: str, count: int) -> None:

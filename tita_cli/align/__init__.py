@@ -11,8 +11,21 @@ if TYPE_CHECKING:
     from tita_cli.align.frame import Frame
     from tita_cli.align.pictures import Alignment, align_pictures
     from tita_cli.align.placement import Placement
+    from tita_cli.align.rig import Rig, RigLike
 
-__all__ = ["BORDERS", "MODES", "Aligner", "Alignment", "Border", "Frame", "Mode", "Placement", "align_pictures"]
+__all__ = [
+    "BORDERS",
+    "MODES",
+    "Aligner",
+    "Alignment",
+    "Border",
+    "Frame",
+    "Mode",
+    "Placement",
+    "Rig",
+    "RigLike",
+    "align_pictures",
+]
 
 _HOMES = {
     "Aligner": "aligner",
@@ -20,6 +33,8 @@ _HOMES = {
     "align_pictures": "pictures",
     "Frame": "frame",
     "Placement": "placement",
+    "Rig": "rig",
+    "RigLike": "rig",
 }
 
 

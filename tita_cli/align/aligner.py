@@ -17,6 +17,7 @@ from tita_cli.align.geometry import Matrix, normalized
 from tita_cli.align.modes import Border, Mode, Model
 from tita_cli.align.pair import LONGEST, Estimate, estimate, measure
 from tita_cli.align.placement import Placement
+from tita_cli.align.rig import Rig
 from tita_cli.align.structure import View
 from tita_cli.errors import MismatchError, UsageError
 from tita_cli.images.picture import Picture
@@ -26,17 +27,19 @@ class Aligner:
     """Looks at the sources in ``order``: the reference, then its neighbours, outwards on either side.
 
     ``mode``: "auto" chooses the model and keeps a source where it is if its estimate cannot be trusted, "strict"
-    raises MismatchError then, a model's name wants just that model. ``given``: transforms that are known already, one
-    a source; nothing is estimated then.
+    raises MismatchError then, a model's name wants just that model. ``rig``: transforms that are known already; nothing
+    is estimated then, and "strict" raises MismatchError where they do not fit.
     """
 
-    def __init__(self, count: int, *, mode: Mode, reference: int, given: tuple[Matrix, ...] | None = None) -> None:
+    def __init__(self, count: int, *, mode: Mode, reference: int, rig: Rig | None = None) -> None:
         if not 0 <= reference < count:
             raise UsageError(f"--reference {reference + 1}: there are {count} sources")
+        if rig is not None:
+            rig.check(count)
         self.order = [reference, *range(reference + 1, count), *range(reference - 1, -1, -1)]
         self.notes: list[str] = []
         self._mode = mode
-        self._given = given
+        self._rig = rig
         self._reference = reference
         self._view: View | None = None
         self._neighbour: _Neighbour | None = None
@@ -51,15 +54,25 @@ class Aligner:
             return
         if index == self._reference - 1:
             self._neighbour = None  # the far end of the other side is no neighbour
-        matrix = np.eye(3) if self._mode == "none" else None if self._given is None else self._given[index]
-        if matrix is None:
-            self._placements[index] = self._estimated(self._view, view, picture)
+        if self._mode == "none":
+            self._placements[index] = _placement(picture, measure(self._view, view, np.eye(3)))
+        elif self._rig is not None:
+            self._placements[index] = self._told(self._rig, index, self._view, view, picture)
         else:
-            self._placements[index] = _placement(picture, measure(self._view, view, matrix))
+            self._placements[index] = self._estimated(self._view, view, picture)
 
     def frame(self, border: Border) -> Frame:
         """The frame of all, once every source was looked at."""
         return Frame.of([self._placements[index] for index in range(len(self.order))], self._reference, border)
+
+    def _told(self, rig: Rig, index: int, reference: View, view: View, picture: Picture) -> Placement:
+        found = measure(reference, view, rig.matrix(index, view.full, self._reference, reference.full))
+        if self._mode == "strict" and not found.accepted:
+            raise MismatchError(
+                f"{picture.name}: does not fit {self._name} as {rig.name} has it (confidence {found.confidence:.2f})",
+                hint="--align auto applies the file whether it fits or not",
+            )
+        return _placement(picture, found)
 
     def _estimated(self, reference: View, view: View, picture: Picture) -> Placement:
         most, exact = self._wanted()

@@ -24,6 +24,7 @@ _ROW = 128  # points a row of the maps handed to cv2.remap
 _COLUMNS: dict[str, int] = {"translation": 2, "similarity": 4, "affine": 6, "homography": 8}
 _MIN_POINTS = 64
 _BORDER = 2.0
+_STRETCH, _PERSPECTIVE = 0.01, 0.01  # what is usual between two views, at half the frame's longer side
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,15 @@ class Samples:
 
 @dataclass(frozen=True)
 class Gradients:
-    """A source field ready to be sampled with its derivatives: H×W×2 and H×W×4 (∂x of both, ∂y of both)."""
+    """A source field ready to be sampled with its derivatives: H×W×2 and H×W×4 (∂x of both, ∂y of both).
+
+    ``alike``: how many samples err alike and count as one, where stretch, shear and perspective are to be drawn to
+    nothing unless enough samples speak for them; 0 leaves them free.
+    """
 
     field: Field
     derivatives: Field
+    alike: float = 0.0
 
 
 def sample(field: Field, count: int, *, cells: int = 8) -> Samples:
@@ -72,11 +78,11 @@ def sample(field: Field, count: int, *, cells: int = 8) -> Samples:
     return Samples(x.astype(np.float32), y.astype(np.float32), field[y, x], (width, height))
 
 
-def gradients(field: Field) -> Gradients:
+def gradients(field: Field, alike: float = 0.0) -> Gradients:
     """Central differences of a field."""
     across = cv2.Sobel(field, cv2.CV_32F, 1, 0, ksize=1, scale=0.5)
     down = cv2.Sobel(field, cv2.CV_32F, 0, 1, ksize=1, scale=0.5)
-    return Gradients(field, np.concatenate([across, down], axis=2))
+    return Gradients(field, np.concatenate([across, down], axis=2), alike)
 
 
 def refine(
@@ -93,12 +99,14 @@ def refine(
     from_unit = np.linalg.inv(to_unit)
     u = ((reference.x - (width - 1) / 2) / half).astype(np.float32)
     v = ((reference.y - (height - 1) / 2) / half).astype(np.float32)
+    columns, rows = source.field.shape[1], source.field.shape[0]
+    centred = np.diag([1 / half, 1 / half, 1.0]) @ translating(-(columns - 1) / 2, -(rows - 1) / 2)
     back, rho = np.linalg.inv(matrix), -1.0
     for _ in range(rounds):
         system = _linearize(reference, source, back @ from_unit, u, v, _COLUMNS[model])
         if system is None:
             return matrix, -1.0
-        step, rho = _solve(*system)
+        step, rho = _solve(*system, _pull(centred @ back @ from_unit, _COLUMNS[model], source.alike))
         if step is None:
             return matrix, -1.0
         move = from_unit @ _motion(step, model) @ to_unit
@@ -225,8 +233,32 @@ def _motion(step: npt.NDArray[np.float64], model: Model) -> Matrix:
     return np.array([[1 + step[2], step[3], step[0]], [step[4], 1 + step[5], step[1]], [g, h, 1.0]])
 
 
+def _pull(back: Matrix, columns: int, alike: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:
+    """What draws an affine or a homography back towards a similarity: P and q of the penalty |P·step + q|².
+
+    ``back``: between unit coordinates. Stretch, shear and perspective are small between views that are worth fusing,
+    and where a picture has structure in some corners only, they are what the rest of it does not determine.
+    """
+    if columns < 6 or not alike:
+        return None
+    m = back / back[2, 2]
+    rows = np.zeros((columns - 4, columns))
+    rows[0, [2, 5]], rows[1, [3, 4]] = (1.0, -1.0), (1.0, 1.0)
+    values = [m[0, 0] - m[1, 1], m[0, 1] + m[1, 0]]
+    precision = [1.0 / _STRETCH, 1.0 / _STRETCH]
+    if columns == 8:
+        rows[2, 6] = rows[3, 7] = 1.0
+        values += [m[2, 0], m[2, 1]]
+        precision += [1.0 / _PERSPECTIVE, 1.0 / _PERSPECTIVE]
+    weights = np.sqrt(alike) * np.array(precision)
+    return rows * weights[:, None], np.array(values) * weights
+
+
 def _solve(
-    a: npt.NDArray[np.float32], b: npt.NDArray[np.float32], jacobian: npt.NDArray[np.float32]
+    a: npt.NDArray[np.float32],
+    b: npt.NDArray[np.float32],
+    jacobian: npt.NDArray[np.float32],
+    pull: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None,
 ) -> tuple[npt.NDArray[np.float64] | None, float]:
     """The step of the ECC iteration (their eq. 17–20, without removing means: directions have none to speak of)."""
     aa, bb, ab = float(a @ a), float(b @ b), float(a @ b)
@@ -234,6 +266,11 @@ def _solve(
         return None, -1.0
     hessian = (jacobian.T @ jacobian).astype(np.float64)
     hessian[np.diag_indices_from(hessian)] *= 1.0 + 1e-4
+    towards = np.zeros(len(hessian))
+    if pull is not None:
+        variance = bb / len(b) * max(1.0 - ab * ab / (aa * bb), 0.0)
+        hessian += variance * pull[0].T @ pull[0]
+        towards = variance * pull[0].T @ pull[1]
     try:
         inverse = np.linalg.inv(hessian)
     except np.linalg.LinAlgError:
@@ -242,7 +279,7 @@ def _solve(
     rho = ab / np.sqrt(aa * bb)
     rest = ab - float(ja @ inverse @ jb)
     gain = (bb - float(jb @ inverse @ jb)) / rest if rest > 0.0 else np.sqrt(bb / aa)
-    return inverse @ (gain * ja - jb), float(rho)
+    return inverse @ (gain * ja - jb - towards), float(rho)
 
 
 def _at(field: Field, x: npt.NDArray[np.float32], y: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -93,10 +93,14 @@ def _share(products: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Votes:
-    """How many of the blocks that can tell fit best where the transform lays them: ``agreeing`` of ``asked``."""
+    """How many of the blocks that can tell fit best where the transform lays them: ``agreeing`` of ``asked``.
+
+    ``kept``: the samples (N) of the blocks that agree.
+    """
 
     agreeing: int
     asked: int
+    kept: npt.NDArray[np.bool_]
 
     @property
     def deviations(self) -> float:
@@ -125,7 +129,8 @@ def vote(parts: Halves, source: Gradients, matrix: Matrix) -> Votes:
             best[better] = fits[better]
             near[better] = max(abs(x), abs(y)) <= _NEAR
     able = (count >= _LEAST_SAMPLES) & (best > 0.0)
-    return Votes(int(np.count_nonzero(near & able)), int(np.count_nonzero(able)))
+    agreeing = near & able
+    return Votes(int(np.count_nonzero(agreeing)), int(np.count_nonzero(able)), agreeing[parts.block])
 
 
 def residual(parts: Halves, source: Gradients, matrix: Matrix) -> float | None:

@@ -37,13 +37,20 @@ _SEARCHED, _SEARCHED_WIDELY = 128, 192
 _COARSE, _MIDDLE = 160, 320
 _FINE = (640, 1280, LONGEST)
 _SMALLEST = 96  # px: smaller pictures hold too little to tell chance from agreement
-_STILL = 1.0  # px on a 640-px-wide frame: focus breathing and hand shake of pairs that are published as registered
+_STILL = 0.9  # px on a 640-px-wide frame: focus breathing and hand shake of pairs that are published as registered
 _STILL_ACROSS = 8.0  # and between two modalities, where published rigs are off by as much and estimates by half of it
 _SAME_KIND = 0.3  # correlation of signed gradients from which two pictures are of one kind
 _SURE = 2.0  # t-value from which a richer model explains a pair better
 _SAME = 0.2  # px on a 640-px-wide frame: a richer model that differs by less from a simpler one is not worth it
 _MOVES = 3.0  # and from which a pair that agrees as it lies is moved nevertheless
-_DEVIATIONS, _SPREAD = 4.0, 8.0  # where either doubt alone halves the confidence
+_DEVIATIONS, _SPREAD = 5.0, 6.0  # where either doubt alone halves the confidence
+_AS_GIVEN = 3.0  # deviations that do so where nothing was searched, so that nothing was found by chance
+
+
+def field_for(reference: Field, source: Field) -> FieldOf:
+    """The field in which two planes of one frame are best compared."""
+    one, two = (View(plane, (plane.shape[1], plane.shape[0])) for plane in (reference, source))
+    return _Pair(one, two).kind(np.eye(3))[0]
 
 
 @dataclass(frozen=True)
@@ -148,16 +155,22 @@ class _Pair:
             return None
         field_of, _ = self.kind(start)
         same = field_of is gradient_field
-        confidence = _confidence(self.votes(start, field_of), 0.0)
+        confidence = _confidence(self.votes(start, field_of), 0.0, _AS_GIVEN)
         if confidence < ENOUGH:
             return None
-        level = self.level(640 if same else _MIDDLE, field_of, POINTS // 2, start)
-        parts = halves(level.samples)
-        still, moved = (judge(parts, level.source, np.eye(3), model) for model in ("none", "affine"))
-        tolerance = _STILL if same else _STILL_ACROSS
-        if moved.drift * FRAME / level.samples.size[0] > tolerance and gain(still, moved)[1] > _MOVES:
+        longest, tolerance = (_FINE[0], _STILL) if same else (_MIDDLE, _STILL_ACROSS)
+        fields = (gradient_field, band_field) if same else (field_of,)
+        levels = [self.level(longest, kind, POINTS // 2, start) for kind in fields]
+        surely, drift, spread = max(self._drift(level) for level in levels)
+        if surely > _MOVES and drift > max(tolerance, 2.0 * spread):
             return None
-        return Estimate("none", start, confidence, self.left(level, start), same)
+        return Estimate("none", start, confidence, self.left(levels[0], start), same)
+
+    def _drift(self, level: Level) -> tuple[float, float, float]:
+        """How surely a pair that lies as it came would rather be moved (a t-value), how far, and to within what."""
+        parts, unit = halves(level.samples), FRAME / level.samples.size[0]
+        still, moved = (judge(parts, level.source, np.eye(3), model) for model in ("none", "affine"))
+        return gain(still, moved)[1], moved.drift * unit, moved.spread * unit
 
     def tolerates(self, start: Matrix, found: Estimate) -> bool:
         """Whether two modalities lie on one another to within what they can be told apart by."""
@@ -178,7 +191,7 @@ class _Pair:
         level = self.level(_MIDDLE, field_of, POINTS, matrix)
         still = np.allclose(matrix, resizing(self.source.full, self.reference.full))
         return Estimate(
-            "none" if still else "homography", matrix, _confidence(self.votes(matrix, field_of), 0.0),
+            "none" if still else "homography", matrix, _confidence(self.votes(matrix, field_of), 0.0, _AS_GIVEN),
             self.left(level, matrix), field_of is gradient_field,
         )  # fmt: skip
 
@@ -259,9 +272,9 @@ def _least(first: Model, second: Model) -> Model:
     return min(first, second, key=MODELS.index)
 
 
-def _confidence(votes: Votes, spread: float) -> float:
+def _confidence(votes: Votes, spread: float, enough: float = _DEVIATIONS) -> float:
     """Two independent doubts in one number: do more blocks agree than by chance, and do the halves of the picture agree
     (``spread``: pixels on a 640-px-wide frame)?"""
-    distinct = 1.0 / (1.0 + math.exp(-(votes.deviations - _DEVIATIONS) / 0.6))
+    distinct = 1.0 / (1.0 + math.exp(-(votes.deviations - enough) / 0.5))
     precise = 1.0 / (1.0 + (spread / _SPREAD) ** 4)
     return distinct * precise

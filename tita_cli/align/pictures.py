@@ -9,6 +9,7 @@ from tita_cli.align.aligner import Aligner
 from tita_cli.align.frame import Frame
 from tita_cli.align.modes import Border, Mode
 from tita_cli.align.placement import Placement
+from tita_cli.align.rig import Rig
 from tita_cli.errors import MismatchError, UsageError
 from tita_cli.images.picture import Picture
 
@@ -27,20 +28,25 @@ class Alignment:
 
 
 def align_pictures(
-    pictures: Sequence[Picture], *, mode: Mode = "auto", reference: int = 0, border: Border = "crop"
+    pictures: Sequence[Picture],
+    *,
+    mode: Mode = "auto",
+    reference: int = 0,
+    border: Border = "crop",
+    rig: Rig | None = None,
 ) -> Alignment:
     """Bring ``pictures`` into the frame of ``pictures[reference]``.
 
     ``mode``: see :class:`Aligner`; "none" changes nothing. ``border``: "crop" keeps the largest rectangle that all
-    show, "fill" takes the reference's pixels where a source has none, "mask" also makes those transparent. A picture
-    that lies in the frame already keeps its pixels, bit by bit.
+    show, "fill" takes the reference's pixels where a source has none, "mask" also makes those transparent. ``rig``:
+    known transforms, instead of an estimate. A picture that lies in the frame already keeps its pixels, bit by bit.
 
     Raises UsageError, and MismatchError where the pictures do not fit: in the mode "strict", or where an estimate is
     refused between pictures of other sizes.
     """
     if not pictures:
         raise UsageError("there is no picture to align")
-    aligner = Aligner(len(pictures), mode=mode, reference=reference)
+    aligner = Aligner(len(pictures), mode=mode, reference=reference, rig=rig)
     for index in aligner.order:
         aligner.look(index, pictures[index])
     frame = aligner.frame(border)

@@ -108,6 +108,8 @@ def command(
         ),
     ] = None,
     border: options.Border = "crop",
+    align_from: options.AlignFrom = None,
+    deghost: options.Deghost = False,
     model: options.Model = "tita-lite",
     device: options.Device = "auto",
     backend: options.Backend = "auto",
@@ -190,7 +192,7 @@ def command(
     Run it again to go on: what is done and unchanged is skipped. One bad file never stops the rest; the exit code is 1
     if any failed.
     """  # fmt: skip
-    from tita_cli.align import BORDERS, MODES
+    from tita_cli.align import BORDERS, MODES, Rig
     from tita_cli.batch import (
         ApiFuser,
         FuserOptions,
@@ -241,6 +243,9 @@ def command(
             "color": choice("--color", color, COLOR_CHOICES),
             "align": choice("--align", align, MODES),
             "border": choice("--border", border, BORDERS),
+            "deghost": deghost,
+            # Its content and not its name: a rig that was measured anew redoes what was made with the old one.
+            "align_from": None if align_from is None else Rig.read(align_from).as_dict(),
             **({} if reference is None else {"reference": reference - 1}),
             **({} if metadata is None else {"metadata": parse_metadata(metadata)}),
         },

@@ -53,6 +53,8 @@ def command(
     align: options.Align = "auto",
     reference: options.Reference = 1,
     border: options.Border = "crop",
+    align_from: options.AlignFrom = None,
+    deghost: options.Deghost = False,
     model: options.Model = "tita-lite",
     device: options.Device = "auto",
     backend: options.Backend = "auto",
@@ -116,6 +118,7 @@ def command(
             max_pixels=max_pixels, value_range=parse_range(value_range), invert=[n - 1 for n in invert or ()],
             false_color=choice("--false-color", false_color, FALSE_COLOR_CHOICES),
             align=choice("--align", align, MODES), reference=reference - 1, border=choice("--border", border, BORDERS),
+            align_from=align_from, deghost=deghost,
             color=choice("--color", color, COLOR_CHOICES), depth=bits, metadata=parse_metadata(metadata),
         )  # fmt: skip
         written = fusion.save(stdout if output == PIPE else output, overwrite=force, format=file_format, depth=bits)

@@ -14,7 +14,21 @@ from typing import Annotated, Any
 import typer
 
 from tita_cli import __version__
-from tita_cli.cli import batch, config, convert, doctor, evaluate, export, fuse, models, report, show, train
+from tita_cli.cli import (
+    align,
+    batch,
+    calibrate,
+    config,
+    convert,
+    doctor,
+    evaluate,
+    export,
+    fuse,
+    models,
+    report,
+    show,
+    train,
+)
 from tita_cli.cli.console import complain
 from tita_cli.cli.interrupt import abort_if_interrupted
 from tita_cli.errors import ExitCode, TitaError
@@ -60,6 +74,8 @@ def _add(name: str, command: Callable[..., Any]) -> None:
 
 _add("fuse", fuse.command)
 _add("batch", batch.command)
+_add("align", align.command)
+_add("calibrate", calibrate.command)
 _add("report", report.command)
 _add("convert", convert.command)
 _add("export", export.command)

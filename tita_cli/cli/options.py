@@ -80,6 +80,20 @@ Border = Annotated[
         help="Where not all sources show something: crop it away, fill it from the reference, or make it transparent.",
     ),
 ]  # fmt: skip
+AlignFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--align-from", metavar="FILE", rich_help_panel=ALIGNMENT, show_default=False,
+        help="Apply the transforms that [bold]tita calibrate[/] measured, instead of looking for any.",
+    ),
+]  # fmt: skip
+Deghost = Annotated[
+    bool,
+    typer.Option(
+        "--deghost", rich_help_panel=ALIGNMENT,
+        help="Brackets in which something moved: what does not fit the reference gives way to it.",
+    ),
+]  # fmt: skip
 Page = Annotated[
     int | None,
     typer.Option(

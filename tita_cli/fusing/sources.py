@@ -27,7 +27,7 @@ from tita_cli.images.value_range import (
 )
 
 if TYPE_CHECKING:
-    from tita_cli.align import Border, Frame, Mode
+    from tita_cli.align import Border, Frame, Mode, Rig
 
 Source: TypeAlias = str | os.PathLike[str] | BinaryIO | Picture
 FalseColor: TypeAlias = Literal["refuse", "intensity", "keep"]
@@ -51,6 +51,8 @@ class Preparation:
     align: Mode = "auto"
     reference: int = 0
     border: Border = "crop"
+    rig: Rig | None = None
+    deghost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ class Sources:
         picture = self._ready(index)
         if self.frame is not None:
             picture = self.frame.place(index, picture, self._reference)
+        if self._preparation.deghost and index != self._preparation.reference:
+            picture = self._deghosted(picture)
         self._kept.pop(index, None)
         self.notes += [note for note in picture.notes if note not in self.notes]
         return picture
@@ -132,6 +136,17 @@ class Sources:
             self._filling = self._ready(self._preparation.reference)
         return self._filling
 
+    def _deghosted(self, picture: Picture) -> Picture:
+        from tita_cli.fusing.deghost import deghosted
+
+        reference = self._reference()
+        if self.frame is not None:
+            reference = self.frame.place(self._preparation.reference, reference, self._reference)
+        picture, share = deghosted(picture, reference)
+        if not share:
+            return picture
+        return replace(picture, notes=(*picture.notes, f"{picture.name}: {share:.1%} gave way to the reference"))
+
     def _read(self, index: int) -> Picture:
         if index in self._kept:
             return self._kept[index]
@@ -155,7 +170,7 @@ class Sources:
             return [self._look(self._read(index)) for index in range(count)]
         from tita_cli.align import Aligner
 
-        aligner = Aligner(count, mode=how.align, reference=how.reference)
+        aligner = Aligner(count, mode=how.align, reference=how.reference, rig=how.rig)
         looks = {}
         for index in aligner.order:
             picture = self._read(index)

@@ -1,0 +1,171 @@
+"""Calibration: measured on several shots, kept in a file, applied to a whole batch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from tita_cli.align import Rig, align_pictures
+from tita_cli.align.geometry import corner_error
+from tita_cli.cli.main import run
+from tita_cli.errors import ExitCode, InputError, MismatchError
+
+Scenes = SimpleNamespace
+Write = Callable[[str, np.ndarray], Path]
+TRUTH = np.array([[1.02, 0.01, 9.0], [-0.01, 1.02, -6.0], [0.0, 0.0, 1.0]])
+
+
+@pytest.fixture
+def shots(scenes: Scenes, write: Write) -> list[Path]:
+    """Four shots of a rig whose infrared camera is put off by ``TRUTH``: A1 B1 A2 B2 …"""
+    paths = []
+    for number in range(4):
+        wide = [scenes.scene(number, kind=kind, size=(480, 400)) for kind in ("visible", "ir")]
+        off = np.linalg.inv(TRUTH) @ np.array([[1.0, 0, 40], [0, 1.0, 40], [0, 0, 1.0]])
+        # The infrared camera sees the reference's frame through TRUTH⁻¹, with scene beyond its border.
+        back = np.linalg.inv(off @ np.linalg.inv(np.array([[1.0, 0, 80], [0, 1.0, 80], [0, 0, 1.0]])))
+        source = cv2.warpPerspective(wide[1], np.linalg.inv(back), (400, 320), flags=cv2.INTER_CUBIC)
+        paths.append(write(f"vis/{number}.png", wide[0][40:360, 40:440]))
+        paths.append(write(f"ir/{number}.png", np.clip(source, 0, 1)))
+    return paths
+
+
+def _calibrate(*arguments: str | Path) -> int:
+    return run(["calibrate", *map(str, arguments)])
+
+
+def test_the_rig_is_found_and_applied(
+    shots: list[Path], tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rig_file = tmp_path / "rig.json"
+    assert _calibrate(*shots, "-o", rig_file, "--json") == 0
+    report = json.loads(capfd.readouterr().out)
+    assert len(report["shots"]) == 4
+    rig = Rig.read(rig_file)
+    assert rig.as_dict() == report["rig"]
+    assert corner_error(rig.matrices[1], TRUTH, (400, 320)) < 1.5
+    assert _calibrate(*shots, "-o", rig_file) == ExitCode.UNWRITABLE_OUTPUT
+    out = tmp_path / "out.png"
+    command = ["fuse", str(shots[0]), str(shots[1]), "-o", str(out), "-m", str(tiny_model), "--json"]
+    assert run([*command, "--align-from", str(rig_file)]) == 0
+    placement = json.loads(capfd.readouterr().out)["align"][1]
+    np.testing.assert_allclose(placement["matrix"], rig.matrices[1], atol=1e-6)
+    assert placement["accepted"]
+    assert run([*command, "--force", "--align-from", str(rig_file), "--align", "affine"]) == ExitCode.USAGE
+
+
+def test_folders_are_paired_as_batch_pairs_them_and_batch_applies_the_rig(
+    shots: list[Path], tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rig_file = tmp_path / "rig.json"
+    folders = [str(shots[0].parent), str(shots[1].parent)]
+    assert _calibrate(*folders, "-o", rig_file) == 0
+    command = ["batch", *folders, "-o", str(tmp_path / "out"), "-m", str(tiny_model), "--workers", "1", "--json"]
+    assert run([*command, "--align-from", str(rig_file)]) == 0
+    end = json.loads(capfd.readouterr().out.splitlines()[-1])
+    assert end["done"] == 4
+    records = [json.loads(line) for line in (tmp_path / "out/tita-batch.jsonl").read_text().splitlines()]
+    matrices = [record["result"]["align"][1]["matrix"] for record in records if record["event"] == "done"]
+    assert all(matrix == matrices[0] for matrix in matrices)
+    document = json.loads(rig_file.read_text())
+    document["sources"][1]["matrix"][0][2] += 1.0
+    rig_file.write_text(json.dumps(document))
+    assert run([*command, "--align-from", str(rig_file)]) == 0
+    assert json.loads(capfd.readouterr().out.splitlines()[-1])["done"] == 4  # another rig: done anew
+
+
+def test_other_sizes_and_another_reference(scenes: Scenes) -> None:
+    rig = Rig(((400, 320), (400, 320)), (np.eye(3), TRUTH))
+    doubled = rig.matrix(1, (800, 640), 0, (400, 320))
+    point = np.array([201.0, 101.0, 1.0])
+    at = TRUTH @ np.array([100.25, 50.25, 1.0])  # (201 + 0.5) / 2 − 0.5
+    np.testing.assert_allclose((doubled @ point)[:2], at[:2])
+    np.testing.assert_allclose(rig.matrix(0, (400, 320), 1, (400, 320)), np.linalg.inv(TRUTH))
+    with pytest.raises(MismatchError, match="source 2 of 400×320, this one is 320×400"):
+        rig.matrix(1, (320, 400), 0, (400, 320))
+    pictures = [scenes.picture(scenes.scene(seed)) for seed in range(3)]
+    with pytest.raises(MismatchError, match="2 sources, 3 are given"):
+        align_pictures(pictures, rig=rig)
+
+
+def test_strict_does_not_apply_what_does_not_fit(scenes: Scenes) -> None:
+    pair = [scenes.picture(scenes.scene(1)), scenes.picture(scenes.scene(1, kind="ir"))]
+    far = np.array([[1.0, 0, 60.0], [0, 1.0, 40.0], [0, 0, 1.0]])
+    rig = Rig(((400, 320), (400, 320)), (np.eye(3), far))
+    assert align_pictures(pair, rig=rig).sources[1].accepted
+    with pytest.raises(MismatchError, match="does not fit"):
+        align_pictures(pair, mode="strict", rig=rig)
+
+
+GOOD = Rig(((4, 3), (4, 3)), (np.eye(3), np.eye(3))).as_dict()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("not json", "not JSON"),
+        ("[]", '"kind"'),
+        (json.dumps({**GOOD, "format": 9}), "format is 9"),
+        (json.dumps({**GOOD, "reference": 3}), "reference 3"),
+        (json.dumps({**GOOD, "sources": [{"size": [4, 3]}] * 2}), "matrix"),
+        (json.dumps({**GOOD, "sources": [{"size": [4, 3], "matrix": [[0, 0, 0]] * 3}] * 2}), "source 1"),
+        (json.dumps({**GOOD, "sources": [{"size": [4, 3], "matrix": [[1, 0], [0, 1]]}] * 2}), "source 1"),
+    ],
+)
+def test_a_file_that_is_no_transform_file(content: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "rig.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match=said):
+        Rig.read(path)
+    with pytest.raises(InputError, match=r"none\.json"):
+        Rig.read(tmp_path / "none.json")
+
+
+def test_files_that_are_no_pairs(shots: list[Path], tmp_path: Path) -> None:
+    assert _calibrate(*shots[:3], "-o", tmp_path / "rig.json") == ExitCode.USAGE
+
+
+def test_shots_that_say_nothing(scenes: Scenes, write: Write, tmp_path: Path) -> None:
+    flat = write("flat.png", np.full((320, 400), 0.5, np.float32))
+    shot = write("vis.png", scenes.scene(1))
+    assert _calibrate(shot, flat, "-o", tmp_path / "rig.json") == ExitCode.MISMATCH
+    assert not (tmp_path / "rig.json").exists()
+
+
+def test_align_writes_files_overlays_and_json(
+    scenes: Scenes, write: Write, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    wide, folder = scenes.scene(3, size=(420, 320)), tmp_path / "looks"
+    pair = [str(write("a.png", wide[:, :400])), str(write("b.png", wide[:, 12:412] ** 0.7))]
+    assert run(["align", *pair, "-o", str(folder), "--json"]) == 0
+    document = json.loads(capfd.readouterr().out)
+    assert [source["path"] for source in document["sources"]] == pair
+    for source in document["sources"]:
+        assert set(source) == {"path", "model", "matrix", "confidence", "residual_px", "accepted"}
+    np.testing.assert_allclose(document["sources"][1]["matrix"], [[1, 0, 12], [0, 1, 0], [0, 0, 1]], atol=0.2)
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"1-a.png", "2-b.png", "2-b-checkerboard.png", "2-b-red-cyan.png", "2-b-residual.png"}
+    assert len({Image.open(folder / name).size for name in names}) == 1
+    assert run(["align", *pair, "-o", str(folder)]) == ExitCode.UNWRITABLE_OUTPUT
+    assert run(["align", *pair, "-o", str(folder), "--force"]) == 0
+    assert "confidence" in capfd.readouterr().out
+    assert run(["align", *pair, "-o", str(folder), "--align", "none"]) == ExitCode.USAGE
+
+
+def test_overlays_tell_a_fit_from_a_misfit(scenes: Scenes) -> None:
+    from tita_cli.align.overlays import checkerboard, red_cyan, residual_map
+
+    plane = scenes.scene(1)
+    here, there = scenes.picture(plane), scenes.picture(np.roll(plane, 3, axis=1))
+    fit, misfit = (red_cyan(here, other).pixels for other in (here, there))
+    assert np.ptp(fit, axis=2).max() < 1e-6  # grey
+    assert np.ptp(misfit, axis=2).mean() > 0.02
+    np.testing.assert_array_equal(checkerboard(here, here).pixels[..., 0] > 0.5, fit[..., 0] > 0.5)
+    assert residual_map(here, there).pixels.mean() > 1.5 * residual_map(here, here).pixels.mean()

@@ -1,0 +1,78 @@
+"""A thing that moved between two exposures must not be seen twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from tita_cli import Picture, fuse
+from tita_cli.fusing.deghost import deghosted
+
+HEIGHT, WIDTH = 200, 300
+
+
+def _scene() -> np.ndarray:
+    noise = np.random.default_rng(4).random((HEIGHT, WIDTH, 3), dtype=np.float32)
+    smooth = cv2.GaussianBlur(noise, (0, 0), 6)
+    return 0.1 + 0.7 * (smooth - smooth.min()) / np.ptp(smooth)
+
+
+def _with_ball(scene: np.ndarray, x: int) -> np.ndarray:
+    picture = scene.copy()
+    cv2.circle(picture, (x, 100), 18, (0.9, 0.15, 0.1), -1, cv2.LINE_AA)
+    return picture
+
+
+def _exposed(scene: np.ndarray, stops: float) -> np.ndarray:
+    noise = np.random.default_rng(5).normal(0, 0.004, scene.shape).astype(np.float32)
+    return np.clip(scene ** np.float32(0.8) * np.float32(2.0**stops) + noise, 0, 1)
+
+
+def test_what_moved_gives_way_and_the_rest_stays() -> None:
+    scene = _scene()
+    reference = Picture(_exposed(_with_ball(scene, 80), 0.0))
+    frame = Picture(_exposed(_with_ball(scene, 200), -1.0))
+    clean, share = deghosted(frame, reference)
+    wanted = _exposed(_with_ball(scene, 80), -1.0)
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    for centre in (80, 200):
+        ball = (x - centre) ** 2 + (y - 100) ** 2 < 16**2
+        before, after = (np.abs(pixels - wanted)[ball].mean() for pixels in (frame.pixels, clean.pixels))
+        assert before > 0.1
+        assert after < 0.03
+    far = (np.abs(x - 80) > 50) & (np.abs(x - 200) > 50)
+    np.testing.assert_array_equal(clean.pixels[far], frame.pixels[far])
+    assert 0.02 < share < 0.2
+
+
+def test_nothing_moved_nothing_changes() -> None:
+    scene = _scene()
+    frame = Picture(_exposed(scene, -1.0))
+    clean, share = deghosted(frame, Picture(_exposed(scene, 0.0)))
+    assert share == 0.0
+    assert clean is frame
+
+
+def test_what_the_reference_has_clipped_is_no_misfit() -> None:
+    scene = _scene()
+    reference = Picture(_exposed(scene, 1.5))
+    frame = Picture(_exposed(scene, -1.0))
+    assert (reference.pixels >= 1.0).mean() > 0.2
+    _, share = deghosted(frame, reference)
+    assert share < 0.01
+
+
+def test_fuse_deghosts_and_says_so(tiny_model: Path) -> None:
+    scene = _scene()
+    pair = [
+        Picture(_exposed(_with_ball(scene, 80), 0.0), name="one"),
+        Picture(_exposed(_with_ball(scene, 200), -1.0), name="two"),
+    ]
+    still = fuse([pair[0], Picture(_exposed(_with_ball(scene, 80), -1.0))], model=str(tiny_model), align="none")
+    ghosts = fuse(pair, model=str(tiny_model), align="none")
+    clean = fuse(pair, model=str(tiny_model), align="none", deghost=True)
+    assert any(note.startswith("two: ") and "gave way" in note for note in clean.notes)
+    off = [np.abs(fusion.picture.pixels - still.picture.pixels).mean() for fusion in (ghosts, clean)]
+    assert off[1] < 0.25 * off[0]

@@ -1,0 +1,123 @@
+"""The transform file: how the cameras of a fixed rig see one another, measured once and applied to all they take."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tita_cli.align.geometry import Matrix, Size, inverse, is_sane, normalized, resizing
+from tita_cli.errors import InputError, MismatchError
+
+RigLike: TypeAlias = "Rig | str | os.PathLike[str] | Mapping[str, Any]"
+
+_KIND, _VERSION = "transforms", 1
+_ASPECT = 0.01
+
+
+@dataclass(frozen=True)
+class Rig:
+    """``sizes`` (width, height) and ``matrices`` of the sources, in the order in which they are always given; a matrix
+    maps pixels of its source to pixels of source ``reference``. ``pairs``: how many shots it was measured on.
+    ``spread``: how far these differ from it at the corners, median, in pixels of the reference. ``name``: for messages.
+    """
+
+    sizes: tuple[Size, ...]
+    matrices: tuple[Matrix, ...]
+    reference: int = 0
+    pairs: int = 1
+    spread: float = 0.0
+    name: str = "transforms"
+
+    @classmethod
+    def of(cls, given: RigLike) -> Rig:
+        """A rig as it is, from its file, or from what its file holds. Raises InputError."""
+        if isinstance(given, Rig):
+            return given
+        return cls.from_dict(given) if isinstance(given, Mapping) else cls.read(given)
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Rig:
+        """Read a transform file. Raises InputError where it cannot be read or is none."""
+        name = os.fspath(path)
+        try:
+            document = json.loads(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(f"{name}: {error.strerror or error}", hint="tita calibrate writes such a file") from error
+        except ValueError as error:
+            raise _damaged(name, "not JSON") from error
+        return cls.from_dict(document, name=name)
+
+    @classmethod
+    def from_dict(cls, document: Any, *, name: str = "transforms") -> Rig:
+        """Raises InputError for anything but what ``as_dict`` gives."""
+        if not isinstance(document, Mapping) or document.get("kind") != _KIND:
+            raise _damaged(name, f'it lacks "kind": "{_KIND}"')
+        if document.get("format") != _VERSION:
+            raise _damaged(name, f"its format is {document.get('format')!r}, this tita reads {_VERSION}")
+        try:
+            sizes = tuple((int(width), int(height)) for width, height in (s["size"] for s in document["sources"]))
+            matrices = tuple(np.array(s["matrix"], dtype=np.float64) for s in document["sources"])
+            reference = int(document["reference"]) - 1
+            rig = cls(sizes, matrices, reference, int(document["pairs"]), float(document["spread_px"]), name)
+        except (KeyError, TypeError, ValueError) as error:
+            raise _damaged(name, f"{type(error).__name__}: {error}") from error
+        if len(sizes) < 2 or not 0 <= reference < len(sizes):
+            raise _damaged(name, f"{len(sizes)} sources, reference {reference + 1}")
+        for number, (size, matrix) in enumerate(zip(sizes, matrices, strict=True), 1):
+            if min(size) < 1 or matrix.shape != (3, 3) or not is_sane(matrix, size):
+                raise _damaged(name, f"the matrix of source {number} maps no picture to another")
+        return rig
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {
+            "kind": _KIND,
+            "format": _VERSION,
+            "reference": self.reference + 1,
+            "sources": [
+                {"size": list(size), "matrix": [[round(float(v), 12) for v in row] for row in matrix]}
+                for size, matrix in zip(self.sizes, self.matrices, strict=True)
+            ],
+            "pairs": self.pairs,
+            "spread_px": round(self.spread, 4),
+        }
+
+    def matrix(self, index: int, size: Size, reference: int, frame: Size) -> Matrix:
+        """Source ``index``, of ``size`` now, → source ``reference``, whose size is ``frame`` now.
+
+        Raises MismatchError where a size has another shape than when the rig was measured.
+        """
+        for place, now in ((index, size), (reference, frame)):
+            then = self.sizes[place]
+            if abs(now[0] * then[1] / (now[1] * then[0]) - 1.0) > _ASPECT:
+                was, is_ = (f"{width}×{height}" for width, height in (then, now))
+                raise MismatchError(
+                    f"{self.name}: measured on a source {place + 1} of {was}, this one is {is_}",
+                    hint="give the sources in the order in which tita calibrate had them",
+                )
+        between = inverse(self.matrices[reference]) @ self.matrices[index]
+        if index == reference:
+            return np.eye(3)
+        return normalized(resizing(self.sizes[reference], frame) @ between @ inverse(resizing(self.sizes[index], size)))
+
+    def check(self, count: int) -> None:
+        """Raises MismatchError where there are not as many sources as when the rig was measured."""
+        if count != len(self.sizes):
+            raise MismatchError(f"{self.name}: holds transforms for {len(self.sizes)} sources, {count} are given")
+
+
+def _damaged(name: str, why: str) -> InputError:
+    return InputError(f"{name}: no transform file: {why}", hint="tita calibrate writes such a file")
+
+
+def same_sizes(name: str, sizes: Sequence[Size], known: Sequence[Size]) -> None:
+    """Raises MismatchError where a shot has other sizes than the first."""
+    if tuple(sizes) != tuple(known):
+        said = ", ".join(f"{w}×{h}" for w, h in sizes)
+        raise MismatchError(f"{name}: sizes {said}, but the first shot has {', '.join(f'{w}×{h}' for w, h in known)}")
