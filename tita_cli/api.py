@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -115,6 +116,7 @@ def fuse(
     preparation = Preparation(
         resize, page, max_pixels, value_range, frozenset(invert), false_color, align, reference, border, rig, deghost
     )
+    engine_of = _loading(engine, model, device, backend, provider, threads, memory)
     given = Sources(sources, preparation)
     order = sorted(range(len(given)), key=lambda index: _rank(given.looks[index]))
     base = given.raw(reference if metadata is None else metadata)
@@ -127,14 +129,7 @@ def fuse(
         depths.append(picture.depth)
         return to_profile(picture, profile)
 
-    def load() -> Engine:
-        from tita_cli.engine import load_engine
-
-        return engine or load_engine(
-            model, device=device, backend=backend, provider=provider, threads=threads, memory=memory
-        )
-
-    tree = Tree(leaf, order, load, color)
+    tree = Tree(leaf, order, engine_of, color)
     layers = tree.fuse()
     options: dict[str, Value] = {
         "color": color,
@@ -165,6 +160,20 @@ def fuse(
     winners = _winners(layers, len(given), base.name)
     placements = () if given.frame is None else given.frame.placements
     return Fusion(picture, tuple(tree.steps), tree.engine.describe(), tuple(given.notes), winners, placements)
+
+
+def _loading(engine: Engine | None, model: str, *where: Any) -> Callable[[], Engine]:
+    """What waits for the engine, which loads while the sources are read, and says what went wrong with it."""
+    if engine is not None:
+        return lambda: engine
+    names = ("device", "backend", "provider", "threads", "memory")
+
+    def load() -> Engine:
+        from tita_cli.engine import load_engine
+
+        return load_engine(model, **dict(zip(names, where, strict=True)))
+
+    return ThreadPoolExecutor(1, "tita-load").submit(load).result
 
 
 def _rank(look: Look) -> tuple[bool, float, float]:

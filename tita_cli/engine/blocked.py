@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tita_cli.engine.tiles import DoubleArray
     from tita_cli.images.picture import FloatArray
 
-CHUNK = 24
+CHUNK = 16
 """Windows to a chunk: fewer, and the calls cost more than the cache saves."""
 PATCH = 16
 """Windows to the side of what a convolution is run on."""

@@ -80,6 +80,9 @@ def open_session(model: bytes, place: Place, threads: int) -> ort.InferenceSessi
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _SILENT
+    # Every session would keep memory of its own; the C library's is shared, and kept as well (tita_cli.engine.memory).
+    options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False
     # Threads that wait burn the core that another of ours, or of somebody else's, could use.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if place.is_cpu:

@@ -1,0 +1,254 @@
+"""How fast and how exact the engine is on this machine, and how much memory it takes.
+
+    python bench/engine.py [--quick] [--limit SECONDS] [--threads N] [--json FILE]
+
+Prints the machine's matrix-product peak; then, for each variant, back end, precision and size, seconds, megapixels a
+second, share of that peak in useful FLOP (those of the network as it is written down), peak resident memory of the
+process and the largest difference from fp32; then how cost grows with size, and what bf16 would gain. Every case is a
+process of its own. The best of several runs counts; "others" is what other processes took of the cores meanwhile, and
+where that is much, so is the time. Cases that would take longer than the limit are left out, which is said.
+
+tita-lite is the shipped one, tita has random weights. The reference is the network itself, eager in PyTorch, as far as
+that fits into memory (1 MP and below), and the PyTorch back end beyond.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SIZES = {"256²": (256, 256), "640×480": (480, 640), "1 MP": (816, 1232), "12 MP": (3000, 4000), "24 MP": (4000, 6000)}
+GROWTH = {"0.3": (480, 640), "1": (816, 1232), "3": (1500, 2000), "12": (3000, 4000), "50": (5792, 8640)}
+BUDGET = 4 << 30
+EAGER = 1_100_000
+"""Pixels up to which the network is run as it is."""
+CASES = (
+    ("tita", "torch", "fp32"), ("tita", "onnx", "fp32"), ("tita-lite", "torch", "fp32"), ("tita-lite", "onnx", "fp32"),
+    ("tita-lite", "onnx", "fp16"), ("tita-lite", "onnx", "int8"),
+)  # fmt: skip
+
+
+def pictures(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two smooth pictures, one blurred here and the other there, as luminances."""
+    import cv2
+
+    rng = np.random.default_rng(height)
+    coarse = cv2.resize(rng.random((height // 16 + 2, width // 16 + 2), dtype=np.float32), (width, height))
+    sharp = np.clip(coarse + 0.2 * (rng.random((height, width), dtype=np.float32) - 0.5), 0, 1)
+    left = np.arange(width) < width // 2
+    return np.where(left, sharp, coarse), np.where(left, coarse, sharp)
+
+
+def peak(dtype: str, threads: int, size: int = 2048) -> float:
+    """GFLOP/s of a large matrix product."""
+    import torch
+
+    torch.set_num_threads(threads)
+    a, b = torch.rand(2, size, size).to(getattr(torch, dtype))
+    best = float("inf")
+    for _ in range(15):
+        start = time.perf_counter()
+        a @ b
+        best = min(best, time.perf_counter() - start)
+    return 2 * size**3 / best / 1e9
+
+
+def flop_a_pixel(variant: str) -> float:
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from tita_cli.network import NetworkConfig, build_network
+
+    network = build_network(NetworkConfig.from_name(variant)).eval()
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        network(*torch.rand(2, 1, 1, 128, 128))
+    return counter.get_total_flops() / 128**2
+
+
+def busy() -> float:
+    """Seconds that all processors have worked, and this process."""
+    ticks = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    return sum(int(t) for i, t in enumerate(ticks[:8]) if i not in (3, 4)) / os.sysconf("SC_CLK_TCK")
+
+
+def resident() -> int:
+    """Bytes that this process has had in memory at most. What getrusage says, a child takes over from its parent."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024
+
+
+def measure(model: str, backend: str, size: tuple[int, int], threads: int, reference: str, limit: float) -> None:
+    """One case, in this process: prints JSON."""
+    from tita_cli.engine import load_engine
+
+    engine = load_engine(model, backend=backend, device="cpu", threads=threads, memory=BUDGET)
+    a, b = pictures(*size)
+    best: dict[str, float] = {"seconds": float("inf")}
+    begun = time.perf_counter()
+    for _ in range(5):
+        start, own, everybody = time.perf_counter(), time.process_time(), busy()
+        fused = engine.fuse(a, b).fused
+        seconds, own, everybody = time.perf_counter() - start, time.process_time() - own, busy() - everybody
+        others = max(everybody - own, 0) / (seconds * (os.cpu_count() or 1))
+        if seconds < best["seconds"]:
+            best = {"seconds": seconds, "cpu": own, "others": others}
+        if time.perf_counter() - begun > limit / 4:
+            break
+    memory = resident()
+    difference = None
+    if Path(reference).exists():
+        difference = float(np.abs(fused - np.load(reference)).max())
+    elif backend == "torch":
+        if fused.size <= EAGER:
+            fused = eager(model, a, b)
+        np.save(reference, fused)
+        difference = float(np.abs(engine.fuse(a, b).fused - fused).max()) if fused.size <= EAGER else 0.0
+    print(json.dumps({**best, "rss": memory, "difference": difference, "engine": engine.describe()}))
+
+
+def eager(model: str, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """What the network itself makes of two pictures."""
+    import torch
+
+    from tita_cli.engine.models import find_model
+    from tita_cli.network.checkpoint import load_network
+
+    network = load_network(find_model(model, suffix=".safetensors")).network
+    with torch.inference_mode():
+        out = network(torch.from_numpy(a)[None, None], torch.from_numpy(b)[None, None])
+    return np.clip(out.fused[0, 0].numpy(), 0, 1)
+
+
+def models(folder: Path) -> dict[tuple[str, str, str], str]:
+    """A model for each case, made where there is none."""
+    import onnx
+    import torch
+
+    from tita_cli.engine.export import export
+    from tita_cli.engine.models import find_model
+    from tita_cli.engine.precision import to_fp16, to_int8
+    from tita_cli.network import NetworkConfig, build_network
+    from tita_cli.network.checkpoint import save_network
+
+    torch.manual_seed(0)
+    config = NetworkConfig.from_name("tita")
+    save_network(folder / "tita.safetensors", build_network(config).state_dict(), config)
+    export(folder / "tita.safetensors", folder / "tita.onnx")
+    shipped = find_model("tita-lite", suffix=".onnx")
+    onnx.save(to_fp16(onnx.load(shipped)), folder / "fp16.onnx")
+    onnx.save(to_int8(onnx.load(shipped), [pictures(256, width) for width in (256, 224)]), folder / "int8.onnx")
+    return {
+        ("tita", "torch", "fp32"): str(folder / "tita.safetensors"),
+        ("tita", "onnx", "fp32"): str(folder / "tita.onnx"),
+        ("tita-lite", "torch", "fp32"): "tita-lite",
+        ("tita-lite", "onnx", "fp32"): "tita-lite",
+        ("tita-lite", "onnx", "fp16"): str(folder / "fp16.onnx"),
+        ("tita-lite", "onnx", "int8"): str(folder / "int8.onnx"),
+    }
+
+
+def run(
+    model: str, backend: str, size: tuple[int, int], reference: Path, options: argparse.Namespace
+) -> dict[str, Any]:
+    case = [model, backend, *map(str, size), str(options.threads), str(reference), str(options.limit)]
+    done = subprocess.run([sys.executable, __file__, "--one", *case], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def bf16(threads: int) -> None:
+    """The parts of a block of tita in both precisions: products gain, what lies between them does not."""
+    import torch
+
+    torch.set_num_threads(threads)
+
+    def seconds(work: Any) -> float:
+        best = float("inf")
+        for _ in range(60):
+            start = time.perf_counter()
+            work()
+            best = min(best, time.perf_counter() - start)
+        return best
+
+    rows: dict[str, list[float]] = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        weight, x = torch.rand(24, 180, 61).to(dtype), torch.rand(24, 61, 64).to(dtype)
+        scores, hidden = torch.rand(144, 64, 64).to(dtype), torch.rand(24, 120, 64).to(dtype)
+        works = {
+            "linear layers": lambda w=weight, x=x: torch.bmm(w, x),
+            "exponentials": lambda s=scores: torch.exp2(s),
+            "additions": lambda s=scores: s + s,
+            "GELU": lambda h=hidden: torch.nn.functional.gelu(h),
+        }
+        for name, work in works.items():
+            rows.setdefault(name, []).append(seconds(work))
+    gains = ", ".join(f"{name} {fp32 / half:.2f}" for name, (fp32, half) in rows.items())
+    print(f"\nbf16, times as fast as fp32 on a chunk of 24 windows: {gains}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="up to 1 MP, tita-lite only")
+    parser.add_argument("--limit", type=float, default=60, help="seconds a case may take")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    top = peak("float32", options.threads)
+    print(f"matrix product, {options.threads} threads: {top:.0f} GFLOP/s fp32, ", end="")
+    print(f"{peak('bfloat16', options.threads):.0f} GFLOP/s bf16\n")
+    sizes = {name: size for name, size in SIZES.items() if not options.quick or size[0] * size[1] <= EAGER}
+    table: list[dict[str, Any]] = []
+    print("| variant | back end | precision | size | seconds | MP/s | of peak | RSS, MB | difference | others |")
+    print("|---|---|---|---|---:|---:|---:|---:|---:|---:|")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files = models(folder)
+        for case in CASES:
+            if options.quick and case[0] == "tita":
+                continue
+            flop, rate = flop_a_pixel(case[0]), 0.0
+            for label, size in sizes.items():
+                pixels = size[0] * size[1]
+                head = f"| {case[0]} | {case[1]} | {case[2]} | {label} |"
+                if rate and pixels / rate > options.limit:
+                    print(f"{head} about {pixels / rate / 60:.0f} min by its rate, not run | | | | | |", flush=True)
+                    continue
+                found = run(files[case], case[1], size, folder / f"{case[0]}-{pixels}.npy", options)
+                table.append({"case": case, "size": size, **found})
+                rate = pixels / found["seconds"]
+                difference = "" if found["difference"] is None else f"{found['difference']:.1e}"
+                print(
+                    f"{head} {found['seconds']:.2f} | {rate / 1e6:.3f} | {flop * rate / top / 1e9:.0%} | "
+                    f"{found['rss'] / 1e6:.0f} | {difference} | {found['others']:.0%} |",
+                    flush=True,
+                )
+        print("\nGrowth, tita-lite on onnx: MP, seconds, processor seconds a megapixel, RSS")
+        for label, size in GROWTH.items():
+            if options.quick and size[0] * size[1] > EAGER:
+                continue
+            found = run(files["tita-lite", "onnx", "fp32"], "onnx", size, folder / "none.npy", options)
+            megapixels = size[0] * size[1] / 1e6
+            print(f"{label:>5}  {found['seconds']:.2f}  {found['cpu'] / megapixels:.2f}  {found['rss'] / 1e6:.0f} MB")
+    bf16(1)
+    print(f"matrix product at the end: {peak('float32', options.threads):.0f} GFLOP/s fp32")
+    if options.json:
+        options.json.write_text(json.dumps({"peak": top, "table": table}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--one"]:
+        model, backend, height, width, threads, reference, limit = sys.argv[2:]
+        measure(model, backend, (int(height), int(width)), int(threads), reference, float(limit))
+    else:
+        main()
