@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -70,9 +70,11 @@ def _infrared(entry: Entry, scene: Scene, crop: int, rng: np.random.Generator) -
         a = shade(a, rng)
     if rng.random() < 0.07:
         a = add_lamp(a, rng)
-    target = infrared_reference(a, b) if entry.reference else None
+    sample = _INFRARED_RIG.shoot(Sample(a, b), rng)
+    if entry.reference:  # of the pictures as stored, grain and all: a clean one would teach the network to smooth
+        sample = replace(sample, target=infrared_reference(sample.a, sample.b))
     inner = slice(window.margin, window.size - window.margin)
-    return _INFRARED_RIG.shoot(Sample(a, b, target).cut(inner, inner), rng)
+    return sample.cut(inner, inner)
 
 
 def _bracket(series: tuple[ByteArray, ...], rng: np.random.Generator) -> tuple[ByteArray, ByteArray]:
