@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tita_cli.errors import TrainingError
+from tita_cli.training import crops
 from tita_cli.training.data import TaskBatch, TrainingData
 from tita_cli.training.manifest import Manifest
 
@@ -151,6 +152,13 @@ def test_entries_come_up_by_weight(root: Path) -> None:
 def test_references_can_be_switched_off(root: Path) -> None:
     with data(root, [SERIES | {"reference": False}, EXPOSED | {"reference": False}], batch=8) as loader:
         assert not loader.batch(0)["mef"].has_target.any()
+
+
+def test_an_infrared_reference_is_made_of_the_pictures_as_stored(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crops, "infrared_reference", lambda visible, infrared: visible)
+    with data(root, [PAIRS | {"swap": 0.0}], batch=32) as loader:
+        batch = loader.batch(0)["ivf"]
+    np.testing.assert_array_equal(batch.target.numpy(), batch.a.numpy())  # noise and JPEG in some of them, too
 
 
 def test_scenes_smaller_than_the_crop_are_left_out_and_counted(root: Path) -> None:
