@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from tita_cli.align.ecc import Gradients, Samples, block_shifts, compare, correlation, refine
-from tita_cli.align.geometry import Matrix, corner_error, displacement, translating
+from tita_cli.align.geometry import Matrix, corner_error, displacement
 from tita_cli.align.modes import Model
 
 _BLOCKS = 8  # blocks along the longer side of the frame
@@ -93,14 +94,10 @@ def _share(products: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Votes:
-    """How many of the blocks that can tell fit best where the transform lays them: ``agreeing`` of ``asked``.
-
-    ``kept``: the samples (N) of the blocks that agree.
-    """
+    """How many of the blocks that can tell fit best where the transform lays them: ``agreeing`` of ``asked``."""
 
     agreeing: int
     asked: int
-    kept: npt.NDArray[np.bool_]
 
     @property
     def deviations(self) -> float:
@@ -115,22 +112,34 @@ def vote(parts: Halves, source: Gradients, matrix: Matrix) -> Votes:
     Blocks see different parts of the scene, so that their votes are nearly independent: a transform that a search has
     found where there is nothing to find fits as a whole, and block by block it does not.
     """
-    blocks = int(parts.block.max(initial=0)) + 1
-    count = np.bincount(parts.block, minlength=blocks)
-    best = np.full(blocks, -1.0)
-    near = np.zeros(blocks, dtype=bool)
+    samples, reach = parts.samples, max(_OFFSETS)
+    if not len(samples):
+        return Votes(0, 0)
+    # The source is moved once; an offset is then a step in memory.
+    laid = cv2.warpPerspective(source.field, matrix, samples.size, flags=cv2.INTER_LINEAR)
+    seen = cv2.warpPerspective(np.ones(source.field.shape[:2], np.float32), matrix, samples.size) > 0.99
+    laid[~seen] = 0.0
+    padded = np.pad(laid, ((reach, reach), (reach, reach), (0, 0)))
+    stride, vectors = padded.shape[1], padded.reshape(-1, 2)
+    energy, inside = (vectors * vectors).sum(axis=1), np.pad(seen, reach).ravel().astype(np.float32)
+    order = np.argsort(parts.block, kind="stable")
+    known, starts, count = np.unique(parts.block[order], return_index=True, return_counts=True)
+    own = samples.vectors[order]
+    strength = (own * own).sum(axis=1)
+    index = ((samples.y.astype(np.intp) + reach) * stride + samples.x.astype(np.intp) + reach)[order]
+    best = np.full(len(known), -1.0)
+    near = np.zeros(len(known), dtype=bool)
     for x in _OFFSETS:
         for y in _OFFSETS:
-            products = compare(parts.samples, source.field, translating(float(x), float(y)) @ matrix)
-            ab, aa, bb = _by_block(parts, products).T
-            seen = np.bincount(parts.block, products[:, 1] > 0.0, minlength=blocks) > 0.7 * count
-            fits = np.where(seen, ab / np.sqrt(np.maximum(aa * bb, 1e-12)), -1.0)
+            at = index - (y * stride + x)
+            terms = np.stack([(own * vectors[at]).sum(axis=1), strength * inside[at], energy[at], inside[at]])
+            ab, aa, bb, held = np.add.reduceat(terms, starts, axis=1)
+            fits = np.where(held > 0.7 * count, ab / np.sqrt(np.maximum(aa * bb, 1e-12)), -1.0)
             better = fits > best
             best[better] = fits[better]
             near[better] = max(abs(x), abs(y)) <= _NEAR
     able = (count >= _LEAST_SAMPLES) & (best > 0.0)
-    agreeing = near & able
-    return Votes(int(np.count_nonzero(agreeing)), int(np.count_nonzero(able)), agreeing[parts.block])
+    return Votes(int(np.count_nonzero(near & able)), int(np.count_nonzero(able)))
 
 
 def residual(parts: Halves, source: Gradients, matrix: Matrix) -> float | None:

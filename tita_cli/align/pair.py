@@ -155,7 +155,7 @@ class _Pair:
             return None
         field_of, _ = self.kind(start)
         same = field_of is gradient_field
-        confidence = _confidence(self.votes(start, field_of), 0.0, _AS_GIVEN)
+        confidence = _confidence(self.votes(start, field_of, FEW_POINTS // 2), 0.0, _AS_GIVEN)
         if confidence < ENOUGH:
             return None
         longest, tolerance = (_FINE[0], _STILL) if same else (_MIDDLE, _STILL_ACROSS)
@@ -237,9 +237,9 @@ class _Pair:
                 best, most = level.up(matrix), score
         return best
 
-    def votes(self, matrix: Matrix, field_of: FieldOf) -> Votes:
+    def votes(self, matrix: Matrix, field_of: FieldOf, points: int = FEW_POINTS) -> Votes:
         """What the blocks say of ``matrix``."""
-        level = self.level(_MIDDLE, field_of, FEW_POINTS, matrix)
+        level = self.level(_MIDDLE, field_of, points, matrix)
         return vote(halves(level.samples), level.source, level.down(matrix))
 
     def _chosen(

@@ -18,7 +18,7 @@ from tita_cli.images.picture import FloatArray, Picture
 
 _BINS = 64
 _LEAST = 0.04  # of the range: a misfit below is noise, whatever the scatter
-_SURE, _CERTAIN = 3.0, 6.0  # scatters from which a pixel begins to give way, and gives way entirely
+_SURE, _CERTAIN = 2.0, 4.0  # scatters from which a pixel may belong to a thing that moved, and from which it must
 _SAMPLED = 1 << 20
 _FEWEST = 16
 _DARK = 0.01
@@ -41,7 +41,7 @@ def deghosted(picture: Picture, reference: Picture) -> tuple[Picture, float]:
         expected[..., channel] = np.interp(base[..., channel], at, curve)
         allowed = np.interp(base[..., channel], at, scatter).astype(np.float32)
         np.maximum(misfit, _outside(frame[..., channel], expected[..., channel]) / allowed, out=misfit)
-    weight = _feathered((misfit - _SURE) / (_CERTAIN - _SURE), max(frame.shape[:2]))
+    weight = _feathered(misfit, max(frame.shape[:2]))
     if not weight.any():
         return picture, 0.0
     share = float((weight > 0.5).mean())
@@ -103,10 +103,15 @@ def _outside(frame: FloatArray, expected: FloatArray) -> FloatArray:
     )
 
 
-def _feathered(weight: FloatArray, longest: int) -> FloatArray:
-    """Specks dropped, the rest widened to take in the soft rim of a thing, and softened."""
+def _feathered(misfit: FloatArray, longest: int) -> FloatArray:
+    """0..1: all of each thing that is a misfit somewhere, widened to take in its soft rim; specks are noise."""
     size = max(3, round(longest / 400) | 1)
-    solid = np.clip(weight, 0.0, 1.0).astype(np.float32)
-    opened = cv2.morphologyEx(solid, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
-    wide = cv2.dilate(opened, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (4 * size + 1, 4 * size + 1)))
+    round_ = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    doubtful = cv2.morphologyEx((misfit > _SURE).astype(np.uint8), cv2.MORPH_CLOSE, round_)
+    certain = cv2.morphologyEx((misfit > _CERTAIN).astype(np.uint8), cv2.MORPH_OPEN, round_)
+    count, things = cv2.connectedComponents(doubtful)
+    moved = np.zeros(count, dtype=np.float32)
+    moved[np.unique(things[certain > 0])] = 1.0
+    moved[0] = 0.0
+    wide = cv2.dilate(moved[things], cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (4 * size + 1, 4 * size + 1)))
     return np.asarray(cv2.GaussianBlur(wide, (0, 0), size), dtype=np.float32)
