@@ -12,7 +12,8 @@ import pytest
 
 from tita_cli.engine import cuda, onnx_sessions, select
 from tita_cli.engine.cuda import Driver, ask_driver
-from tita_cli.engine.onnx_sessions import CPU, CUDA, TENSORRT, Place, open_session
+from tita_cli.engine.onnx_sessions import CPU, CUDA, TENSORRT, Place, device_errors, open_session
+from tita_cli.engine.tiles import OutOfMemoryError
 from tita_cli.engine.wish import Wish
 from tita_cli.errors import DeviceError, ModelError, UsageError
 
@@ -221,3 +222,17 @@ def test_why_a_provider_does_not_load_is_told_in_one_line(
         open_session(b"", Place(CUDA), 1)
     assert "\n" not in str(caught.value)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("BFCArena::AllocateRawInternal Failed to allocate memory for requested buffer of size 1", OutOfMemoryError),
+        ("CUDA failure 2: out of memory ; GPU=0", OutOfMemoryError),
+        ("CUDNN_STATUS_EXECUTION_FAILED", DeviceError),
+    ],
+)
+def test_what_goes_wrong_on_a_gpu_is_told_apart(message: str, kind: type[DeviceError]) -> None:
+    with pytest.raises(DeviceError) as caught, device_errors(Place(CUDA)):
+        raise RuntimeError(message)
+    assert type(caught.value) is kind

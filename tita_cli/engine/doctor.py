@@ -102,7 +102,7 @@ def _providers(problems: list[str]) -> dict[str, Any]:
         try:
             open_session(_SMALLEST_MODEL, Place(provider), 1)
         except TitaError as error:
-            found[provider] = error.message
+            found[provider] = error.message.removeprefix(f"{provider}: ")
         else:
             found[provider] = "loaded"
     return found

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -117,19 +118,18 @@ def _captured() -> Iterator[list[str]]:
     sys.stdout.flush()
     sys.stderr.flush()
     kept = [os.dup(stream) for stream in (1, 2)]
-    with tempfile.TemporaryFile() as file:
+    printed = io.StringIO()  # what Python writes, to whatever its streams are just now
+    with tempfile.TemporaryFile() as file, redirect_stdout(printed), redirect_stderr(printed):
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
         try:
             yield said
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
             for stream, old in zip((1, 2), kept, strict=True):
                 os.dup2(old, stream)
                 os.close(old)
             file.seek(0)
-            said.append(file.read().decode("utf-8", "replace"))
+            said.append(printed.getvalue() + file.read().decode("utf-8", "replace"))
 
 
 def _missing(said: str) -> str:
