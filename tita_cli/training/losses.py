@@ -28,7 +28,7 @@ Loss: TypeAlias = Callable[[str, FusionOutput, TaskBatch], Terms]
 WEIGHTS: dict[str, dict[str, dict[str, float]]] = {
     "paper": {task: {"intensity": 20.0, "gradient": 20.0, "structure": 10.0} for task in TASKS},
     "truth": {
-        "ivf": {"intensity": 40.0, "base": 60.0, "gradient": 20.0, "structure": 10.0},
+        "ivf": {"intensity": 40.0, "base": 30.0, "gradient": 20.0, "structure": 10.0},
         "mef": {"intensity": 10.0, "gradient": 10.0, "structure": 20.0},
         "mff": {"intensity": 40.0, "gradient": 20.0, "structure": 10.0, "gate": 6.0, "residual": 20.0},
     },
