@@ -90,7 +90,9 @@ def estimate(
         return registered
     models: tuple[Model, ...] = (most,) if exact else RIGID_MODELS[: RIGID_MODELS.index(most) + 1]
     best = pair.refined([guess] if guess is not None else pair.near(start), models, start)
-    for candidates in (pair.featured, pair.far):
+    # Pictures of one size are rarely of other fields of view, and the wide search takes most of the time.
+    wide = exact or not np.allclose(start, np.eye(3))
+    for candidates in (pair.featured, pair.far) if wide else (pair.featured,):
         if best.accepted or guess is not None:
             break
         other = pair.refined(candidates(start), models, start)
