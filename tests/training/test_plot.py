@@ -6,7 +6,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -130,6 +130,8 @@ def test_many_steps_are_thinned() -> None:
     st.lists(st.tuples(st.floats(0, 1e6), st.floats(-1e6, 1e6)), min_size=1, max_size=20),
     st.booleans(),
 )
+@example([(0.0, 5e-324)], False)
+@example([(0.0, 1.0), (1.0, 1.0 + 2e-16)], False)
 @settings(deadline=None)
 def test_curves_stay_inside_their_panel(points: list[tuple[float, float]], log: bool) -> None:
     if log:

@@ -135,7 +135,11 @@ def _svg(mark: Mark) -> str:
 
 
 def _widen(low: float, high: float, share: float) -> tuple[float, float]:
-    span = high - low or abs(high) or 1.0
+    """The range with a margin, and never so narrow that rounding would leave nothing of it to divide by."""
+    span = high - low or abs(high)
+    if span < max(abs(low), abs(high)) * 1e-9 or span < 1e-300:
+        middle, span = (low + high) / 2, max(abs(low), abs(high), 1.0)
+        return middle - span / 2, middle + span / 2
     return (low - share * span, high + share * span) if high > low else (low - span / 2, high + span / 2)
 
 
