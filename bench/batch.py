@@ -1,11 +1,12 @@
 """Images a second of ``tita batch``, beside the engine alone and beside what a shell would do.
 
-    python bench/batch.py [--model MODEL] [--pairs 12] [--size 640x480] [--workers 1 2] [--json]
+    python bench/batch.py [--model MODEL] [--pairs 12] [--size 640x480] [--workers 1 2] [--align none] [--json]
 
-Generated pairs (colour visible, grey infrared, PNG). Rows: ``tita batch`` with its own choice of workers (*) and with
-those given; a shell loop over ``tita fuse``; ``xargs -P2``; the engine on decoded luminance with all cores. For batch
-the time runs from the journal's first record to its last, and, in brackets, over the whole process with its start.
-Processor time, of all processes, is what to compare on a machine that does other things as well.
+Generated pairs (colour visible, grey infrared, PNG), registered; ``--align auto`` has tita find that out. Rows: ``tita
+batch`` with its own choice of workers (*) and with those given; a shell loop over ``tita fuse``; ``xargs -P2``; the
+engine on decoded luminance with all cores. For batch the time runs from the journal's first record to its last, and, in
+brackets, over the whole process with its start. Processor time, of all processes, is what to compare on a machine that
+does other things as well.
 """
 
 from __future__ import annotations
@@ -81,9 +82,9 @@ def engine_alone(folder: Path, model: str, pairs: int) -> Row:
     return Row("engine alone", pairs, time.perf_counter() - begun, cpu_seconds() - cpu)
 
 
-def batch(folder: Path, model: str, pairs: int, workers: int | None) -> Row:
+def batch(folder: Path, model: str, pairs: int, workers: int | None, align: str) -> Row:
     with tempfile.TemporaryDirectory() as out:
-        command = [*TITA, "batch", str(folder), "-o", out, "-m", model, "--json"]
+        command = [*TITA, "batch", str(folder), "-o", out, "-m", model, "--align", align, "--json"]
         command += ["--workers", str(workers)] if workers else []
         begun, cpu = time.perf_counter(), cpu_seconds()
         done = subprocess.run(command, check=True, capture_output=True)
@@ -94,10 +95,10 @@ def batch(folder: Path, model: str, pairs: int, workers: int | None) -> Row:
     return Row(name, pairs, records[-1]["seconds"], cpu, whole)
 
 
-def shell(folder: Path, model: str, pairs: int, parallel: int) -> Row:
+def shell(folder: Path, model: str, pairs: int, parallel: int, align: str) -> Row:
     """``tita fuse`` for each pair: one after the other, or with xargs."""
     with tempfile.TemporaryDirectory() as out:
-        fuse = " ".join(TITA) + f" fuse {folder}/vis/$1 {folder}/ir/$1 -o {out}/$1 -m {model} -q"
+        fuse = " ".join(TITA) + f" fuse {folder}/vis/$1 {folder}/ir/$1 -o {out}/$1 -m {model} --align {align} -q"
         names = f"ls {folder}/vis"
         one_by_one = f"for name in $({names}); do set -- $name; {fuse}; done"
         side_by_side = f"{names} | xargs -P{parallel} -I@ sh -c 'set -- @; {fuse}'"
@@ -113,6 +114,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=12)
     parser.add_argument("--size", default="640x480")
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2])
+    parser.add_argument("--align", default="none")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     width, height = map(int, options.size.split("x"))
@@ -127,9 +129,9 @@ def main() -> None:
         folder = Path(name) / "pairs"
         generate(folder, options.pairs, width, height)
         for workers in (None, *options.workers):
-            show(batch(folder, options.model, options.pairs, workers))
-        show(shell(folder, options.model, options.pairs, 1))
-        show(shell(folder, options.model, options.pairs, 2))
+            show(batch(folder, options.model, options.pairs, workers, options.align))
+        show(shell(folder, options.model, options.pairs, 1, options.align))
+        show(shell(folder, options.model, options.pairs, 2, options.align))
         show(engine_alone(folder, options.model, options.pairs))
     if options.json:
         print(json.dumps([asdict(row) for row in rows]))
