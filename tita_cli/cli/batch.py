@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from tita_cli.cli import options
+from tita_cli.cli.batch_steps import check_report, header, manifest_from_stdin, recipe_of, show_plan
 from tita_cli.cli.console import results
 from tita_cli.cli.report import METRICS, Metrics
 from tita_cli.cli.report import write as write_report_page
-from tita_cli.errors import ExitCode, InputError
-
-if TYPE_CHECKING:
-    from tita_cli.batch import FuserOptions, Job, Recipe
-    from tita_cli.pairing import Plan
+from tita_cli.errors import ExitCode
 
 PAIRING = "Pairing"
 
@@ -218,7 +214,7 @@ def command(
     where = Wish(backend, device, provider)
     where.check()
     if report is not None:
-        _check_report(report, metrics, force=force)
+        check_report(report, metrics, force=force)
     folder = output or default_folder(sources)
     words = tuple(word.strip() for option in pair or () for word in option.split(","))
     plan = find_plan(
@@ -226,7 +222,7 @@ def command(
         folder,
         rule=by.value if by else None,
         wishes=Wishes(words, stack, gap),
-        stdin=_manifest_from_stdin() if STDIN in sources else None,
+        stdin=manifest_from_stdin() if STDIN in sources else None,
     )
     jobs = make_jobs(plan, folder, format_name=file_format)
     bits = None if depth is None else parse_depth(depth)
@@ -253,13 +249,13 @@ def command(
         engine={**where._asdict(), "memory": None if memory is None else parse_size(memory)},
     )
     if dry_run:
-        _show(plan, folder, jobs, how, as_json=as_json, retry_failed=retry_failed, force=force)
+        show_plan(plan, folder, jobs, how, as_json=as_json, retry_failed=retry_failed, force=force)
         return int(ExitCode.OK)
     # In a pipeline (`tita batch - < list.jsonl | jq`) the records are what stdout is for.
     as_json = as_json or (STDIN in sources and not sys.stdout.isatty())
     with results() as stdout:
         display = display_for(stdout if as_json else None, quiet=quiet, verbose=verbose)
-        recipe = _recipe(how)
+        recipe = recipe_of(how)
         with Journal(folder) as journal:
             tasks = judge_jobs(jobs, read_journal(folder), recipe, retry_failed=retry_failed, force=force)
             sizes, per_worker = choose_sizes(
@@ -272,7 +268,7 @@ def command(
                     ApiFuser(replace(how, engine={**how.engine, "threads": per_worker})),
                     recipe,
                     sizes,
-                    header=_header(plan, how, sizes.lanes, per_worker),
+                    header=header(plan, how, sizes.lanes, per_worker),
                     fail_fast=fail_fast,
                     listener=display.hear,
                 )
@@ -280,50 +276,3 @@ def command(
         if report is not None:
             write_report_page(folder, report, metrics=metrics, force=force, quiet=quiet)
     return int(ExitCode.SOME_FAILED if summary.incomplete else ExitCode.OK)  # fmt: skip
-
-
-def _check_report(report: Path, metrics: str, *, force: bool) -> None:
-    """Find out before the run, not after it."""
-    from tita_cli.images.atomic import check_writable
-    from tita_cli.report import report_metrics
-
-    check_writable(report, overwrite=force)
-    report_metrics(metrics)
-
-
-def _recipe(how: FuserOptions) -> Recipe:
-    from tita_cli.batch import Recipe
-    from tita_cli.engine.models import file_hash, find_model
-
-    return Recipe(how.deciding, file_hash(find_model(how.model)))
-
-
-def _header(plan: Plan, how: FuserOptions, workers: int, threads: int) -> dict[str, Any]:
-    """What the journal tells of a run, beside what the runner knows."""
-    return {
-        "command": "batch",
-        "model": how.model,
-        "rule": plan.rule,
-        "groups": len(plan.groups),
-        "leftovers": [leftover.describe() for leftover in plan.leftovers],
-        "engine": {**how.engine, "workers": workers, "threads": threads},
-    }
-
-
-def _show(
-    plan: Plan, folder: Path, jobs: Sequence[Job], how: FuserOptions, *, as_json: bool, retry_failed: bool, force: bool
-) -> None:
-    """The dry run: what would be done, as a table on stdout or one JSON document."""
-    from tita_cli.batch import Recipe, judge_jobs, read_journal
-    from tita_cli.cli.batch_display import print_plan
-
-    history = read_journal(folder)
-    # Without a journal nothing depends on the model, and a plan can be made where there is none.
-    recipe = _recipe(how) if history.last else Recipe(how.deciding, "")
-    print_plan(plan, folder, judge_jobs(jobs, history, recipe, retry_failed=retry_failed, force=force), as_json=as_json)
-
-
-def _manifest_from_stdin() -> bytes:
-    if sys.stdin.isatty():
-        raise InputError("<stdin>: a terminal, not a manifest", hint="tita batch - < pairs.jsonl")
-    return sys.stdin.buffer.read()

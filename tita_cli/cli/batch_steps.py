@@ -1,0 +1,63 @@
+"""What ``tita batch`` does before and around a run: checks, the recipe, the journal's header, the dry run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tita_cli.errors import InputError
+
+if TYPE_CHECKING:
+    from tita_cli.batch import FuserOptions, Job, Recipe
+    from tita_cli.pairing import Plan
+
+
+def check_report(report: Path, metrics: str, *, force: bool) -> None:
+    """Find out before the run, not after it."""
+    from tita_cli.images.atomic import check_writable
+    from tita_cli.report import report_metrics
+
+    check_writable(report, overwrite=force)
+    report_metrics(metrics)
+
+
+def recipe_of(how: FuserOptions) -> Recipe:
+    """What decides a result, beside its sources: options and the model's content."""
+    from tita_cli.batch import Recipe
+    from tita_cli.engine.models import file_hash, find_model
+
+    return Recipe(how.deciding, file_hash(find_model(how.model)))
+
+
+def header(plan: Plan, how: FuserOptions, workers: int, threads: int) -> dict[str, Any]:
+    """What the journal tells of a run, beside what the runner knows."""
+    return {
+        "command": "batch",
+        "model": how.model,
+        "rule": plan.rule,
+        "groups": len(plan.groups),
+        "leftovers": [leftover.describe() for leftover in plan.leftovers],
+        "engine": {**how.engine, "workers": workers, "threads": threads},
+    }
+
+
+def show_plan(
+    plan: Plan, folder: Path, jobs: Sequence[Job], how: FuserOptions, *, as_json: bool, retry_failed: bool, force: bool
+) -> None:
+    """The dry run: what would be done, as a table on stdout or one JSON document."""
+    from tita_cli.batch import Recipe, judge_jobs, read_journal
+    from tita_cli.cli.batch_display import print_plan
+
+    history = read_journal(folder)
+    # Without a journal nothing depends on the model, and a plan can be made where there is none.
+    recipe = recipe_of(how) if history.last else Recipe(how.deciding, "")
+    print_plan(plan, folder, judge_jobs(jobs, history, recipe, retry_failed=retry_failed, force=force), as_json=as_json)
+
+
+def manifest_from_stdin() -> bytes:
+    """A manifest that is piped in. Raises ``InputError`` where nobody pipes one."""
+    if sys.stdin.isatty():
+        raise InputError("<stdin>: a terminal, not a manifest", hint="tita batch - < pairs.jsonl")
+    return sys.stdin.buffer.read()
