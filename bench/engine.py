@@ -208,7 +208,8 @@ def main() -> None:
     options = parser.parse_args()
     top = peak("float32", options.threads)
     print(f"matrix product, {options.threads} threads: {top:.0f} GFLOP/s fp32, ", end="")
-    print(f"{peak('bfloat16', options.threads):.0f} GFLOP/s bf16\n")
+    print(f"{peak('bfloat16', options.threads):.0f} GFLOP/s bf16")
+    print(", ".join(f"{name}: {flop_a_pixel(name) / 1e3:.0f} kFLOP a pixel" for name in ("tita-lite", "tita")) + "\n")
     sizes = {name: size for name, size in SIZES.items() if not options.quick or size[0] * size[1] <= EAGER}
     table: list[dict[str, Any]] = []
     print("| variant | back end | precision | size | seconds | MP/s | of peak | RSS, MB | difference | others |")

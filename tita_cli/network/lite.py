@@ -1,6 +1,6 @@
 """tita-lite: TITA's modules on tokens of 4×4 pixels, and a head that blends the sources instead of painting.
 
-A full-resolution token costs 3.5 MFLOP a pixel, a 24-megapixel photograph ten minutes. Here one token stands for 4×4
+A full-resolution token costs 3.4 MFLOP a pixel, a 24-megapixel photograph ten minutes. Here one token stands for 4×4
 pixels (pixel-unshuffle in front, pixel-shuffle behind), and detail comes from the sources themselves:
 
     fused = g·A + (1 − g)·B + ρ,        ρ = Σ_k α_k·D_k(A) + β_k·D_k(B)
