@@ -12,6 +12,7 @@ from tita_cli.errors import TrainingError
 from tita_cli.training import crops
 from tita_cli.training.data import TaskBatch, TrainingData
 from tita_cli.training.manifest import Manifest
+from tita_cli.training.synthesis_patches import exposure_reference
 
 CROP = 32
 
@@ -155,10 +156,18 @@ def test_references_can_be_switched_off(root: Path) -> None:
 
 
 def test_an_infrared_reference_is_made_of_the_pictures_as_stored(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crops, "infrared_reference", lambda visible, infrared: visible)
+    monkeypatch.setattr(crops, "infrared_reference", lambda visible, infrared, share: visible)
     with data(root, [PAIRS | {"swap": 0.0}], batch=32) as loader:
         batch = loader.batch(0)["ivf"]
     np.testing.assert_array_equal(batch.target.numpy(), batch.a.numpy())  # noise and JPEG in some of them, too
+
+
+def test_exposures_get_the_reference_of_the_very_pixels_that_are_shown(root: Path) -> None:
+    with data(root, [SERIES | {"swap": 0.0}, EXPOSED | {"swap": 0.0}], batch=8) as loader:
+        batch = loader.batch(0)["mef"]
+    assert batch.has_target.all()
+    for a, b, target in zip(batch.a[:, 0].numpy(), batch.b[:, 0].numpy(), batch.target[:, 0].numpy(), strict=True):
+        np.testing.assert_allclose(exposure_reference(a, b), target, atol=1e-5)
 
 
 def test_scenes_smaller_than_the_crop_are_left_out_and_counted(root: Path) -> None:

@@ -59,7 +59,6 @@ def test_an_absolute_folder_stays() -> None:
         ([PAIRS | {"swap": 1.5}], "swap must be 0 to 1"),
         ([SERIES | {"reference": "no"}], "reference must be true or false"),
         ([STILLS | {"reference": False}], "reference is not for focus pairs"),
-        ([PAIRS | {"task": "mef", "reference": True}], "a pair alone has no reference"),
     ],
 )
 def test_what_is_wrong_is_named(tables: object, fault: str) -> None:

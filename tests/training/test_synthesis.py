@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tita_cli.training.augment import Camera, apply_curve, misregister, tone_curve
 from tita_cli.training.region_masks import random_matte
 from tita_cli.training.sample import Sample, closeness
-from tita_cli.training.synthesis_exposure import exposure_fusion, exposure_pair
+from tita_cli.training.synthesis_exposure import exposure_pair
 from tita_cli.training.synthesis_focus import MARGIN, defocus, focus_pair
 
 SEEDS = st.integers(0, 2**32)
@@ -51,7 +51,7 @@ def test_the_mask_of_a_focus_pair_picks_the_sharp_source(seed: int, labelled: bo
     wrong = pair.mask * pair.b + (1 - pair.mask) * pair.a
     error = np.square(picked - pair.target).mean()
     assert error <= np.square(wrong - pair.target).mean()
-    assert np.sqrt(error) < 0.08  # only in the halo of a blurred foreground neither source is sharp
+    assert np.sqrt(error) < 0.1  # only in the halo of a blurred foreground neither source is sharp
 
 
 def test_a_blurred_foreground_spreads_and_a_blurred_background_does_not_bleed() -> None:
@@ -92,37 +92,20 @@ def test_closeness_decides_by_error_and_else_by_the_prior() -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(seed=SEEDS, labelled=st.booleans(), margin=st.integers(0, 16))
-def test_exposure_pairs_are_bright_and_dark_8_bit_frames(seed: int, labelled: bool, margin: int) -> None:
-    still = texture(48 + 2 * margin, seed % 7)
-    pair = exposure_pair(still, quarters(len(still)) if labelled else None, margin, np.random.default_rng(seed))
+@given(seed=SEEDS, labelled=st.booleans())
+def test_exposure_pairs_are_bright_and_dark_8_bit_frames(seed: int, labelled: bool) -> None:
+    still = texture(48, seed % 7)
+    pair = exposure_pair(still, quarters(len(still)) if labelled else None, np.random.default_rng(seed))
 
-    assert pair.target is not None
+    assert pair.target is None
     assert pair.mask is None
-    for plane in (pair.a, pair.b, pair.target):
-        assert plane.shape == (48, 48)
-        assert plane.dtype == np.float32
-        assert plane.min() >= 0
-        assert plane.max() <= 1
     for frame in (pair.a, pair.b):
+        assert frame.shape == (48, 48)
+        assert frame.dtype == np.float32
+        assert frame.min() >= 0
+        assert frame.max() <= 1
         np.testing.assert_allclose(frame * 255, np.rint(frame * 255), atol=1e-3)
     assert pair.a.mean() > pair.b.mean()
-    assert pair.b.mean() - 0.05 <= pair.target.mean() <= pair.a.mean() + 0.05
-
-
-def test_the_exposure_reference_can_be_left_out_and_changes_nothing_else() -> None:
-    still = texture(80)
-    with_reference = exposure_pair(still, None, 16, np.random.default_rng(5))
-    without = exposure_pair(still, None, 16, np.random.default_rng(5), reference=False)
-    assert without.target is None
-    np.testing.assert_array_equal(without.a, with_reference.a)
-    np.testing.assert_array_equal(without.b, with_reference.b)
-
-
-def test_exposure_fusion_of_black_frames_is_a_number() -> None:
-    fused = exposure_fusion([np.zeros((20, 20), np.uint8)] * 3)
-    assert fused.shape == (20, 20)
-    assert np.isfinite(fused).all()
 
 
 @settings(max_examples=30, deadline=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tita_cli.training.synthesis_infrared import infrared_reference
+from tita_cli.training.synthesis_infrared import SHARE, infrared_reference, infrared_share
 
 
 def _texture(seed: int, size: int = 96) -> np.ndarray:
@@ -15,9 +15,13 @@ def _texture(seed: int, size: int = 96) -> np.ndarray:
     return np.asarray(0.5 + 0.3 * (cv2.GaussianBlur(noise, (0, 0), 2.0) - 0.5) * 8, dtype=np.float32).clip(0.1, 0.9)
 
 
+def _fused(visible: np.ndarray, infrared: np.ndarray) -> np.ndarray:
+    return infrared_reference(visible, infrared, infrared_share(visible, infrared))
+
+
 @pytest.mark.parametrize("size", [16, 33, 128])
 def test_shape_and_range(size: int) -> None:
-    fused = infrared_reference(_texture(1, size), _texture(2, size))
+    fused = _fused(_texture(1, size), _texture(2, size))
     assert fused.shape == (size, size)
     assert fused.dtype == np.float32
     assert 0 <= fused.min() <= fused.max() <= 1
@@ -25,7 +29,7 @@ def test_shape_and_range(size: int) -> None:
 
 def test_a_cold_flat_infrared_leaves_the_visible_picture() -> None:
     visible = _texture(3)
-    fused = infrared_reference(visible, np.full_like(visible, 0.5))
+    fused = _fused(visible, np.full_like(visible, 0.5))
     assert np.corrcoef(fused.ravel(), visible.ravel())[0, 1] > 0.98
     assert abs(float(fused.mean() - visible.mean())) < 0.03
 
@@ -34,7 +38,7 @@ def test_something_hot_shows_though_the_visible_is_dark_there() -> None:
     visible = np.full((128, 128), 0.1, dtype=np.float32)
     infrared = np.full((128, 128), 0.3, dtype=np.float32)
     infrared[50:78, 56:72] = 0.9
-    fused = infrared_reference(visible, infrared)
+    fused = infrared_reference(visible, infrared, 0.1)
     assert fused[54:74, 60:68].mean() > 0.5
     assert fused[:30].mean() < 0.2
 
@@ -42,6 +46,17 @@ def test_something_hot_shows_though_the_visible_is_dark_there() -> None:
 def test_texture_of_either_source_is_kept() -> None:
     flat = np.full((96, 96), 0.4, dtype=np.float32)
     texture = _texture(4)
-    for fused in (infrared_reference(flat, texture), infrared_reference(texture, flat)):
+    for fused in (_fused(flat, texture), _fused(texture, flat)):
         fine, kept = (np.diff(image, axis=0).std() for image in (texture, fused))
         assert kept > 0.9 * fine
+
+
+def test_the_share_of_the_infrared_grows_with_its_contrast_up_to_a_half() -> None:
+    visible = _texture(5)
+    shares = [infrared_share(visible, 0.5 + gain * (visible - 0.5)) for gain in (0.0, 0.5, 1.0, 2.0)]
+    assert shares == sorted(shares)
+    assert shares[0] == pytest.approx(0, abs=1e-6)
+    assert shares[1] == pytest.approx(0.5**4 / (1 + 0.5**4), rel=1e-3)
+    assert shares[3] == SHARE
+    nothing = np.zeros_like(visible)
+    assert infrared_share(nothing, nothing) == 0

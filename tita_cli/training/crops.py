@@ -12,9 +12,12 @@ from tita_cli.training.augment import Camera, add_lamp, apply_curve, misregister
 from tita_cli.training.manifest import Entry
 from tita_cli.training.sample import ByteArray, Sample, to_float
 from tita_cli.training.sources import Scene
-from tita_cli.training.synthesis_infrared import MARGIN, infrared_reference
+from tita_cli.training.synthesis_infrared import MARGIN, infrared_reference, infrared_share
+from tita_cli.training.synthesis_patches import exposure_reference
 
 _SMALLEST_SCALE = 0.5
+_SMALLEST_EXPOSURE = 0.2
+"""How well a frame is exposed is a matter of the whole of it: exposures are shown down to whole frames."""
 
 _FOCUS_CAMERA = Camera(sharpening=0.3, gain=0.15)
 _EXPOSURE_CAMERA = Camera(noise=0.0)  # the synthesis adds the noise, where it arises: before the camera curve
@@ -29,26 +32,26 @@ def draw(entry: Entry, scene: Scene, crop: int, rng: np.random.Generator) -> Sam
     elif entry.task == "ivf":
         sample = _infrared(entry, scene, crop, rng)
     else:
-        sample = _photographed(scene, crop, rng)
+        sample = _photographed(entry, scene, crop, rng)
     sample = sample.turned(int(rng.integers(4)), mirror=bool(rng.random() < 0.5))
     return sample.swapped() if rng.random() < entry.swap else sample
 
 
 def _synthesised(entry: Entry, scene: Scene, crop: int, rng: np.random.Generator) -> Sample:
     focus = entry.task == "mff"
-    window = _random_window(scene, crop, synthesis_focus.MARGIN if focus else synthesis_exposure.MARGIN, rng)
+    window = _random_window(scene, crop, synthesis_focus.MARGIN if focus else 0, rng)
     still = apply_curve(window.read(scene.frames[0]), tone_curve(rng))
     regions = None if scene.regions is None else window.read_labels(scene.regions)
     if focus:
         return _FOCUS_CAMERA.shoot(synthesis_focus.focus_pair(still, regions, window.margin, rng), rng)
-    sample = synthesis_exposure.exposure_pair(still, regions, window.margin, rng, reference=entry.reference)
-    return _EXPOSURE_CAMERA.shoot(sample, rng)
+    sample = synthesis_exposure.exposure_pair(still, regions, rng)
+    return _with_reference(entry, _EXPOSURE_CAMERA.shoot(sample, rng))
 
 
-def _photographed(scene: Scene, crop: int, rng: np.random.Generator) -> Sample:
+def _photographed(entry: Entry, scene: Scene, crop: int, rng: np.random.Generator) -> Sample:
     """A real pair, a synthetic one with its truth, or two frames of an exposure series; all with the same tones."""
     a, b = _bracket(scene.frames, rng) if len(scene.frames) > 2 else scene.frames
-    window = _random_window(scene, crop, 0, rng)
+    window = _random_window(scene, crop, 0, rng, _SMALLEST_EXPOSURE if entry.task == "mef" else _SMALLEST_SCALE)
     curve = tone_curve(rng) if scene.mask is not None else None
     sample = Sample(
         to_float(apply_curve(window.read(a), curve)),
@@ -56,7 +59,14 @@ def _photographed(scene: Scene, crop: int, rng: np.random.Generator) -> Sample:
         None if scene.target is None else to_float(apply_curve(window.read(scene.target), curve)),
         None if scene.mask is None else to_float(window.read(scene.mask)),
     )
-    return _REAL_CAMERA.shoot(sample, rng)
+    return _with_reference(entry, _REAL_CAMERA.shoot(sample, rng))
+
+
+def _with_reference(entry: Entry, sample: Sample) -> Sample:
+    """Exposures get what they should fuse to; of the very pixels that the network will see, and of no others."""
+    if entry.task != "mef" or not entry.reference or sample.target is not None:
+        return sample
+    return replace(sample, target=exposure_reference(sample.a, sample.b))
 
 
 def _infrared(entry: Entry, scene: Scene, crop: int, rng: np.random.Generator) -> Sample:
@@ -71,10 +81,13 @@ def _infrared(entry: Entry, scene: Scene, crop: int, rng: np.random.Generator) -
     if rng.random() < 0.07:
         a = add_lamp(a, rng)
     sample = _INFRARED_RIG.shoot(Sample(a, b), rng)
-    if entry.reference:  # of the pictures as stored, grain and all: a clean one would teach the network to smooth
-        sample = replace(sample, target=infrared_reference(sample.a, sample.b))
     inner = slice(window.margin, window.size - window.margin)
-    return sample.cut(inner, inner)
+    shown = sample.cut(inner, inner)
+    if not entry.reference:
+        return shown
+    # Of the pictures as stored, grain and all: a clean reference would teach the network to smooth.
+    reference = infrared_reference(sample.a, sample.b, infrared_share(shown.a, shown.b))
+    return replace(shown, target=reference[inner, inner])
 
 
 def _bracket(series: tuple[ByteArray, ...], rng: np.random.Generator) -> tuple[ByteArray, ByteArray]:
@@ -119,22 +132,26 @@ class _Window:
         return float(image[self.y : self.y + self.source : 4, self.x : self.x + self.source : 4].std())
 
 
-def _random_window(scene: Scene, crop: int, margin: int, rng: np.random.Generator) -> _Window:
+def _random_window(
+    scene: Scene, crop: int, margin: int, rng: np.random.Generator, smallest: float = _SMALLEST_SCALE
+) -> _Window:
     """A random window; every other time the one of two with more contrast, since skies and night teach little."""
-    first, second = (_anywhere(scene.shape, crop, margin, rng) for _ in range(2))
+    first, second = (_anywhere(scene.shape, crop, margin, rng, smallest) for _ in range(2))
     if rng.random() < 0.5:
         return first
     ends = (scene.frames[0], scene.frames[-1])
     return max(first, second, key=lambda window: sum(window.contrast(frame) for frame in ends))
 
 
-def _anywhere(shape: tuple[int, int], crop: int, margin: int, rng: np.random.Generator) -> _Window:
-    """Half of the windows at the source's own scale, the others down to half of it, as far as its size allows.
+def _anywhere(
+    shape: tuple[int, int], crop: int, margin: int, rng: np.random.Generator, smallest: float = _SMALLEST_SCALE
+) -> _Window:
+    """Half of the windows at the source's own scale, the others down to ``smallest``, as far as its size allows.
 
     Where there is no room for ``margin``, the window has less.
     """
     side = min(shape)
-    scale = 1.0 if rng.random() < 0.5 else rng.uniform(min(max(_SMALLEST_SCALE, crop / side), 1.0), 1.0)
+    scale = 1.0 if rng.random() < 0.5 else rng.uniform(min(max(smallest, crop / side), 1.0), 1.0)
     margin = max(min(margin, (int(side * scale) - crop) // 2), 0)
     size = crop + 2 * margin
     source = min(round(size / scale), side)

@@ -29,7 +29,7 @@ WEIGHTS: dict[str, dict[str, dict[str, float]]] = {
     "paper": {task: {"intensity": 20.0, "gradient": 20.0, "structure": 10.0} for task in TASKS},
     "truth": {
         "ivf": {"intensity": 40.0, "base": 30.0, "gradient": 20.0, "structure": 10.0},
-        "mef": {"intensity": 10.0, "gradient": 10.0, "structure": 20.0},
+        "mef": {"intensity": 30.0, "base": 30.0, "gradient": 20.0, "structure": 10.0, "exposure": 5.0},
         "mff": {"intensity": 40.0, "gradient": 20.0, "structure": 10.0, "gate": 6.0, "residual": 20.0},
     },
 }
@@ -87,17 +87,13 @@ def _truth_terms(task: str, output: FusionOutput, batch: TaskBatch) -> Terms:
         return _focus_terms(output, batch)
     a, b, f = batch.a, batch.b, output.fused
     known = batch.has_target.reshape(-1, 1, 1, 1).to(f.dtype)
-    if task == "ivf":
-        reference = known * batch.target + (1 - known) * torch.maximum(a, b)
-        # Per pixel, a wrong brightness drowns in wrong detail: the network kept a fifth of the infrared's everywhere.
-        base = F.avg_pool2d(f - reference, BASE).abs().mean()
-        return {"base": base, **_distance(f, reference)}
-    wanted = known * batch.target + (1 - known) * (a + b) / 2
-    return {
-        "intensity": F.l1_loss(f, wanted),
-        "gradient": F.l1_loss(sobel(f), torch.maximum(sobel(a), sobel(b))),
-        "structure": (1 - Moments(a, b, f).mef_ssim()).mean(),
-    }
+    unknown = torch.maximum(a, b) if task == "ivf" else (a + b) / 2
+    reference = known * batch.target + (1 - known) * unknown
+    # Per pixel, a wrong brightness drowns in wrong detail: the network kept a fifth of the infrared's everywhere.
+    terms = {"base": F.avg_pool2d(f - reference, BASE).abs().mean(), **_distance(f, reference)}
+    if task == "mef":
+        terms["exposure"] = (1 - Moments(a, b, f).mef_ssim()).mean()
+    return terms
 
 
 def _distance(f: Tensor, wanted: Tensor) -> Terms:

@@ -65,8 +65,8 @@ class Entry:
     ``weight``: relative frequency among the entries of its task, > 0.
     ``crop_border``: pixels cut from every side of every image (black or badly registered margins).
     ``swap``: probability that A and B change places. 0 keeps the documented order.
-    ``reference``: give a reference as the target: of exposures the fused series, of infrared pairs what
-    ``infrared_reference`` makes of them.
+    ``reference``: give a reference as the target: what ``exposure_reference`` or ``infrared_reference`` makes of the
+    pair.
     """
 
     task: str
@@ -119,8 +119,6 @@ def _entry(table: object, number: int, root: Path) -> Entry:
         raise TrainingError(f"{where} (kind {kind}): unknown key {sorted(unknown)[0]!r}")
     if "reference" in table and task == "mff":
         raise TrainingError(f"{where}: reference is not for focus pairs, which have their own truth")
-    if task == "mef" and kind == "pairs" and "reference" in table:
-        raise TrainingError(f"{where}: a pair alone has no reference; use a series or stills")
     return Entry(
         task=task,
         kind=kind,

@@ -13,7 +13,6 @@ import numpy.typing as npt
 from tita_cli.errors import TrainingError
 from tita_cli.training.manifest import Entry
 from tita_cli.training.sample import ByteArray, closeness, to_float
-from tita_cli.training.synthesis_exposure import exposure_fusion
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}
 
@@ -51,7 +50,7 @@ def load_sources(entries: Sequence[Entry], *, crop: int) -> tuple[Source, ...]:
     loaded: dict[object, Source] = {}
     sources = []
     for entry in entries:
-        reading = (entry.kind, tuple(sorted(entry.folders.items())), entry.crop_border, entry.reference)
+        reading = (entry.kind, tuple(sorted(entry.folders.items())), entry.crop_border)
         if reading not in loaded:
             loaded[reading] = load_source(entry, crop=crop)
         sources.append(replace(loaded[reading], entry=entry))
@@ -107,8 +106,7 @@ def _series_jobs(entry: Entry) -> list[Callable[[], Scene]]:
         if len(paths) < 3:
             raise TrainingError(f"{scene}: {len(paths)} exposures, a series has three or more")
         frames = sorted(_read_same_size(paths, entry.crop_border), key=lambda frame: float(frame.mean()))
-        target = np.rint(exposure_fusion(frames) * 255).astype(np.uint8) if entry.reference else None
-        return Scene(tuple(frames), target=target)
+        return Scene(tuple(frames))
 
     return [lambda scene=scene: job(scene) for scene in folders]  # type: ignore[misc]
 

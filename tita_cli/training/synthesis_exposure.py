@@ -13,24 +13,13 @@ import numpy.typing as npt
 from tita_cli.training.region_masks import random_matte, smooth_noise
 from tita_cli.training.sample import ByteArray, FloatArray, Sample, to_float
 
-MARGIN = 16
-"""Pixels around the crop, so that the pyramids of the fused reference do not see its edge."""
-
 _STEPS = 4095
 
 
-def exposure_pair(
-    still: ByteArray,
-    regions: npt.NDArray[np.integer] | None,
-    margin: int,
-    rng: np.random.Generator,
-    *,
-    reference: bool = True,
-) -> Sample:
+def exposure_pair(still: ByteArray, regions: npt.NDArray[np.integer] | None, rng: np.random.Generator) -> Sample:
     """An over-exposed (A) and an under-exposed (B) frame of the scene that ``still`` shows.
 
-    ``still``: (h + 2·margin)×(w + 2·margin) luminance; ``regions``: labels of the same size, or None. The result is
-    h×w; its target is the exposure fusion of five noiseless frames, or None without ``reference``.
+    ``still``: H×W luminance; ``regions``: labels of the same size, or None. The result has no target.
     """
     exponent, shoulder = rng.normal(0.9, 0.1), max(rng.normal(0.6, 0.1), 0.2)
     exposure = _inverse_response(exponent, shoulder)[still] * _illumination(still.shape, regions, rng)
@@ -39,27 +28,12 @@ def exposure_pair(
         over, under = over * 1.6, under / 1.6
     curve = _response(exponent, shoulder)
     shot, read = 10.0 ** rng.uniform(-5.0, -3.3), 10.0 ** rng.uniform(-4.0, -2.7)
-    h, w = still.shape
-    inner = (slice(margin, h - margin), slice(margin, w - margin))
     frames = []
     for gain in (over, under):
-        light = exposure[inner] * np.float32(gain)
+        light = exposure * np.float32(gain)
         noise = rng.standard_normal(light.shape, dtype=np.float32)
         frames.append(_develop(light + noise * np.sqrt(light * np.float32(shot) + np.float32(read * read)), curve))
-    target = None
-    if reference:
-        gains = np.geomspace(under, over, 5)
-        target = exposure_fusion([_develop(exposure * np.float32(gain), curve) for gain in gains])[inner]
-    return Sample(to_float(frames[0]), to_float(frames[1]), target)
-
-
-def exposure_fusion(series: list[ByteArray]) -> FloatArray:
-    """The exposure fusion of a series of H×W uint8 luminances (Mertens, Kautz, Van Reeth 2007), in 0..1."""
-    import cv2
-
-    # A merger holds no state between calls, but is not documented to be safe to share between threads.
-    fused: FloatArray = np.nan_to_num(cv2.createMergeMertens().process(series))
-    return np.clip(fused, 0.0, 1.0).reshape(series[0].shape)
+    return Sample(to_float(frames[0]), to_float(frames[1]))
 
 
 def _illumination(

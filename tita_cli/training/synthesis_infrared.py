@@ -1,8 +1,9 @@
 """What an infrared–visible pair should fuse to: no truth exists, so a reference is put together by rule.
 
 Detail of either source by the stronger contrast at every scale (Laplacian pyramid: Burt & Kolczynski, ICCV 1993);
-brightness as the eye saw it, except where something glows in the infrared against its surroundings. A maximum of both,
-the paper's target, washes out whatever is brighter in the wrong source: a grey sky, a warm wall.
+brightness as the eye saw it, the less the fewer contrasts it saw, except where something glows in the infrared against
+its surroundings. A maximum of both, the paper's target, washes out whatever is brighter in the wrong source: a grey
+sky, a warm wall.
 """
 
 from __future__ import annotations
@@ -16,20 +17,30 @@ from tita_cli.training.sample import FloatArray
 LEVELS = 4
 GAIN = (1.2, 1.15, 1.05)
 """The finest bands are lifted a little: choosing between two sources loses contrast where both had some."""
-SHARE = 0.1
-"""How much the infrared has in the brightness everywhere: it lifts what the visible picture leaves black."""
+CHOICE = 5.0
+"""How firmly the stronger detail is chosen: a soft choice makes no seams where both are equally strong."""
+SHARE, SHARE_EXPONENT = 0.5, 4.0
+"""The most that the infrared may have in the brightness everywhere, and how fast it gets there with its contrast."""
 SURROUNDINGS = 60.0
 """Sigma in pixels of what counts as the surroundings of a hot spot."""
 HOT, SOFTNESS = 0.15, 0.02
 """How far above its surroundings something must be to glow, and how gradual that is."""
+GLOW = 0.8
+"""How much of its brightness what glows has in the reference."""
 MARGIN = 48
 """Pixels around a crop that show enough of its surroundings."""
 
 _Bands: TypeAlias = list[FloatArray]
 
 
-def infrared_reference(visible: FloatArray, infrared: FloatArray) -> FloatArray:
-    """H×W float32 in 0..1 of both sources → the reference, same shape and range."""
+def infrared_share(visible: FloatArray, infrared: FloatArray) -> float:
+    """The infrared's share in the brightness, 0..SHARE, by the contrast of the whole pictures: H×W in 0..1 each."""
+    seen, warm = (float(image.std()) ** SHARE_EXPONENT for image in (visible, infrared))
+    return float(min(SHARE, warm / (seen + warm + 1e-9)))
+
+
+def infrared_reference(visible: FloatArray, infrared: FloatArray, share: float) -> FloatArray:
+    """H×W float32 in 0..1 of both sources and :func:`infrared_share` → the reference, same shape and range."""
     import cv2
 
     levels = max(1, min(LEVELS, int(np.log2(min(visible.shape))) - 2))
@@ -37,10 +48,10 @@ def infrared_reference(visible: FloatArray, infrared: FloatArray) -> FloatArray:
     bands_i, base_i = _laplacian(infrared, levels)
     around = cv2.GaussianBlur(base_i, (0, 0), SURROUNDINGS / 2**levels, borderType=cv2.BORDER_REFLECT_101)
     hot = 1 / (1 + np.exp(-(base_i - around - HOT) / SOFTNESS))
-    base = base_v + SHARE * (base_i - base_v)
-    image = np.asarray(base + hot * np.maximum(base_i - base, 0), dtype=np.float32)
+    base = base_v + share * (base_i - base_v)
+    image = np.asarray(base + GLOW * hot * np.maximum(base_i - base, 0), dtype=np.float32)
     for level in reversed(range(levels)):
-        detail = _stronger(bands_v[level], bands_i[level]) * (GAIN[level] if level < len(GAIN) else 1.0)
+        detail = _stronger(bands_v[level], bands_i[level]) * (GAIN[level] if level < len(GAIN) else GAIN[-1])
         image = np.asarray(cv2.pyrUp(image, dstsize=detail.shape[::-1]) + detail, dtype=np.float32)
     return np.clip(image, 0, 1)
 
@@ -58,10 +69,12 @@ def _laplacian(image: FloatArray, levels: int) -> tuple[_Bands, FloatArray]:
 
 
 def _stronger(first: FloatArray, second: FloatArray) -> FloatArray:
-    """Of two bands, pixel by pixel, the one with more contrast around it; single dissenters are voted down."""
+    """Of two bands, pixel by pixel, mostly the one with more contrast around it."""
     import cv2
 
-    choice = (cv2.blur(np.abs(first), (3, 3)) >= cv2.blur(np.abs(second), (3, 3))).astype(np.uint8)
-    if min(choice.shape) > 3:
-        choice = np.asarray(cv2.medianBlur(choice, 3), dtype=np.uint8)
-    return np.where(choice > 0, first, second)
+    def say(band: FloatArray) -> FloatArray:
+        energy = np.maximum(cv2.blur(np.square(band), (3, 3)), 0)  # its running sums come out below 0 now and then
+        return np.asarray((np.sqrt(energy) + np.float32(1e-4)) ** CHOICE, dtype=np.float32)
+
+    say_first, say_second = say(first), say(second)
+    return np.asarray((say_first * first + say_second * second) / (say_first + say_second), dtype=np.float32)
