@@ -58,7 +58,7 @@ class Kernels(Protocol):
     def reconstruct(self, block: int, kind: int, x: FloatArray) -> tuple[FloatArray]: ...
 
     def paint(
-        self, a: FloatArray, b: FloatArray, z: FloatArray, seen: Detail | None
+        self, a: FloatArray, b: FloatArray, z: FloatArray, seen: Detail | None, weights: FloatArray
     ) -> tuple[FloatArray, FloatArray | None]: ...
 
     def describe(self) -> dict[str, Any]: ...
@@ -120,7 +120,7 @@ class Blocked:
                 found = detail(patch.cut_image(a, g.patch), patch.cut_image(b, g.patch))
                 seen = Detail(*(planes[place] for planes in found))
             part_a, part_b = inner.cut_image(a, g.patch), inner.cut_image(b, g.patch)
-            new_fused, new_gate = k.paint(part_a, part_b, inner.cut_windows(z), seen)
+            new_fused, new_gate = k.paint(part_a, part_b, inner.cut_windows(z), seen, weights)
             inner.paste_image(fused, new_fused, g.patch)
             if gate is not None and new_gate is not None:
                 inner.paste_image(gate, new_gate, g.patch)

@@ -62,10 +62,12 @@ class OnnxKernels:
         return cast("FloatArray", merged[0])
 
     def paint(
-        self, a: FloatArray, b: FloatArray, z: FloatArray, seen: Detail | None
+        self, a: FloatArray, b: FloatArray, z: FloatArray, seen: Detail | None, weights: FloatArray
     ) -> tuple[FloatArray, FloatArray | None]:
-        sources = [] if seen is None else [a[None, None], b[None, None], seen.bands[None], seen.activity[None]]
-        fused, *gate = self._run("paint", (1, 1, *a.shape), *sources, z[None])
+        inputs = [z[None]]
+        if seen is not None:
+            inputs = [a[None, None], b[None, None], seen.bands[None], seen.activity[None], z[None], weights[None]]
+        fused, *gate = self._run("paint", (1, 1, *a.shape), *inputs)
         return fused[0, 0], gate[0][0, 0] if gate else None
 
     def describe(self) -> dict[str, Any]:

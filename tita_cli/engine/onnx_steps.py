@@ -32,7 +32,8 @@ def blocks(geometry: Geometry) -> dict[str, Step]:
     found["merge"] = Step((*_seams("x", "y"), "weights"), _seams("merged"))
     found.update(_stage("reconstruct", geometry.reconstruct, [""], None))
     sources = ("padded_a", "padded_b", "bands", "activity") if geometry.has_gate else ()
-    found["paint"] = Step(_seams(*sources, "z"), _painted(geometry))
+    shares = ("weights",) if geometry.has_gate else ()
+    found["paint"] = Step((*_seams(*sources, "z"), *shares), _painted(geometry))
     return found
 
 

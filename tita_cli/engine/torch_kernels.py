@@ -80,13 +80,13 @@ class TorchKernels:
 
     @torch.inference_mode()
     def paint(
-        self, a: FloatArray, b: FloatArray, z: FloatArray, seen: Detail | None
+        self, a: FloatArray, b: FloatArray, z: FloatArray, seen: Detail | None, weights: FloatArray
     ) -> tuple[FloatArray, FloatArray | None]:
-        sources, unused = (_batch(a[None]), _batch(b[None]), _batch(z)), torch.empty(1, 0)
+        sources, shares = (_batch(a[None]), _batch(b[None]), _batch(z)), _batch(weights)
         if isinstance(self._network, TitaLite) and seen is not None:
-            out = self._network.blend(*sources, _batch(seen.bands), _batch(seen.activity), unused)
+            out = self._network.blend(*sources, _batch(seen.bands), _batch(seen.activity), shares)
         else:
-            out = self._network.paint(*sources, unused)
+            out = self._network.paint(*sources, shares)
         return _array(out.fused)[0], None if out.gate is None else _array(out.gate)[0]
 
     def describe(self) -> dict[str, Any]:

@@ -6,7 +6,8 @@ pixels (pixel-unshuffle in front, pixel-shuffle behind), and detail comes from t
     fused = g·A + (1 − g)·B + ρ,        ρ = Σ_k α_k·D_k(A) + β_k·D_k(B)
 
 ``g`` is the share of A, ``D_k`` the k-th detail band of an à-trous pyramid (Starck & Murtagh), α and β small numbers
-at every pixel. The bands let a picture keep the texture of the source that it does not show, which a blend cannot.
+at every pixel. The bands let a picture keep the texture of the source that it does not show, which a blend cannot. The
+weights of OAF also steer the head directly: from them it knows of the whole image, as which frame is better exposed.
 """
 
 from __future__ import annotations
@@ -105,6 +106,7 @@ class TitaLite(Backbone):
         self.bands = DetailBands()
         self.head1 = nn.Conv2d(up + 2 + 3 * BANDS, self.hidden, 3, padding=1)
         self.head2 = nn.Conv2d(self.hidden, 1 + 2 * BANDS, 3, padding=1)
+        self.steer = nn.Linear(6, self.hidden)
 
     def shallow(self, image: Tensor) -> Tensor:
         """Luminance B×1×H×W → shallow features B×C×H/4×W/4."""
@@ -133,7 +135,7 @@ class TitaLite(Backbone):
         """:meth:`paint`, given both sources' bands and their activity."""
         pixels = F.pixel_shuffle(self.to_pixels(z), PATCH)
         seen = torch.cat((pixels, a, b, 4 * bands, activity), 1)
-        h = F.leaky_relu(self.head1(seen), SLOPE)
+        h = F.leaky_relu(self.head1(seen) + self.steer(weights)[..., None, None], SLOPE)
         logits, coefficients = self.head2(h).split((1, 2 * BANDS), 1)
         stretched = STRETCH * (torch.sigmoid(logits) - 0.5) + 0.5
         gate = self._pass_through(stretched, stretched.clamp(0, 1))

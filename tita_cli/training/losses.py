@@ -30,11 +30,13 @@ WEIGHTS: dict[str, dict[str, dict[str, float]]] = {
     "truth": {
         "ivf": {"intensity": 40.0, "base": 30.0, "gradient": 20.0, "structure": 10.0},
         "mef": {"intensity": 30.0, "base": 30.0, "gradient": 20.0, "structure": 10.0, "exposure": 5.0},
-        "mff": {"intensity": 40.0, "gradient": 20.0, "structure": 10.0, "gate": 6.0, "residual": 20.0},
+        "mff": {"intensity": 40.0, "gradient": 20.0, "structure": 10.0, "gate": 6.0, "outline": 2.0, "residual": 30.0},
     },
 }
 
 
+FLAT = 0.5
+"""Weight of the gate where both sources show the same, against 1 more where they differ."""
 BASE = 8
 """Side in pixels of the blocks whose mean brightness the term "base" compares."""
 
@@ -110,6 +112,7 @@ def _focus_terms(output: FusionOutput, batch: TaskBatch) -> Terms:
     terms = _distance(output.fused, batch.target)
     if output.logits is not None and output.residual is not None:
         terms["gate"] = _gate_loss(output.logits, batch)
+        terms["outline"] = _outline_loss(output.logits, batch)
         terms["residual"] = output.residual.abs().mean()
     return terms
 
@@ -117,11 +120,18 @@ def _focus_terms(output: FusionOutput, batch: TaskBatch) -> Terms:
 def _gate_loss(logits: Tensor, batch: TaskBatch) -> Tensor:
     """Cross-entropy of the gate against the mask, weighted by how far the sources differ around a pixel.
 
-    Where both sources show the same the gate does not matter; a little weight remains, so that flat areas inside a
-    region are decided as the region is.
+    Where both sources show the same the gate hardly matters for the picture, but flat areas inside a region should be
+    decided as the region is: specks there cost what is kept of the sharp source, its noise and chroma.
     """
     difference = F.pad((batch.a - batch.b).abs(), (5, 5, 5, 5), mode="reflect")
-    weight = (blur(difference, 11, 3.0) / 0.02).clamp(max=1.0) + 0.15
+    weight = (blur(difference, 11, 3.0) / 0.02).clamp(max=1.0) + FLAT
     weight = weight * batch.has_mask.reshape(-1, 1, 1, 1).to(logits.dtype)
     each = F.binary_cross_entropy_with_logits(logits.to(weight.dtype), batch.mask, reduction="none")
     return (weight * each).mean()
+
+
+def _outline_loss(logits: Tensor, batch: TaskBatch) -> Tensor:
+    """The gate should change where the mask does and nowhere else: mean difference of their gradients."""
+    known = batch.has_mask.reshape(-1, 1, 1, 1).to(batch.mask.dtype)
+    gate = torch.sigmoid(2 * logits.to(batch.mask.dtype))  # about as steep as the network's own, but never cut off
+    return (known * (gradients(gate) - gradients(batch.mask)).abs()).mean()
