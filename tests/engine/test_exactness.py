@@ -100,9 +100,9 @@ def test_a_change_is_felt_as_far_as_the_geometry_says_and_no_further(variant: st
     a = torch.from_numpy(pair(g.multiple, rows * g.multiple)[0])[None, None]
     changed = a.clone()
     changed[..., -g.multiple :] = 1 - changed[..., -g.multiple :]
-    weights = torch.full((1, 6), 1 / 6)
+    guidance = torch.full((1, net.guidance), 1 / 6)
     with torch.inference_mode():
-        first, second = (net.decode(i, i, *net.encode(i, i), weights).fused for i in (a, changed))
+        first, second = (net.decode(i, i, *net.encode(i, i), guidance).fused for i in (a, changed))
         features, new = (net.encode(i, i)[0] for i in (a, changed))
     felt = (first - second).abs().amax((0, 1, 2)).reshape(rows, -1).amax(1) > 0
     assert not felt[: -(g.encode_halo + g.decode_halo + 1)].any()

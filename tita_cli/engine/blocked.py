@@ -53,12 +53,12 @@ class Kernels(Protocol):
 
     def weigh(self, pooled: FloatArray) -> FloatArray: ...
 
-    def merge(self, x: FloatArray, y: FloatArray, weights: FloatArray) -> FloatArray: ...
+    def merge(self, x: FloatArray, y: FloatArray, guidance: FloatArray) -> FloatArray: ...
 
     def reconstruct(self, block: int, kind: int, x: FloatArray) -> tuple[FloatArray]: ...
 
     def paint(
-        self, a: FloatArray, b: FloatArray, z: FloatArray, seen: Detail | None, weights: FloatArray
+        self, a: FloatArray, b: FloatArray, z: FloatArray, seen: Detail | None, guidance: FloatArray
     ) -> tuple[FloatArray, FloatArray | None]: ...
 
     def describe(self) -> dict[str, Any]: ...
@@ -99,19 +99,19 @@ class Blocked:
         return np.concatenate([f.sum(3).sum((0, 1), dtype=np.float64) for f in features])
 
     def weigh(self, pooled: FloatArray) -> FloatArray:
-        """The mean of both maps' channels, 2C → OAF's six weights."""
+        """The mean of both maps' channels, 2C → guidance."""
         return self._kernels.weigh(pooled)
 
     def decode(
-        self, a: FloatArray, b: FloatArray, features: list[FloatArray], weights: FloatArray
+        self, a: FloatArray, b: FloatArray, features: list[FloatArray], guidance: FloatArray
     ) -> tuple[FloatArray, FloatArray | None]:
-        """Sources, features and weights → the picture and its gate, H×W."""
+        """Sources, features and guidance → the picture and its gate, H×W."""
         k, g = self._kernels, self.geometry
         z = self._map(a.shape)
 
         def merge(patch: Patch) -> None:
             x, y = (patch.cut_windows(f) for f in features)
-            patch.paste_windows(z, k.merge(x, y, weights))
+            patch.paste_windows(z, k.merge(x, y, guidance))
 
         def paint(patch: Patch) -> None:
             inner, seen = patch.narrowed(g.blend_halo), None
@@ -120,7 +120,7 @@ class Blocked:
                 found = detail(patch.cut_image(a, g.patch), patch.cut_image(b, g.patch))
                 seen = Detail(*(planes[place] for planes in found))
             part_a, part_b = inner.cut_image(a, g.patch), inner.cut_image(b, g.patch)
-            new_fused, new_gate = k.paint(part_a, part_b, inner.cut_windows(z), seen, weights)
+            new_fused, new_gate = k.paint(part_a, part_b, inner.cut_windows(z), seen, guidance)
             inner.paste_image(fused, new_fused, g.patch)
             if gate is not None and new_gate is not None:
                 inner.paste_image(gate, new_gate, g.patch)

@@ -36,7 +36,7 @@ class Exportable(nn.Module):
         self.seams: dict[str, Tensor] = {}
 
     def forward(self, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
-        net, oaf, (h, w) = self.network, self.network.oaf, a.shape[-2:]
+        net, (h, w) = self.network, a.shape[-2:]
         self.seams = {}
         a = self._seam("padded_a", pad_to_multiple(a, net.multiple))
         b = self._seam("padded_b", pad_to_multiple(b, net.multiple))
@@ -50,12 +50,12 @@ class Exportable(nn.Module):
         for i, block in enumerate(self.stages.cross):
             x, y = self._cross(f"cross.{i}", block, x, y, grid)
         x, y = self._seam("x", grid.to_map(x)), self._seam("y", grid.to_map(y))
-        weights = oaf.weigh(self._seam("pooled", oaf.pool(x, y)))
-        z = grid.to_windows(self._seam("merged", self.stages.merge(x, y, weights)))
+        guidance = self._seam("guidance", net.weigh(self._seam("pooled", net.oaf.pool(x, y))))
+        z = grid.to_windows(self._seam("merged", self.stages.merge(x, y, guidance)))
         for i, block in enumerate(self.stages.reconstruct):
             z = self._swin(f"reconstruct.{i}", block, z, grid)
-        out = self._paint(a, b, self._seam("z", grid.to_map(z)), weights)
-        results = [self._seam("painted", out.fused)[..., :h, :w], weights]
+        out = self._paint(a, b, self._seam("z", grid.to_map(z)), guidance)
+        results = [self._seam("painted", out.fused)[..., :h, :w], out.weights]
         if out.gate is not None:
             results.append(self._seam("painted_gate", out.gate)[..., :h, :w])
         return tuple(results)
@@ -71,13 +71,13 @@ class Exportable(nn.Module):
             return net.lift(image, self._seam("contrast_a", net.bands.contrast(image)))
         return net.shallow(image)
 
-    def _paint(self, a: Tensor, b: Tensor, z: Tensor, weights: Tensor) -> FusionOutput:
+    def _paint(self, a: Tensor, b: Tensor, z: Tensor, guidance: Tensor) -> FusionOutput:
         net = self.network
         if not isinstance(net, TitaLite):
-            return net.paint(a, b, z, weights)
+            return net.paint(a, b, z, guidance)
         bands = net.bands(a), net.bands(b)
         activity = self._seam("activity", net.bands.activity(*bands))
-        return net.blend(a, b, z, self._seam("bands", torch.cat(bands, 1)), activity, weights)
+        return net.blend(a, b, z, self._seam("bands", torch.cat(bands, 1)), activity, guidance)
 
     def _swin(self, name: str, block: nn.Module, x: Tensor, grid: _Grid) -> Tensor:
         shift = cast(FoldedSwin, block).shift

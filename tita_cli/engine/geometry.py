@@ -27,6 +27,7 @@ class Geometry:
     ``has_gate``: the network blends its sources. ``extract``, ``fuse``, ``reconstruct``: each block's shift, in tokens.
     ``shallow_reach``, ``paint_reach``: pixels that the layers before and behind the blocks see to each side;
     ``lift_reach``, ``blend_reach``: the same, given the sources' detail (``tita_cli.engine.detail``).
+    ``guidance``: how many numbers the network reads off the pooled features, OAF's six among them.
     """
 
     variant: str
@@ -40,6 +41,7 @@ class Geometry:
     paint_reach: int
     lift_reach: int
     blend_reach: int
+    guidance: int
 
     @classmethod
     def of(cls, network: Tita | TitaLite) -> Geometry:
@@ -57,6 +59,7 @@ class Geometry:
             paint_reach=network.paint_reach,
             lift_reach=network.lift_reach,
             blend_reach=network.blend_reach,
+            guidance=network.guidance,
         )
 
     @classmethod
@@ -83,6 +86,8 @@ class Geometry:
             and 0 < self.multiple <= _MOST
             and self.multiple % WINDOW == 0
             and all(0 <= reach <= _MOST for reach in reaches)
+            and type(self.guidance) is int
+            and 6 <= self.guidance <= _MOST
             and all(0 < len(stage) <= _MOST for stage in (self.extract, self.fuse, self.reconstruct))
             and all(shift in (0, WINDOW // 2) for shift in self.extract + self.fuse + self.reconstruct)
         )

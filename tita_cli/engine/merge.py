@@ -19,19 +19,19 @@ TAPS = 9
 
 
 class FoldedMerge(nn.Module):
-    """OAF's ``merge``: features B×C×H×W of both sources and weights B×6 → B×C×H×W."""
+    """OAF's ``merge``: features B×C×H×W of both sources and guidance → B×C×H×W."""
 
     def __init__(self, oaf: OAF) -> None:
         super().__init__()
         self.a, self.b = _Source(oaf.operations_a), _Source(oaf.operations_b)
 
-    def forward(self, x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
-        of_x, of_y = torch.split(weights[:, :, None, None, None], 3, 1)
+    def forward(self, x: Tensor, y: Tensor, guidance: Tensor) -> Tensor:
+        of_x, of_y = torch.split(guidance[:, :6, None, None, None], 3, 1)
         return cast(Tensor, self.a(x, *of_x.unbind(1)) + self.b(y, *of_y.unbind(1)))
 
-    def once(self, x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
+    def once(self, x: Tensor, y: Tensor, guidance: Tensor) -> Tensor:
         """The same for one image, B = 1, in half the time: the weights go into the convolution's."""
-        of_x, of_y = torch.split(weights[0], 3)
+        of_x, of_y = torch.split(guidance[0, :6], 3)
         return self.a.once(x, *of_x).add_(self.b.once(y, *of_y))
 
 

@@ -48,14 +48,14 @@ class OnnxHalves:
         return np.concatenate([f.numpy()[0].sum((1, 2), dtype=np.float64) for f in features])
 
     def weigh(self, pooled: FloatArray) -> FloatArray:
-        (weights,) = self._run("weigh", [pooled[None]])
-        return _plane(weights).reshape(-1)
+        (guidance,) = self._run("weigh", [pooled[None]])
+        return _plane(guidance).reshape(-1)
 
     def decode(
-        self, a: FloatArray, b: FloatArray, features: tuple[Any, Any], weights: FloatArray
+        self, a: FloatArray, b: FloatArray, features: tuple[Any, Any], guidance: FloatArray
     ) -> tuple[FloatArray, FloatArray | None]:
         sources = (a, b) if self.geometry.has_gate else (a,)
-        fused, *gate = self._run("decode", [*map(_batch, sources), *features, weights[None]])
+        fused, *gate = self._run("decode", [*map(_batch, sources), *features, guidance[None]])
         return _plane(fused)[0, 0], _plane(gate[0])[0, 0] if gate else None
 
     def bytes_for(self, pixels: int) -> int:

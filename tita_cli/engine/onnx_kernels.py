@@ -54,19 +54,19 @@ class OnnxKernels:
         return x, y
 
     def weigh(self, pooled: FloatArray) -> FloatArray:
-        (weights,) = self._run("weigh", (1, 6), pooled[None])
-        return cast("FloatArray", weights[0])
+        (guidance,) = self._run("weigh", (1, self._geometry.guidance), pooled[None])
+        return cast("FloatArray", guidance[0])
 
-    def merge(self, x: FloatArray, y: FloatArray, weights: FloatArray) -> FloatArray:
-        (merged,) = self._run("merge", (1, *x.shape), x[None], y[None], weights[None])
+    def merge(self, x: FloatArray, y: FloatArray, guidance: FloatArray) -> FloatArray:
+        (merged,) = self._run("merge", (1, *x.shape), x[None], y[None], guidance[None])
         return cast("FloatArray", merged[0])
 
     def paint(
-        self, a: FloatArray, b: FloatArray, z: FloatArray, seen: Detail | None, weights: FloatArray
+        self, a: FloatArray, b: FloatArray, z: FloatArray, seen: Detail | None, guidance: FloatArray
     ) -> tuple[FloatArray, FloatArray | None]:
         inputs = [z[None]]
         if seen is not None:
-            inputs = [a[None, None], b[None, None], seen.bands[None], seen.activity[None], z[None], weights[None]]
+            inputs = [a[None, None], b[None, None], seen.bands[None], seen.activity[None], z[None], guidance[None]]
         fused, *gate = self._run("paint", (1, 1, *a.shape), *inputs)
         return fused[0, 0], gate[0][0, 0] if gate else None
 

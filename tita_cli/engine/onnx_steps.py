@@ -15,7 +15,7 @@ def halves(geometry: Geometry) -> dict[str, Step]:
     return {
         "encode": Step(("a", "b"), _seams("x", "y")),
         "weigh": _weigh(),
-        "decode": Step((*sources, *_seams("x", "y"), "weights"), _painted(geometry)),
+        "decode": Step((*sources, *_seams("x", "y", "guidance")), _painted(geometry)),
     }
 
 
@@ -29,11 +29,11 @@ def blocks(geometry: Geometry) -> dict[str, Step]:
     before = None if geometry.extract[-1] else [f"extract_{source}.{last}.out" for source in "ab"]
     found.update(_stage("cross", geometry.fuse, ["_a", "_b"], before))
     found["weigh"] = _weigh()
-    found["merge"] = Step((*_seams("x", "y"), "weights"), _seams("merged"))
+    found["merge"] = Step(_seams("x", "y", "guidance"), _seams("merged"))
     found.update(_stage("reconstruct", geometry.reconstruct, [""], None))
     sources = ("padded_a", "padded_b", "bands", "activity") if geometry.has_gate else ()
-    shares = ("weights",) if geometry.has_gate else ()
-    found["paint"] = Step((*_seams(*sources, "z"), *shares), _painted(geometry))
+    guidance = ("guidance",) if geometry.has_gate else ()
+    found["paint"] = Step(_seams(*sources, "z", *guidance), _painted(geometry))
     return found
 
 
@@ -53,7 +53,7 @@ def _stage(name: str, shifts: Sequence[int], sources: Sequence[str], before: lis
 
 
 def _weigh() -> Step:
-    return Step(_seams("pooled"), ("weights",))
+    return Step(_seams("pooled"), _seams("guidance"))
 
 
 def _painted(geometry: Geometry) -> tuple[str, ...]:

@@ -35,18 +35,9 @@ convolutions in front and behind see and make pixels, and what is rounded there 
 
 def to_fp16(model: ModelProto) -> ModelProto:
     """Weights and everything inside in half precision; what goes in and comes out stays fp32."""
-    from onnx import TensorProto, helper
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     half: ModelProto = convert_float_to_float16(model, keep_io_types=True, disable_shape_infer=True)
-    # What follows OAF's weights shall take them by their name, as the engine does that cuts the file there.
-    place, cast = next((i, node) for i, node in enumerate(half.graph.node) if node.output[0] == "weights")
-    again = helper.make_node("Cast", ["weights"], ["weights_again"], to=TensorProto.FLOAT16)
-    for node in half.graph.node:
-        for i, name in enumerate(node.input):
-            if name == cast.input[0] and node is not cast:
-                node.input[i] = "weights_again"
-    half.graph.node.insert(place + 1, again)
     return _sorted(half)
 
 

@@ -1,7 +1,7 @@
 """Run a network on an image of any size, in one piece or in tiles: exactly the same picture, in bounded memory.
 
 A network has two halves, before and after OAF's pooling over the whole image. In tiles, a first pass runs the first
-half on all of them and sums up what OAF pools; a second pass runs both halves with the weights that follow. A tile is
+half on all of them and sums up what OAF pools; a second pass runs both halves with the guidance that follows. A tile is
 cut with as much around it as its inside sees (``Geometry.encode_halo``, ``decode_halo``), on the grid of the windows:
 nothing is blended, and nothing differs but the order in which numbers are added up.
 """
@@ -74,13 +74,13 @@ class Halves(Protocol):
         ...
 
     def weigh(self, pooled: FloatArray) -> FloatArray:
-        """The mean of each channel, 2C float32 → OAF's six weights."""
+        """The mean of each channel, 2C float32 → guidance, OAF's six weights first."""
         ...
 
     def decode(
-        self, a: FloatArray, b: FloatArray, features: Any, weights: FloatArray
+        self, a: FloatArray, b: FloatArray, features: Any, guidance: FloatArray
     ) -> tuple[FloatArray, FloatArray | None]:
-        """Images, their features and the weights → the picture and its gate, H×W. The features are used up.
+        """Images, their features and the guidance → the picture and its gate, H×W. The features are used up.
 
         Raises ``OutOfMemoryError``.
         """
@@ -136,28 +136,28 @@ def run(halves: Halves, a: FloatArray, b: FloatArray, side: int | None) -> Plane
     if side is None or side >= max(rows, cols):
         images = (padded_part(a, whole.scaled(step)), padded_part(b, whole.scaled(step)))
         features = halves.encode(*images, whole)
-        weights = halves.weigh(_mean(halves.pool(features), whole))
-        fused, gate = halves.decode(*images, features, weights)
+        guidance = halves.weigh(_mean(halves.pool(features), whole))
+        fused, gate = halves.decode(*images, features, guidance)
         h, w = a.shape
-        return Planes(fused[:h, :w], None if gate is None else gate[:h, :w], weights)
+        return Planes(fused[:h, :w], None if gate is None else gate[:h, :w], guidance[:6])
 
     pooled = np.zeros(2 * geometry.dim)
     for core in _cores(rows, cols, side):
         _, features = _encode(halves, a, b, core, 0)
         pooled += halves.pool(features)
-    weights = halves.weigh(_mean(pooled, whole))
+    guidance = halves.weigh(_mean(pooled, whole))
     fused = np.empty(a.shape, np.float32)
     gate = np.empty(a.shape, np.float32) if geometry.has_gate else None
     for core in _cores(rows, cols, side):
         kept, features = _encode(halves, a, b, core, geometry.decode_halo)
         images = (padded_part(a, kept.scaled(step)), padded_part(b, kept.scaled(step)))
-        planes = halves.decode(*images, features, weights)
+        planes = halves.decode(*images, features, guidance)
         place, inside = core.scaled(step).slices, core.seen_from(kept).scaled(step).slices
         for target, plane in zip((fused, gate), planes, strict=True):
             if target is not None and plane is not None:
                 part = target[place]
                 part[...] = plane[inside][: part.shape[0], : part.shape[1]]
-    return Planes(fused, gate, weights)
+    return Planes(fused, gate, guidance[:6])
 
 
 def padded_part(image: FloatArray, box: Box) -> FloatArray:

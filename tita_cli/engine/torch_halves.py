@@ -46,14 +46,14 @@ class TorchHalves:
 
     def weigh(self, pooled: FloatArray) -> FloatArray:
         with self._running():
-            weights = self._network.oaf.weigh(torch.from_numpy(pooled).to(self._device)[None])
-            return cast("FloatArray", weights[0].cpu().numpy())
+            guidance = self._network.weigh(torch.from_numpy(pooled).to(self._device)[None])
+            return cast("FloatArray", guidance[0].cpu().numpy())
 
     def decode(
-        self, a: FloatArray, b: FloatArray, features: tuple[Tensor, Tensor], weights: FloatArray
+        self, a: FloatArray, b: FloatArray, features: tuple[Tensor, Tensor], guidance: FloatArray
     ) -> tuple[FloatArray, FloatArray | None]:
         with self._running():
-            shares = torch.from_numpy(weights).to(self._device)[None]
+            shares = torch.from_numpy(guidance).to(self._device)[None]
             out = self._network.decode(self._batch(a), self._batch(b), *features, shares)
             return _plane(out.fused), None if out.gate is None else _plane(out.gate)
 

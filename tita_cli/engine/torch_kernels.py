@@ -72,17 +72,17 @@ class TorchKernels:
 
     @torch.inference_mode()
     def weigh(self, pooled: FloatArray) -> FloatArray:
-        return _array(self._network.oaf.weigh(_batch(pooled)))
+        return _array(self._network.weigh(_batch(pooled)))
 
     @torch.inference_mode()
-    def merge(self, x: FloatArray, y: FloatArray, weights: FloatArray) -> FloatArray:
-        return _array(self._merge.once(_batch(x), _batch(y), _batch(weights)))
+    def merge(self, x: FloatArray, y: FloatArray, guidance: FloatArray) -> FloatArray:
+        return _array(self._merge.once(_batch(x), _batch(y), _batch(guidance)))
 
     @torch.inference_mode()
     def paint(
-        self, a: FloatArray, b: FloatArray, z: FloatArray, seen: Detail | None, weights: FloatArray
+        self, a: FloatArray, b: FloatArray, z: FloatArray, seen: Detail | None, guidance: FloatArray
     ) -> tuple[FloatArray, FloatArray | None]:
-        sources, shares = (_batch(a[None]), _batch(b[None]), _batch(z)), _batch(weights)
+        sources, shares = (_batch(a[None]), _batch(b[None]), _batch(z)), _batch(guidance)
         if isinstance(self._network, TitaLite) and seen is not None:
             out = self._network.blend(*sources, _batch(seen.bands), _batch(seen.activity), shares)
         else:

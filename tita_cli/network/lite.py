@@ -6,8 +6,9 @@ pixels (pixel-unshuffle in front, pixel-shuffle behind), and detail comes from t
     fused = g·A + (1 − g)·B + ρ,        ρ = Σ_k α_k·D_k(A) + β_k·D_k(B)
 
 ``g`` is the share of A, ``D_k`` the k-th detail band of an à-trous pyramid (Starck & Murtagh), α and β small numbers
-at every pixel. The bands let a picture keep the texture of the source that it does not show, which a blend cannot. The
-weights of OAF also steer the head directly: from them it knows of the whole image, as which frame is better exposed.
+at every pixel. The bands let a picture keep the texture of the source that it does not show, which a blend cannot. A
+small MLP beside OAF's, on the same pooled features, steers the head: which of two frames is better exposed is a matter
+of the whole image.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from torch.nn import functional as F
 
 from tita_cli.network.config import NetworkConfig
 from tita_cli.network.layout import FusionOutput
+from tita_cli.network.swin import Mlp
 from tita_cli.network.tita import SLOPE, Backbone, fuse_padded
 
 PATCH = 4
@@ -96,6 +98,7 @@ class TitaLite(Backbone):
     upsampled = 12
     """Channels that the tokens hand to every pixel."""
     hidden = 24
+    guidance = 6 + hidden
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__(config)
@@ -106,7 +109,7 @@ class TitaLite(Backbone):
         self.bands = DetailBands()
         self.head1 = nn.Conv2d(up + 2 + 3 * BANDS, self.hidden, 3, padding=1)
         self.head2 = nn.Conv2d(self.hidden, 1 + 2 * BANDS, 3, padding=1)
-        self.steer = nn.Linear(6, self.hidden)
+        self.steer = Mlp(2 * c, c, self.hidden)
 
     def shallow(self, image: Tensor) -> Tensor:
         """Luminance B×1×H×W → shallow features B×C×H/4×W/4."""
@@ -122,26 +125,30 @@ class TitaLite(Backbone):
         """Padded luminance B×1×H×W → the features that OAF pools and merges, B×C×H/4×W/4."""
         return self.interact(self.shallow(a), self.shallow(b))
 
-    def decode(self, a: Tensor, b: Tensor, x: Tensor, y: Tensor, weights: Tensor) -> FusionOutput:
-        """Sources, features and OAF's weights → the picture, its gate and residual."""
-        return self.paint(a, b, self.reconstruct(x, y, weights), weights)
+    def weigh(self, pooled: Tensor) -> Tensor:
+        """B×2C → OAF's six weights and what steers the head, B×(6 + 24)."""
+        return torch.cat((self.oaf.weigh(pooled), self.steer(pooled)), 1)
 
-    def paint(self, a: Tensor, b: Tensor, z: Tensor, weights: Tensor) -> FusionOutput:
+    def decode(self, a: Tensor, b: Tensor, x: Tensor, y: Tensor, guidance: Tensor) -> FusionOutput:
+        """Sources, features and guidance → the picture, its gate and residual."""
+        return self.paint(a, b, self.reconstruct(x, y, guidance), guidance)
+
+    def paint(self, a: Tensor, b: Tensor, z: Tensor, guidance: Tensor) -> FusionOutput:
         """The layers behind the reconstructor, at full resolution."""
         bands = self.bands(a), self.bands(b)
-        return self.blend(a, b, z, torch.cat(bands, 1), self.bands.activity(*bands), weights)
+        return self.blend(a, b, z, torch.cat(bands, 1), self.bands.activity(*bands), guidance)
 
-    def blend(self, a: Tensor, b: Tensor, z: Tensor, bands: Tensor, activity: Tensor, weights: Tensor) -> FusionOutput:
+    def blend(self, a: Tensor, b: Tensor, z: Tensor, bands: Tensor, activity: Tensor, guidance: Tensor) -> FusionOutput:
         """:meth:`paint`, given both sources' bands and their activity."""
         pixels = F.pixel_shuffle(self.to_pixels(z), PATCH)
         seen = torch.cat((pixels, a, b, 4 * bands, activity), 1)
-        h = F.leaky_relu(self.head1(seen) + self.steer(weights)[..., None, None], SLOPE)
+        h = F.leaky_relu(self.head1(seen) + guidance[:, 6:, None, None], SLOPE)
         logits, coefficients = self.head2(h).split((1, 2 * BANDS), 1)
         stretched = STRETCH * (torch.sigmoid(logits) - 0.5) + 0.5
         gate = self._pass_through(stretched, stretched.clamp(0, 1))
         coefficients = self._pass_through(coefficients, F.softshrink(coefficients, DEAD_ZONE))
         residual = (coefficients * bands).sum(1, keepdim=True)
-        return FusionOutput(b + gate * (a - b) + residual, weights, gate, residual, logits)
+        return FusionOutput(b + gate * (a - b) + residual, guidance[:, :6], gate, residual, logits)
 
     def _pass_through(self, raw: Tensor, limited: Tensor) -> Tensor:
         """``limited``, but trained as if it were ``raw``: what is cut off has no gradient and could never come back."""

@@ -53,9 +53,16 @@ class Backbone(nn.Module):
             x, y = stage(x, y)
         return to_map(self.crossed_norm_a(x)), to_map(self.crossed_norm_b(y))
 
-    def reconstruct(self, x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
-        """Merge by OAF with the given weights, then the Swin blocks: B×C×H×W."""
-        merged = to_tokens(self.oaf.merge(x, y, weights))
+    def weigh(self, pooled: Tensor) -> Tensor:
+        """The mean of both maps' channels, B×2C → guidance, B×K: OAF's six weights, then what else a variant needs.
+
+        It holds for the whole image: one that is worked on in tiles has one guidance.
+        """
+        return self.oaf.weigh(pooled)
+
+    def reconstruct(self, x: Tensor, y: Tensor, guidance: Tensor) -> Tensor:
+        """Merge by OAF with the given guidance, then the Swin blocks: B×C×H×W."""
+        merged = to_tokens(self.oaf.merge(x, y, guidance))
         return to_map(self.reconstructed_norm(self.reconstructor(self.patch_norm(merged))))
 
 
@@ -70,6 +77,8 @@ class Tita(Backbone):
     lift_reach = 2
     blend_reach = 3
     """Of these, what the convolutions see."""
+    guidance = 6
+    """Numbers that :meth:`weigh` gives."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__(config)
@@ -89,15 +98,15 @@ class Tita(Backbone):
         """Padded luminance B×1×H×W of both sources → the features that OAF pools and merges, B×C×H×W."""
         return self.interact(self.shallow(a), self.shallow(b))
 
-    def decode(self, a: Tensor, b: Tensor, x: Tensor, y: Tensor, weights: Tensor) -> FusionOutput:
-        """Sources, features and OAF's weights → the picture."""
-        return self.paint(a, b, self.reconstruct(x, y, weights), weights)
+    def decode(self, a: Tensor, b: Tensor, x: Tensor, y: Tensor, guidance: Tensor) -> FusionOutput:
+        """Sources, features and guidance → the picture."""
+        return self.paint(a, b, self.reconstruct(x, y, guidance), guidance)
 
-    def paint(self, a: Tensor, b: Tensor, z: Tensor, weights: Tensor) -> FusionOutput:
+    def paint(self, a: Tensor, b: Tensor, z: Tensor, guidance: Tensor) -> FusionOutput:
         """The layers behind the reconstructor. ``a``, ``b`` are not looked at: TITA paints from features alone."""
         z = F.leaky_relu(self.last1(z), SLOPE)
         z = F.leaky_relu(self.last2(z), SLOPE)
-        return FusionOutput(self.last3(z), weights)
+        return FusionOutput(self.last3(z), guidance[:, :6])
 
     def forward(self, a: Tensor, b: Tensor) -> FusionOutput:
         """Luminance of both sources, B×1×H×W in 0..1, any H, W ≥ 1."""
@@ -110,7 +119,7 @@ def fuse_padded(network: Tita | nn.Module, a: Tensor, b: Tensor) -> FusionOutput
     h, w = a.shape[-2:]
     a, b = pad_to_multiple(a, net.multiple), pad_to_multiple(b, net.multiple)
     x, y = net.encode(a, b)
-    out = net.decode(a, b, x, y, net.oaf.weigh(net.oaf.pool(x, y)))
+    out = net.decode(a, b, x, y, net.weigh(net.oaf.pool(x, y)))
 
     def crop(image: Tensor | None) -> Tensor | None:
         return None if image is None else image[..., :h, :w]
