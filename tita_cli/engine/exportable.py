@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tita_cli.engine.folded import FoldedCross, FoldedSwin
 from tita_cli.engine.stages import Stages
 from tita_cli.engine.windows import CORNER, TEAR, TOKENS, WINDOW, bands
-from tita_cli.network.layout import FusionOutput, pad_to_multiple
+from tita_cli.network.layout import FusionOutput, pad_to_multiple, tones
 from tita_cli.network.lite import TitaLite
 from tita_cli.network.tita import Tita
 
@@ -38,6 +38,7 @@ class Exportable(nn.Module):
     def forward(self, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
         net, (h, w) = self.network, a.shape[-2:]
         self.seams = {}
+        seen = tones(a, b)
         a = self._seam("padded_a", pad_to_multiple(a, net.multiple))
         b = self._seam("padded_b", pad_to_multiple(b, net.multiple))
         shallow_a, shallow_b = self._seam("shallow_a", self._shallow(a)), net.shallow(b)
@@ -50,7 +51,8 @@ class Exportable(nn.Module):
         for i, block in enumerate(self.stages.cross):
             x, y = self._cross(f"cross.{i}", block, x, y, grid)
         x, y = self._seam("x", grid.to_map(x)), self._seam("y", grid.to_map(y))
-        guidance = self._seam("guidance", net.weigh(self._seam("pooled", net.oaf.pool(x, y))))
+        pooled = self._seam("pooled", torch.cat((net.oaf.pool(x, y), seen), 1))
+        guidance = self._seam("guidance", net.weigh(pooled))
         z = grid.to_windows(self._seam("merged", self.stages.merge(x, y, guidance)))
         for i, block in enumerate(self.stages.reconstruct):
             z = self._swin(f"reconstruct.{i}", block, z, grid)

@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+import cv2
 import numpy as np
 
 from tita_cli.engine.geometry import Geometry
@@ -74,7 +75,7 @@ class Halves(Protocol):
         ...
 
     def weigh(self, pooled: FloatArray) -> FloatArray:
-        """The mean of each channel, 2C float32 → guidance, OAF's six weights first."""
+        """The mean of each channel and the sources' tones, 2C + 4 float32 → guidance, OAF's six weights first."""
         ...
 
     def decode(
@@ -136,7 +137,7 @@ def run(halves: Halves, a: FloatArray, b: FloatArray, side: int | None) -> Plane
     if side is None or side >= max(rows, cols):
         images = (padded_part(a, whole.scaled(step)), padded_part(b, whole.scaled(step)))
         features = halves.encode(*images, whole)
-        guidance = halves.weigh(_mean(halves.pool(features), whole))
+        guidance = halves.weigh(_pooled(halves.pool(features), whole, a, b))
         fused, gate = halves.decode(*images, features, guidance)
         h, w = a.shape
         return Planes(fused[:h, :w], None if gate is None else gate[:h, :w], guidance[:6])
@@ -145,7 +146,7 @@ def run(halves: Halves, a: FloatArray, b: FloatArray, side: int | None) -> Plane
     for core in _cores(rows, cols, side):
         _, features = _encode(halves, a, b, core, 0)
         pooled += halves.pool(features)
-    guidance = halves.weigh(_mean(pooled, whole))
+    guidance = halves.weigh(_pooled(pooled, whole, a, b))
     fused = np.empty(a.shape, np.float32)
     gate = np.empty(a.shape, np.float32) if geometry.has_gate else None
     for core in _cores(rows, cols, side):
@@ -185,10 +186,11 @@ def _encode(halves: Halves, a: FloatArray, b: FloatArray, core: Box, around: int
     return kept, halves.encode(part_a, part_b, kept.seen_from(seen))
 
 
-def _mean(pooled: DoubleArray, whole: Box) -> FloatArray:
+def _pooled(sums: DoubleArray, whole: Box, a: FloatArray, b: FloatArray) -> FloatArray:
+    """The channels' means, and the tones of both luminances: see ``tita_cli.network.layout.tones``."""
     tokens = math.prod(stop.stop for stop in whole.slices) * 64
-    mean: FloatArray = (pooled / tokens).astype(np.float32)
-    return mean
+    means, spreads = zip(*(cv2.meanStdDev(image) for image in (a, b)), strict=True)
+    return np.concatenate((sums / tokens, np.ravel(means), np.ravel(spreads))).astype(np.float32)
 
 
 def _cores(rows: int, cols: int, side: int) -> Iterator[Box]:

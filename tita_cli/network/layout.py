@@ -23,6 +23,13 @@ class FusionOutput(NamedTuple):
     logits: Tensor | None = None
 
 
+def tones(a: Tensor, b: Tensor) -> Tensor:
+    """Mean of A, of B, standard deviation of A, of B: B×4 of luminances B×1×H×W, before any padding."""
+    means = [x.mean((1, 2, 3), keepdim=True) for x in (a, b)]
+    spreads = [(x - mean).square().mean((1, 2, 3), keepdim=True).sqrt() for x, mean in zip((a, b), means, strict=True)]
+    return torch.cat((*means, *spreads), 1)[..., 0, 0]
+
+
 def reflect_index(length: int, padded: int, device: torch.device) -> Tensor:
     """Where position 0..padded−1 of an axis of ``length`` looks when reflected at its end, as often as needed.
 

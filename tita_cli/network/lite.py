@@ -7,8 +7,8 @@ pixels (pixel-unshuffle in front, pixel-shuffle behind), and detail comes from t
 
 ``g`` is the share of A, ``D_k`` the k-th detail band of an à-trous pyramid (Starck & Murtagh), α and β small numbers
 at every pixel. The bands let a picture keep the texture of the source that it does not show, which a blend cannot. A
-small MLP beside OAF's, on the same pooled features, steers the head: which of two frames is better exposed is a matter
-of the whole image.
+small MLP beside OAF's steers the head. It sees the same pooled features, and mean and spread of both luminances: which
+of two frames is better exposed is a matter of the whole image.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class TitaLite(Backbone):
         self.bands = DetailBands()
         self.head1 = nn.Conv2d(up + 2 + 3 * BANDS, self.hidden, 3, padding=1)
         self.head2 = nn.Conv2d(self.hidden, 1 + 2 * BANDS, 3, padding=1)
-        self.steer = Mlp(2 * c, c, self.hidden)
+        self.steer = Mlp(2 * c + 4, c, self.hidden)
 
     def shallow(self, image: Tensor) -> Tensor:
         """Luminance B×1×H×W → shallow features B×C×H/4×W/4."""
@@ -126,8 +126,9 @@ class TitaLite(Backbone):
         return self.interact(self.shallow(a), self.shallow(b))
 
     def weigh(self, pooled: Tensor) -> Tensor:
-        """B×2C → OAF's six weights and what steers the head, B×(6 + 24)."""
-        return torch.cat((self.oaf.weigh(pooled), self.steer(pooled)), 1)
+        """B×(2C + 4) → OAF's six weights and what steers the head, B×(6 + 24)."""
+        features, seen = pooled.tensor_split((2 * self.config.dim,), 1)
+        return torch.cat((self.oaf.weigh(features), self.steer(torch.cat((features, 8 * seen - 2), 1))), 1)
 
     def decode(self, a: Tensor, b: Tensor, x: Tensor, y: Tensor, guidance: Tensor) -> FusionOutput:
         """Sources, features and guidance → the picture, its gate and residual."""

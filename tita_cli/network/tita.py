@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tita_cli.network.config import NetworkConfig
 from tita_cli.network.cross import CrossStage
-from tita_cli.network.layout import FusionOutput, pad_to_multiple, to_map, to_tokens
+from tita_cli.network.layout import FusionOutput, pad_to_multiple, to_map, to_tokens, tones
 from tita_cli.network.oaf import OAF
 from tita_cli.network.swin import SwinStage
 
@@ -54,11 +55,12 @@ class Backbone(nn.Module):
         return to_map(self.crossed_norm_a(x)), to_map(self.crossed_norm_b(y))
 
     def weigh(self, pooled: Tensor) -> Tensor:
-        """The mean of both maps' channels, B×2C → guidance, B×K: OAF's six weights, then what else a variant needs.
+        """The mean of both maps' channels and the sources' :func:`tones`, B×(2C + 4) → guidance, B×K.
 
+        Guidance is OAF's six weights, then what else a variant needs.
         It holds for the whole image: one that is worked on in tiles has one guidance.
         """
-        return self.oaf.weigh(pooled)
+        return self.oaf.weigh(pooled[:, : 2 * self.config.dim])
 
     def reconstruct(self, x: Tensor, y: Tensor, guidance: Tensor) -> Tensor:
         """Merge by OAF with the given guidance, then the Swin blocks: B×C×H×W."""
@@ -117,9 +119,10 @@ def fuse_padded(network: Tita | nn.Module, a: Tensor, b: Tensor) -> FusionOutput
     """Pad, encode, weigh, decode, crop: the same for both variants."""
     net = cast(Tita, network)
     h, w = a.shape[-2:]
+    seen = tones(a, b)
     a, b = pad_to_multiple(a, net.multiple), pad_to_multiple(b, net.multiple)
     x, y = net.encode(a, b)
-    out = net.decode(a, b, x, y, net.weigh(net.oaf.pool(x, y)))
+    out = net.decode(a, b, x, y, net.weigh(torch.cat((net.oaf.pool(x, y), seen), 1)))
 
     def crop(image: Tensor | None) -> Tensor | None:
         return None if image is None else image[..., :h, :w]

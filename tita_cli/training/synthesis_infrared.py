@@ -15,7 +15,7 @@ import numpy as np
 from tita_cli.training.sample import FloatArray
 
 LEVELS = 4
-GAIN = (1.2, 1.15, 1.05)
+GAIN = (1.26, 1.2, 1.08)
 """The finest bands are lifted a little: choosing between two sources loses contrast where both had some."""
 CHOICE = 5.0
 """How firmly the stronger detail is chosen: a soft choice makes no seams where both are equally strong."""
