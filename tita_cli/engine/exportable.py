@@ -38,7 +38,7 @@ class Exportable(nn.Module):
     def forward(self, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
         net, (h, w) = self.network, a.shape[-2:]
         self.seams = {}
-        seen = tones(a, b)
+        sources = a, b
         a = self._seam("padded_a", pad_to_multiple(a, net.multiple))
         b = self._seam("padded_b", pad_to_multiple(b, net.multiple))
         shallow_a, shallow_b = self._seam("shallow_a", self._shallow(a)), net.shallow(b)
@@ -51,8 +51,10 @@ class Exportable(nn.Module):
         for i, block in enumerate(self.stages.cross):
             x, y = self._cross(f"cross.{i}", block, x, y, grid)
         x, y = self._seam("x", grid.to_map(x)), self._seam("y", grid.to_map(y))
-        pooled = self._seam("pooled", torch.cat((net.oaf.pool(x, y), seen), 1))
-        guidance = self._seam("guidance", net.weigh(pooled))
+        pooled = net.oaf.pool(x, y)
+        if isinstance(net, TitaLite):  # the other one does not look at them
+            pooled = torch.cat((pooled, tones(*sources)), 1)
+        guidance = self._seam("guidance", net.weigh(self._seam("pooled", pooled)))
         z = grid.to_windows(self._seam("merged", self.stages.merge(x, y, guidance)))
         for i, block in enumerate(self.stages.reconstruct):
             z = self._swin(f"reconstruct.{i}", block, z, grid)

@@ -75,7 +75,7 @@ class Halves(Protocol):
         ...
 
     def weigh(self, pooled: FloatArray) -> FloatArray:
-        """The mean of each channel and the sources' tones, 2C + 4 float32 → guidance, OAF's six weights first."""
+        """The mean of each channel, 2C float32, and with a gate the sources' tones → guidance, OAF's weights first."""
         ...
 
     def decode(
@@ -134,10 +134,11 @@ def run(halves: Halves, a: FloatArray, b: FloatArray, side: int | None) -> Plane
     step = geometry.multiple
     rows, cols = (-(-length // step) for length in a.shape)
     whole = Box(0, rows, 0, cols)
+    seen = _tones(a, b) if geometry.has_gate else np.empty(0)
     if side is None or side >= max(rows, cols):
         images = (padded_part(a, whole.scaled(step)), padded_part(b, whole.scaled(step)))
         features = halves.encode(*images, whole)
-        guidance = halves.weigh(_pooled(halves.pool(features), whole, a, b))
+        guidance = halves.weigh(_pooled(halves.pool(features), whole, seen))
         fused, gate = halves.decode(*images, features, guidance)
         h, w = a.shape
         return Planes(fused[:h, :w], None if gate is None else gate[:h, :w], guidance[:6])
@@ -146,7 +147,7 @@ def run(halves: Halves, a: FloatArray, b: FloatArray, side: int | None) -> Plane
     for core in _cores(rows, cols, side):
         _, features = _encode(halves, a, b, core, 0)
         pooled += halves.pool(features)
-    guidance = halves.weigh(_pooled(pooled, whole, a, b))
+    guidance = halves.weigh(_pooled(pooled, whole, seen))
     fused = np.empty(a.shape, np.float32)
     gate = np.empty(a.shape, np.float32) if geometry.has_gate else None
     for core in _cores(rows, cols, side):
@@ -186,11 +187,16 @@ def _encode(halves: Halves, a: FloatArray, b: FloatArray, core: Box, around: int
     return kept, halves.encode(part_a, part_b, kept.seen_from(seen))
 
 
-def _pooled(sums: DoubleArray, whole: Box, a: FloatArray, b: FloatArray) -> FloatArray:
-    """The channels' means, and the tones of both luminances: see ``tita_cli.network.layout.tones``."""
-    tokens = math.prod(stop.stop for stop in whole.slices) * 64
+def _tones(a: FloatArray, b: FloatArray) -> DoubleArray:
+    """As ``tita_cli.network.layout.tones``."""
     means, spreads = zip(*(cv2.meanStdDev(image) for image in (a, b)), strict=True)
-    return np.concatenate((sums / tokens, np.ravel(means), np.ravel(spreads))).astype(np.float32)
+    return np.concatenate((np.ravel(means), np.ravel(spreads)))
+
+
+def _pooled(sums: DoubleArray, whole: Box, seen: DoubleArray) -> FloatArray:
+    """What guidance is read off: the channels' means and, for a network that blends, the tones."""
+    tokens = math.prod(stop.stop for stop in whole.slices) * 64
+    return np.concatenate((sums / tokens, seen)).astype(np.float32)
 
 
 def _cores(rows: int, cols: int, side: int) -> Iterator[Box]:
