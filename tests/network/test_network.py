@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tita_cli.errors import ModelError
 from tita_cli.network import NetworkConfig, build_network
 from tita_cli.network.attention import MASKED, from_windows, shift_mask, to_windows
-from tita_cli.network.layout import pad_to_multiple, reflect_index
+from tita_cli.network.layout import pad_to_multiple, reflect_index, tones
 from tita_cli.network.lite import DetailBands
 from tita_cli.network.tita import count_parameters
 
@@ -72,6 +72,21 @@ def test_saturated_gate_takes_a_source_outright() -> None:
     a, b = torch.rand(2, 1, 1, 32, 32)
     with torch.inference_mode():
         torch.testing.assert_close(network(a, b).fused, a, atol=1e-6, rtol=0)
+
+
+def test_the_head_is_steered_by_the_tones_of_the_whole_images() -> None:
+    torch.manual_seed(6)
+    network = build_network(TINY["tita-lite"]).eval()
+    a, b = torch.rand(2, 1, 1, 32, 32)
+    seen = tones(a, 0.5 * b)
+    expected = (a.mean(), 0.5 * b.mean(), a.std(correction=0), 0.5 * b.std(correction=0))
+    torch.testing.assert_close(seen[0], torch.stack(expected))
+    pooled = torch.rand(1, 2 * network.config.dim)
+    with torch.inference_mode():
+        dark, bright = (network.weigh(torch.cat((pooled, level * torch.ones(1, 4)), 1)) for level in (0.1, 0.9))
+    assert dark.shape == (1, network.guidance)
+    torch.testing.assert_close(dark[:, :6], bright[:, :6])
+    assert (dark[:, 6:] - bright[:, 6:]).abs().max() > 0.1
 
 
 def test_training_and_inference_agree_but_training_passes_gradients_through_the_limits() -> None:

@@ -73,6 +73,18 @@ def test_the_gate_is_told_which_source_is_in_focus() -> None:
     assert float(right["gate"]) < 0.05 * float(wrong["gate"])
 
 
+def test_specks_in_the_gate_cost_though_the_sources_are_alike_there() -> None:
+    a = torch.full((2, 1, 40, 40), 0.5)
+    mask = torch.ones_like(a)
+    specks = torch.where(torch.rand(a.shape, generator=torch.Generator().manual_seed(1)) < 0.1, -4.0, 4.0)
+    losses = build_losses("truth")
+    clean, speckled = (losses("mff", _output(a, logits), _batch(a, a, a, mask)) for logits in (4 * mask, specks))
+    assert float(clean["outline"]) < 0.05 * float(speckled["outline"])
+    assert float(clean["gate"]) < 0.2 * float(speckled["gate"])
+    unknown = losses("mff", _output(a, specks), replace(_batch(a, a, a, mask), has_mask=torch.zeros(2)))
+    assert float(unknown["gate"]) == float(unknown["outline"]) == 0
+
+
 def test_exposures_are_best_where_both_agree() -> None:
     a, b = _pictures(2)
     assert float(Moments(a, a, a).mef_ssim().min()) > 0.999
