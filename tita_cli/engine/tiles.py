@@ -12,7 +12,6 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-import cv2
 import numpy as np
 
 from tita_cli.engine.geometry import Geometry
@@ -188,7 +187,9 @@ def _encode(halves: Halves, a: FloatArray, b: FloatArray, core: Box, around: int
 
 
 def _tones(a: FloatArray, b: FloatArray) -> DoubleArray:
-    """As ``tita_cli.network.layout.tones``."""
+    """As ``tita_cli.network.layout.tones``; OpenCV sums in double precision without a copy in it."""
+    import cv2
+
     means, spreads = zip(*(cv2.meanStdDev(image) for image in (a, b)), strict=True)
     return np.concatenate((np.ravel(means), np.ravel(spreads)))
 
