@@ -27,7 +27,7 @@ class Geometry:
     ``has_gate``: the network blends its sources. ``extract``, ``fuse``, ``reconstruct``: each block's shift, in tokens.
     ``shallow_reach``, ``paint_reach``: pixels that the layers before and behind the blocks see to each side;
     ``lift_reach``, ``blend_reach``: the same, given the sources' detail (``tita_cli.engine.detail``).
-    ``guidance``: how many numbers the network reads off the pooled features, OAF's six among them.
+    ``guidance``: how many numbers the network's ``weigh`` gives, OAF's six first.
     """
 
     variant: str
