@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tita_cli.engine.blocked import Blocked
-from tita_cli.engine.detail import contrast, detail
+from tita_cli.engine.detail import blend, contrast, detail, enlarged, outcome, votes
 from tita_cli.engine.engine import Engine
 from tita_cli.engine.geometry import Geometry
 from tita_cli.engine.tiles import SMALLEST, Halves, largest_tile, run
@@ -159,7 +159,8 @@ def test_an_engine_cuts_to_the_memory_it_may_take_and_says_so() -> None:
     np.testing.assert_allclose(tight.fuse(a, b).fused, roomy.fuse(a, b).fused, atol=CLOSE)
     assert roomy.describe()["mode"] == "whole"
     assert tight.describe()["mode"] == "tiled"
-    assert tight.describe()["tile"] == 16 * 32
+    around = 2 * (runner.geometry.encode_halo + runner.geometry.decode_halo)
+    assert tight.describe()["tile"] == (30 - around) * 32
 
 
 def test_out_of_memory_halves_the_tiles_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,5 +199,17 @@ def test_detail_is_what_the_network_sees(size: tuple[int, int]) -> None:
     found = detail(a, b)
     np.testing.assert_allclose(found.bands, torch.cat(bands, 1)[0].numpy(), atol=1e-6)
     np.testing.assert_allclose(found.activity, activity[0].numpy(), atol=1e-4)
+    logits = (10 * images[0] - 5, 10 * images[1] - 5)
+    region = network("tita-lite").region(logits[0])
+    counted = enlarged(outcome(votes(logits[0][0, 0].numpy())))
+    np.testing.assert_allclose(counted, region[0, 0].numpy(), atol=1e-5)
+    guidance = torch.zeros(1, network("tita-lite").guidance)
+    guidance[0, -2] = 0.7
+    out = network("tita-lite").blend(*images, *logits, region, guidance)
+    for made, plane in zip(
+        (out.fused, out.gate), blend(a, b, *(x[0, 0].numpy() for x in logits), counted, 0.7), strict=True
+    ):
+        assert made is not None
+        np.testing.assert_allclose(plane, made[0, 0].numpy(), atol=1e-5)
     seen = network("tita-lite").bands.contrast(images[0])
     np.testing.assert_allclose(contrast(a), seen[0].numpy(), atol=1e-4)

@@ -12,6 +12,7 @@ from tita_cli.network import NetworkConfig, build_network
 from tita_cli.network.attention import MASKED, from_windows, shift_mask, to_windows
 from tita_cli.network.layout import pad_to_multiple, reflect_index, tones
 from tita_cli.network.lite import DetailBands
+from tita_cli.network.region import Region
 from tita_cli.network.tita import count_parameters
 
 TINY = {
@@ -63,12 +64,40 @@ def test_lite_is_a_blend_plus_residual() -> None:
     torch.testing.assert_close(out.fused, out.gate * a + (1 - out.gate) * b + out.residual, atol=1e-6, rtol=0)
 
 
+def test_pixels_that_cannot_tell_get_their_neighbours_outcome() -> None:
+    region = Region(4)
+    logits = torch.full((1, 1, 96, 96), 9.0)
+    logits[..., 48:] = -9.0  # A to the left, B to the right
+    logits[..., 32:44, 12:24] = -0.1  # a patch that cannot tell, and leans the wrong way
+    outcome = region(logits)[0, 0]
+    assert outcome.shape == (96, 96)
+    assert outcome[:, :36].min() > 0.8
+    assert outcome[:, -36:].max() < -0.8
+    assert region(torch.zeros(1, 1, 32, 32)).abs().max() == 0
+
+
+def test_a_trusted_region_decides_the_gate() -> None:
+    network = build_network(TINY["tita-lite"]).eval()
+    a, b = torch.rand(2, 1, 1, 32, 32)
+    region = torch.ones_like(a)
+    region[..., 16:] = -1
+    logits = torch.randn(1, 1, 32, 32)
+    guidance = torch.zeros(1, network.guidance)
+    guidance[0, -2] = 2.0
+    out = network.blend(a, b, logits, torch.zeros_like(a), region, guidance)
+    torch.testing.assert_close(out.fused, torch.where(region > 0, a, b), atol=1e-6, rtol=0)
+    guidance[0, -2] = 0.0
+    torch.testing.assert_close(network.blend(a, b, logits, torch.zeros_like(a), region, guidance).logits, logits)
+
+
 def test_saturated_gate_takes_a_source_outright() -> None:
     network = build_network(TINY["tita-lite"]).eval()
     with torch.no_grad():
         network.head2.weight.zero_()
         network.head2.bias.zero_()
         network.head2.bias[0] = 4.0
+        network.steer.fc2.weight[-2] = 0  # no trust in a region
+        network.steer.fc2.bias[-2] = 0
     a, b = torch.rand(2, 1, 1, 32, 32)
     with torch.inference_mode():
         torch.testing.assert_close(network(a, b).fused, a, atol=1e-6, rtol=0)

@@ -71,6 +71,7 @@ def test_the_gate_is_told_which_source_is_in_focus() -> None:
         losses("mff", _output(wanted, sign * (8 * mask - 4)), _batch(a, b, wanted, mask)) for sign in (1, -1)
     )
     assert float(right["gate"]) < 0.05 * float(wrong["gate"])
+    assert float(right["region"]) < 0.05 * float(wrong["region"])
 
 
 def test_specks_in_the_gate_cost_though_the_sources_are_alike_there() -> None:

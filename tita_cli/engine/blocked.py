@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from tita_cli.engine.detail import Detail, contrast, detail
+from tita_cli.engine.detail import Detail, blend, contrast, detail, enlarged, outcome, votes
 from tita_cli.engine.geometry import MERGE_REACH, Geometry
 from tita_cli.engine.memory import free_memory
 from tita_cli.engine.patches import Patch, patches
@@ -38,7 +38,7 @@ class Kernels(Protocol):
 
     Windows are N×C×64, maps C×H×W in tokens, images H×W in pixels, all float32. ``kind``: of torn windows, see
     ``tita_cli.engine.windows``. Steps on windows may work in place; what they return counts. Networks without a gate
-    have no use for contrast and detail, and get None.
+    have no use for contrast and detail, and get None; they paint their picture, the others the gate's logits and ρ.
     """
 
     def start_thread(self) -> None: ...
@@ -113,6 +113,9 @@ class Blocked:
             x, y = (patch.cut_windows(f) for f in features)
             patch.paste_windows(z, k.merge(x, y, guidance))
 
+        fused, second = np.empty(a.shape, np.float32), np.empty(a.shape if g.has_gate else 0, np.float32)
+        tokens = np.empty((2, a.shape[0] // g.patch, a.shape[1] // g.patch) if g.has_gate else 0, np.float32)
+
         def paint(patch: Patch) -> None:
             inner, seen = patch.narrowed(g.blend_halo), None
             if g.has_gate:
@@ -120,24 +123,36 @@ class Blocked:
                 found = detail(patch.cut_image(a, g.patch), patch.cut_image(b, g.patch))
                 seen = Detail(*(planes[place] for planes in found))
             part_a, part_b = inner.cut_image(a, g.patch), inner.cut_image(b, g.patch)
-            new_fused, new_gate = k.paint(part_a, part_b, inner.cut_windows(z), seen, guidance)
-            inner.paste_image(fused, new_fused, g.patch)
-            if gate is not None and new_gate is not None:
-                inner.paste_image(gate, new_gate, g.patch)
+            painted, residual = k.paint(part_a, part_b, inner.cut_windows(z), seen, guidance)
+            inner.paste_image(fused, painted, g.patch)
+            if residual is not None:
+                inner.paste_image(second, residual, g.patch)
+                for plane, part in zip(tokens, votes(painted), strict=True):
+                    inner.paste_image(plane, part, 1)
 
         self._on_patches(z, MERGE_REACH, merge)
         features.clear()  # two thirds of the memory
-        fused = np.empty(a.shape, np.float32)
-        gate = np.empty(a.shape, np.float32) if g.has_gate else None
         for i, shift in enumerate(g.reconstruct):
             self._on_chunks(shift, [z], partial(k.reconstruct, i))
-        self._on_patches(z, g.paint_halo, paint)
-        return fused, gate
+        self._on_patches(z, g.head_halo, paint)
+        if not g.has_gate:
+            return fused, None
+        decided, trust = outcome(tokens), float(guidance[-2])
+
+        def decide(patch: Patch) -> None:
+            core = patch.narrowed(0)
+            region = enlarged(patch.cut_image(decided, 1))[patch.rows.inside(g.patch), patch.cols.inside(g.patch)]
+            of_a, of_b, logits, residual = (core.cut_image(plane, g.patch) for plane in (a, b, fused, second))
+            for plane, part in zip((fused, second), blend(of_a, of_b, logits, residual, region, trust), strict=True):
+                core.paste_image(plane, part, g.patch)
+
+        self._on_patches(z, 1, decide)  # the gate's logits and ρ become the picture and the gate, in their place
+        return fused, second
 
     def bytes_for(self, pixels: int) -> int:
-        """Three feature maps, the padded sources, the picture and its gate; and what every thread works in."""
+        """Three feature maps, the padded sources, the picture, its gate, the vote; what every thread works in."""
         g = self.geometry
-        return _THREAD_BYTES * self._threads + pixels * (3 * 4 * g.dim // g.patch**2 + 4 * 4)
+        return _THREAD_BYTES * self._threads + pixels * ((3 * 4 * g.dim + 5 * 4) // g.patch**2 + 4 * 4)
 
     def free_memory(self) -> int:
         return free_memory() // 2

@@ -1,8 +1,9 @@
-"""What ``tita-lite`` looks at besides tokens: its sources' detail bands, in OpenCV instead of the network's framework.
+"""What surrounds ``tita-lite``'s head, in OpenCV instead of the network's framework.
 
-The same function as :class:`tita_cli.network.lite.DetailBands`. A convolution of a single channel is what neural
-networks' frameworks are worst at: ONNX Runtime pads it to 16, PyTorch copies it five times over; both take ten times as
-long as OpenCV's separable filter. Imports no torch.
+Before it, the sources' detail bands: the same function as :class:`tita_cli.network.lite.DetailBands`. Behind it, the
+vote of its gate (:class:`tita_cli.network.region.Region`) and the blend that follows from it. A convolution of a single
+channel is what neural networks' frameworks are worst at: ONNX Runtime pads it to 16, PyTorch copies it five times over;
+both take ten times as long as OpenCV's separable filter. Imports no torch.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 PATCH = 4
 BANDS = 4
 NOISE = 0.004
-"""As in ``tita_cli.network.lite``, which is not imported: it would import PyTorch."""
+REACH, SPREAD, UNDECIDED = 8, 2.0, 1e-3
+TRUST, STRETCH = 8.0, 1.5
+"""As in ``tita_cli.network.lite`` and ``region``, which are not imported: they would import PyTorch."""
 
 
 class Detail(NamedTuple):
@@ -42,6 +45,47 @@ def detail(a: FloatArray, b: FloatArray) -> Detail:
         of_a += np.float32(NOISE)
         activity[k] /= of_a
     return Detail(bands, activity)
+
+
+def votes(logits: FloatArray) -> FloatArray:
+    """Logits of the gate, H×W → mean vote and decidedness of every token, 2×H/4×W/4."""
+    vote = np.tanh(logits * np.float32(0.5))
+    return np.stack((_pooled(vote), _pooled(np.abs(vote))))
+
+
+def outcome(votes: FloatArray) -> FloatArray:
+    """The tokens' :func:`votes` → the outcome around each, h×w in −1..1; exact 8 tokens inside."""
+    i = np.arange(-REACH, REACH + 1)
+    kernel = np.exp(-0.5 * (i / SPREAD) ** 2)
+    kernel /= kernel.sum()
+    total, decided = (cv2.sepFilter2D(plane, -1, kernel, kernel, borderType=cv2.BORDER_CONSTANT) for plane in votes)
+    counted: FloatArray = total / (decided + np.float32(UNDECIDED))
+    return counted
+
+
+def enlarged(outcome: FloatArray) -> FloatArray:
+    """The :func:`outcome` around every pixel, h×w → 4·h×4·w; exact 2 pixels inside."""
+    h, w = outcome.shape
+    pixels: FloatArray = cv2.resize(outcome, (PATCH * w, PATCH * h), interpolation=cv2.INTER_LINEAR)
+    return pixels
+
+
+def blend(
+    a: FloatArray, b: FloatArray, logits: FloatArray, residual: FloatArray, region: FloatArray, trust: float
+) -> tuple[FloatArray, FloatArray]:
+    """Sources, what the head made of them, and the outcome of the vote, H×W → the picture and its gate."""
+    gate: FloatArray = region * np.float32(TRUST * trust)
+    gate += logits
+    # The stretched sigmoid, as the hyperbolic tangent that it is.
+    np.tanh(gate * np.float32(0.5), out=gate)
+    gate *= np.float32(STRETCH / 2)
+    gate += np.float32(0.5)
+    np.clip(gate, 0, 1, out=gate)
+    fused: FloatArray = a - b
+    fused *= gate
+    fused += b
+    fused += residual
+    return fused, gate
 
 
 def contrast(image: FloatArray) -> FloatArray:

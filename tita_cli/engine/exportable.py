@@ -81,7 +81,9 @@ class Exportable(nn.Module):
             return net.paint(a, b, z, guidance)
         bands = net.bands(a), net.bands(b)
         activity = self._seam("activity", net.bands.activity(*bands))
-        return net.blend(a, b, z, self._seam("bands", torch.cat(bands, 1)), activity, guidance)
+        logits, residual = net.head(a, b, z, self._seam("bands", torch.cat(bands, 1)), activity, guidance)
+        logits, residual = self._seam("logits", logits), self._seam("residual", residual)
+        return net.blend(a, b, logits, residual, net.region(logits), guidance)
 
     def _swin(self, name: str, block: nn.Module, x: Tensor, grid: _Grid) -> Tensor:
         shift = cast(FoldedSwin, block).shift

@@ -26,7 +26,8 @@ class Geometry:
     ``variant``, ``dim``: name and channels. ``multiple``: pixels to a window's side; images are padded to it.
     ``has_gate``: the network blends its sources. ``extract``, ``fuse``, ``reconstruct``: each block's shift, in tokens.
     ``shallow_reach``, ``paint_reach``: pixels that the layers before and behind the blocks see to each side;
-    ``lift_reach``, ``blend_reach``: the same, given the sources' detail (``tita_cli.engine.detail``).
+    ``head_reach``: of the latter, without the vote of the gate; ``lift_reach``, ``blend_reach``: what is left of the
+    first and of the head's, given the sources' detail (``tita_cli.engine.detail``).
     ``guidance``: how many numbers the network's ``weigh`` gives, OAF's six first.
     """
 
@@ -39,6 +40,7 @@ class Geometry:
     reconstruct: tuple[int, ...]
     shallow_reach: int
     paint_reach: int
+    head_reach: int
     lift_reach: int
     blend_reach: int
     guidance: int
@@ -57,6 +59,7 @@ class Geometry:
             reconstruct=_shifts(config.reconstruct),
             shallow_reach=network.shallow_reach,
             paint_reach=network.paint_reach,
+            head_reach=network.head_reach,
             lift_reach=network.lift_reach,
             blend_reach=network.blend_reach,
             guidance=network.guidance,
@@ -77,7 +80,7 @@ class Geometry:
 
     def _check(self) -> None:
         """Raise ``ValueError`` where the numbers are none that a network has."""
-        reaches = (self.shallow_reach, self.paint_reach, self.lift_reach, self.blend_reach)
+        reaches = (self.shallow_reach, self.paint_reach, self.head_reach, self.lift_reach, self.blend_reach)
         sound = (
             isinstance(self.variant, str)
             and isinstance(self.has_gate, bool)
@@ -120,8 +123,13 @@ class Geometry:
         return _ceil(self.paint_reach, self.patch)
 
     @property
+    def head_halo(self) -> int:
+        """The same without the vote of the gate."""
+        return _ceil(self.head_reach, self.patch)
+
+    @property
     def blend_halo(self) -> int:
-        """Tokens around what the last layers are run on, given detail."""
+        """Tokens around what the head is run on, given detail."""
         return _ceil(self.blend_reach, self.patch)
 
     @property

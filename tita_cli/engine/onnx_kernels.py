@@ -67,8 +67,8 @@ class OnnxKernels:
         inputs = [z[None]]
         if seen is not None:
             inputs = [a[None, None], b[None, None], seen.bands[None], seen.activity[None], z[None], guidance[None]]
-        fused, *gate = self._run("paint", (1, 1, *a.shape), *inputs)
-        return fused[0, 0], gate[0][0, 0] if gate else None
+        painted, *residual = self._run("paint", (1, 1, *a.shape), *inputs)
+        return painted[0, 0], residual[0][0, 0] if residual else None
 
     def describe(self) -> dict[str, Any]:
         return {**Place(CPU).describe(), "precision": self._precision}

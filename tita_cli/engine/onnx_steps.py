@@ -33,7 +33,8 @@ def blocks(geometry: Geometry) -> dict[str, Step]:
     found.update(_stage("reconstruct", geometry.reconstruct, [""], None))
     sources = ("padded_a", "padded_b", "bands", "activity") if geometry.has_gate else ()
     guidance = ("guidance",) if geometry.has_gate else ()
-    found["paint"] = Step(_seams(*sources, "z", *guidance), _painted(geometry))
+    painted = _seams("logits", "residual") if geometry.has_gate else _painted(geometry)
+    found["paint"] = Step(_seams(*sources, "z", *guidance), painted)
     return found
 
 

@@ -84,10 +84,9 @@ class TorchKernels:
     ) -> tuple[FloatArray, FloatArray | None]:
         sources, shares = (_batch(a[None]), _batch(b[None]), _batch(z)), _batch(guidance)
         if isinstance(self._network, TitaLite) and seen is not None:
-            out = self._network.blend(*sources, _batch(seen.bands), _batch(seen.activity), shares)
-        else:
-            out = self._network.paint(*sources, shares)
-        return _array(out.fused)[0], None if out.gate is None else _array(out.gate)[0]
+            logits, residual = self._network.head(*sources, _batch(seen.bands), _batch(seen.activity), shares)
+            return _array(logits)[0], _array(residual)[0]
+        return _array(self._network.paint(*sources, shares).fused)[0], None
 
     def describe(self) -> dict[str, Any]:
         return {"backend": "torch"}

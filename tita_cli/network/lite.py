@@ -8,7 +8,9 @@ pixels (pixel-unshuffle in front, pixel-shuffle behind), and detail comes from t
 ``g`` is the share of A, ``D_k`` the k-th detail band of an à-trous pyramid (Starck & Murtagh), α and β small numbers
 at every pixel. The bands let a picture keep the texture of the source that it does not show, which a blend cannot. A
 small MLP beside OAF's steers the head. It sees the same pooled features, and mean and spread of both luminances: which
-of two frames is better exposed is a matter of the whole image.
+of two frames is better exposed is a matter of the whole image. It also says how much a pixel's gate trusts the outcome
+of its neighbourhood's vote (``region``), and how much of ρ there is: a focus pair is decided by region and shows its
+sources as they are, an infrared pair is blended pixel by pixel.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from torch.nn import functional as F
 
 from tita_cli.network.config import NetworkConfig
 from tita_cli.network.layout import FusionOutput
+from tita_cli.network.region import REACH, Region
 from tita_cli.network.swin import Mlp
 from tita_cli.network.tita import SLOPE, Backbone, fuse_padded
 
@@ -29,6 +32,8 @@ STRETCH = 1.5
 leaves a tenth of the blurred picture of a focus pair in the result."""
 NOISE = 0.004
 """Detail of this size, one of 255 levels, is none: it keeps :meth:`DetailBands.activity` calm in flat places."""
+TRUST = 8.0
+"""Unit of the trust in a region's outcome: at 1, what is undisputed there decides all but very sure pixels."""
 DEAD_ZONE = 0.05
 """Coefficients smaller than this are exactly 0: where one source is good as it is, it stays untouched."""
 
@@ -90,15 +95,18 @@ class TitaLite(Backbone):
     """Sides are padded to a multiple of this: one window of tokens."""
     shallow_reach = 32
     """Pixels that the shallow features see to each side: two convolutions of tokens and their contrast."""
-    paint_reach = 48
+    head_reach = 48
     """Pixels that the head sees to each side: the bands, their activity and two convolutions."""
+    paint_reach = head_reach + (REACH + 1) * PATCH
+    """The same with the vote of its gate and what is interpolated between tokens."""
     lift_reach = 8
     blend_reach = 2
     """Of these, what the convolutions see."""
     upsampled = 12
     """Channels that the tokens hand to every pixel."""
     hidden = 24
-    guidance = 6 + hidden
+    guidance = 6 + hidden + 2
+    """OAF's weights, what is added to the head's hidden layer, the trust in the region, the share of ρ."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__(config)
@@ -109,7 +117,10 @@ class TitaLite(Backbone):
         self.bands = DetailBands()
         self.head1 = nn.Conv2d(up + 2 + 3 * BANDS, self.hidden, 3, padding=1)
         self.head2 = nn.Conv2d(self.hidden, 1 + 2 * BANDS, 3, padding=1)
-        self.steer = Mlp(2 * c + 4, c, self.hidden)
+        self.steer = Mlp(2 * c + 4, c, self.hidden + 2)
+        self.region = Region(PATCH)
+        with torch.no_grad():
+            self.steer.fc2.bias[-1] = 3.0  # training begins with all of ρ
 
     def shallow(self, image: Tensor) -> Tensor:
         """Luminance B×1×H×W → shallow features B×C×H/4×W/4."""
@@ -126,9 +137,10 @@ class TitaLite(Backbone):
         return self.interact(self.shallow(a), self.shallow(b))
 
     def weigh(self, pooled: Tensor) -> Tensor:
-        """B×(2C + 4) → OAF's six weights and what steers the head, B×(6 + 24)."""
+        """B×(2C + 4) → OAF's six weights and what steers head and gate, B×(6 + 24 + 2)."""
         features, seen = pooled.tensor_split((2 * self.config.dim,), 1)
-        return torch.cat((self.oaf.weigh(features), self.steer(torch.cat((features, 8 * seen - 2), 1))), 1)
+        steering, keep = self.steer(torch.cat((features, 8 * seen - 2), 1)).tensor_split((-1,), 1)
+        return torch.cat((self.oaf.weigh(features), steering, self._saturating(keep)), 1)
 
     def decode(self, a: Tensor, b: Tensor, x: Tensor, y: Tensor, guidance: Tensor) -> FusionOutput:
         """Sources, features and guidance → the picture, its gate and residual."""
@@ -137,19 +149,33 @@ class TitaLite(Backbone):
     def paint(self, a: Tensor, b: Tensor, z: Tensor, guidance: Tensor) -> FusionOutput:
         """The layers behind the reconstructor, at full resolution."""
         bands = self.bands(a), self.bands(b)
-        return self.blend(a, b, z, torch.cat(bands, 1), self.bands.activity(*bands), guidance)
+        logits, residual = self.head(a, b, z, torch.cat(bands, 1), self.bands.activity(*bands), guidance)
+        return self.blend(a, b, logits, residual, self.region(logits), guidance)
 
-    def blend(self, a: Tensor, b: Tensor, z: Tensor, bands: Tensor, activity: Tensor, guidance: Tensor) -> FusionOutput:
-        """:meth:`paint`, given both sources' bands and their activity."""
+    def head(
+        self, a: Tensor, b: Tensor, z: Tensor, bands: Tensor, activity: Tensor, guidance: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Sources, features, the sources' bands and their activity → every pixel's own logit of the gate, and ρ."""
+        steering, keep = guidance[:, 6:-2, None, None], guidance[:, -1:, None, None]
         pixels = F.pixel_shuffle(self.to_pixels(z), PATCH)
         seen = torch.cat((pixels, a, b, 4 * bands, activity), 1)
-        h = F.leaky_relu(self.head1(seen) + guidance[:, 6:, None, None], SLOPE)
+        h = F.leaky_relu(self.head1(seen) + steering, SLOPE)
         logits, coefficients = self.head2(h).split((1, 2 * BANDS), 1)
-        stretched = STRETCH * (torch.sigmoid(logits) - 0.5) + 0.5
-        gate = self._pass_through(stretched, stretched.clamp(0, 1))
         coefficients = self._pass_through(coefficients, F.softshrink(coefficients, DEAD_ZONE))
-        residual = (coefficients * bands).sum(1, keepdim=True)
-        return FusionOutput(b + gate * (a - b) + residual, guidance[:, :6], gate, residual, logits)
+        return logits, keep * (coefficients * bands).sum(1, keepdim=True)
+
+    def blend(
+        self, a: Tensor, b: Tensor, logits: Tensor, residual: Tensor, region: Tensor, guidance: Tensor
+    ) -> FusionOutput:
+        """What :meth:`head` gave and the outcome of its vote → the picture."""
+        logits = logits + TRUST * guidance[:, -2:-1, None, None] * region
+        gate = self._saturating(logits)
+        return FusionOutput(b + gate * (a - b) + residual, guidance[:, :6], gate, residual, logits, region)
+
+    def _saturating(self, logits: Tensor) -> Tensor:
+        """A sigmoid that reaches 0 and 1."""
+        stretched = STRETCH * (torch.sigmoid(logits) - 0.5) + 0.5
+        return self._pass_through(stretched, stretched.clamp(0, 1))
 
     def _pass_through(self, raw: Tensor, limited: Tensor) -> Tensor:
         """``limited``, but trained as if it were ``raw``: what is cut off has no gradient and could never come back."""

@@ -74,7 +74,7 @@ class Tita(Backbone):
     multiple = 8
     """Sides are padded to a multiple of this: one window."""
     shallow_reach = 2
-    paint_reach = 3
+    paint_reach = head_reach = 3
     """Pixels that the layers before and behind the blocks see to each side."""
     lift_reach = 2
     blend_reach = 3
@@ -127,7 +127,8 @@ def fuse_padded(network: Tita | nn.Module, a: Tensor, b: Tensor) -> FusionOutput
     def crop(image: Tensor | None) -> Tensor | None:
         return None if image is None else image[..., :h, :w]
 
-    return FusionOutput(out.fused[..., :h, :w], out.weights, crop(out.gate), crop(out.residual), crop(out.logits))
+    fused, weights, *rest = out
+    return FusionOutput(fused[..., :h, :w], weights, *(crop(image) for image in rest))
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -30,13 +30,23 @@ WEIGHTS: dict[str, dict[str, dict[str, float]]] = {
     "truth": {
         "ivf": {"intensity": 40.0, "base": 30.0, "gradient": 20.0, "structure": 10.0},
         "mef": {"intensity": 30.0, "base": 30.0, "gradient": 20.0, "structure": 10.0, "exposure": 5.0},
-        "mff": {"intensity": 40.0, "gradient": 20.0, "structure": 10.0, "gate": 6.0, "outline": 2.0, "residual": 30.0},
+        "mff": {
+            "intensity": 40.0,
+            "gradient": 20.0,
+            "structure": 10.0,
+            "region": 3.0,
+            "gate": 6.0,
+            "outline": 2.0,
+            "residual": 30.0,
+        },
     },
 }
 
 
 FLAT = 0.5
 """Weight of the gate where both sources show the same, against 1 more where they differ."""
+REGION_SCALE = 4.0
+"""Logit of a unanimous vote."""
 BASE = 8
 """Side in pixels of the blocks whose mean brightness the term "base" compares."""
 
@@ -110,11 +120,19 @@ def _distance(f: Tensor, wanted: Tensor) -> Terms:
 def _focus_terms(output: FusionOutput, batch: TaskBatch) -> Terms:
     """Focus pairs: the sharp picture, and for a network with a gate the mask that the synthesis knows."""
     terms = _distance(output.fused, batch.target)
-    if output.logits is not None and output.residual is not None:
+    if output.logits is not None and output.residual is not None and output.region is not None:
+        terms["region"] = _region_loss(output.region, batch)
         terms["gate"] = _gate_loss(output.logits, batch)
         terms["outline"] = _outline_loss(output.logits, batch)
         terms["residual"] = output.residual.abs().mean()
     return terms
+
+
+def _region_loss(region: Tensor, batch: TaskBatch) -> Tensor:
+    """Cross-entropy of the tokens' vote against the mask. Every place counts: where nothing is to be seen, too."""
+    logits = REGION_SCALE * region.to(batch.mask.dtype)
+    each = F.binary_cross_entropy_with_logits(logits, batch.mask, reduction="none")
+    return (batch.has_mask.reshape(-1, 1, 1, 1).to(each.dtype) * each).mean()
 
 
 def _gate_loss(logits: Tensor, batch: TaskBatch) -> Tensor:

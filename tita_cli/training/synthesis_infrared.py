@@ -14,18 +14,18 @@ import numpy as np
 
 from tita_cli.training.sample import FloatArray
 
-LEVELS = 4
-GAIN = (1.26, 1.2, 1.08)
+LEVELS = 3
+GAIN = (1.2, 1.15, 1.05)
 """The finest bands are lifted a little: choosing between two sources loses contrast where both had some."""
-CHOICE = 5.0
+CHOICE = 7.5
 """How firmly the stronger detail is chosen: a soft choice makes no seams where both are equally strong."""
-SHARE, SHARE_EXPONENT = 0.5, 4.0
+SHARE, SHARE_EXPONENT = 0.43, 4.0
 """The most that the infrared may have in the brightness everywhere, and how fast it gets there with its contrast."""
 SURROUNDINGS = 60.0
 """Sigma in pixels of what counts as the surroundings of a hot spot."""
-HOT, SOFTNESS = 0.15, 0.02
+HOT, SOFTNESS = 0.13, 0.02
 """How far above its surroundings something must be to glow, and how gradual that is."""
-GLOW = 0.8
+GLOW = 0.7
 """How much of its brightness what glows has in the reference."""
 MARGIN = 48
 """Pixels around a crop that show enough of its surroundings."""
@@ -36,7 +36,7 @@ _Bands: TypeAlias = list[FloatArray]
 def infrared_share(visible: FloatArray, infrared: FloatArray) -> float:
     """The infrared's share in the brightness, 0..SHARE, by the contrast of the whole pictures: H×W in 0..1 each."""
     seen, warm = (float(image.std()) ** SHARE_EXPONENT for image in (visible, infrared))
-    return float(min(SHARE, warm / (seen + warm + 1e-9)))
+    return float(SHARE * warm / (seen + warm + 1e-9))
 
 
 def infrared_reference(visible: FloatArray, infrared: FloatArray, share: float) -> FloatArray:
