@@ -30,7 +30,8 @@ def _batch(a: Tensor, b: Tensor, target: Tensor, mask: Tensor | None = None) -> 
 def _output(fused: Tensor, logits: Tensor | None = None) -> FusionOutput:
     weights = torch.full((fused.shape[0], 6), 1 / 6)
     residual = None if logits is None else torch.zeros_like(fused)
-    return FusionOutput(fused, weights, None, residual, logits)
+    region = None if logits is None else torch.tanh(logits / 2)
+    return FusionOutput(fused, weights, None, residual, logits, region)
 
 
 def test_the_wanted_picture_of_an_infrared_pair_costs_nothing() -> None:

@@ -56,7 +56,7 @@ def test_the_share_of_the_infrared_grows_with_its_contrast_towards_a_limit() -> 
     shares = [infrared_share(visible, 0.5 + gain * (visible - 0.5)) for gain in (0.0, 0.5, 1.0, 2.0)]
     assert shares == sorted(shares)
     assert shares[0] == pytest.approx(0, abs=1e-6)
-    assert shares[1] == pytest.approx(0.5**4 / (1 + 0.5**4), rel=1e-3)
+    assert shares[1] == pytest.approx(SHARE * 0.5**4 / (1 + 0.5**4), rel=1e-3)
     assert 0.9 * SHARE < shares[3] < SHARE
     nothing = np.zeros_like(visible)
     assert infrared_share(nothing, nothing) == 0
