@@ -6,7 +6,7 @@
 bench/weights.py ranks a model. ``--set GAIN=1.2`` changes a constant of their modules for this run: how the shipped
 ones were chosen. There is no rule for focus pairs, which are trained towards the truth; for them ``--sets lytro`` takes
 a model's own gate (``--model``), cleaned by a majority within a Gaussian of ``--sigma`` pixels: what a gate without
-specks would be worth.
+specks would be worth (the network's own gate votes by now, see ``tita_cli/network/region.py``).
 """
 
 from __future__ import annotations
