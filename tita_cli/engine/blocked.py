@@ -113,9 +113,6 @@ class Blocked:
             x, y = (patch.cut_windows(f) for f in features)
             patch.paste_windows(z, k.merge(x, y, guidance))
 
-        fused, second = np.empty(a.shape, np.float32), np.empty(a.shape if g.has_gate else 0, np.float32)
-        tokens = np.empty((2, a.shape[0] // g.patch, a.shape[1] // g.patch) if g.has_gate else 0, np.float32)
-
         def paint(patch: Patch) -> None:
             inner, seen = patch.narrowed(g.blend_halo), None
             if g.has_gate:
@@ -132,6 +129,8 @@ class Blocked:
 
         self._on_patches(z, MERGE_REACH, merge)
         features.clear()  # two thirds of the memory
+        fused, second = np.empty(a.shape, np.float32), np.empty(a.shape if g.has_gate else 0, np.float32)
+        tokens = np.empty((2, a.shape[0] // g.patch, a.shape[1] // g.patch) if g.has_gate else 0, np.float32)
         for i, shift in enumerate(g.reconstruct):
             self._on_chunks(shift, [z], partial(k.reconstruct, i))
         self._on_patches(z, g.head_halo, paint)
