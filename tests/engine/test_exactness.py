@@ -14,11 +14,12 @@ from tita_cli.engine.blocked import Blocked
 from tita_cli.engine.detail import blend, contrast, detail, enlarged, outcome, votes
 from tita_cli.engine.engine import Engine
 from tita_cli.engine.geometry import Geometry
-from tita_cli.engine.tiles import SMALLEST, Halves, largest_tile, run
+from tita_cli.engine.tiles import SMALLEST, STRIP, Halves, largest_tile, run, tones
 from tita_cli.engine.torch_halves import TorchHalves
 from tita_cli.engine.torch_kernels import TorchKernels
 from tita_cli.errors import UsageError
 from tita_cli.network import NetworkConfig, build_network
+from tita_cli.network.layout import tones as network_tones
 from tita_cli.network.lite import TitaLite
 from tita_cli.network.tita import Tita
 
@@ -49,6 +50,15 @@ def halves(variant: str, kind: str) -> Halves:
 def pair(h: int, w: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     a, b = np.random.default_rng(seed).random((2, h, w), dtype=np.float32)
     return a, b
+
+
+@pytest.mark.parametrize(("shape", "block"), [((75, 33), 2), ((7, 130), 8), ((31, 64), 32), ((1, 1), 32)])
+def test_the_engine_sees_from_afar_what_the_network_sees(shape: tuple[int, int], block: int) -> None:
+    a, b = pair(*shape)
+    assert shape[0] != 75 or shape[0] > STRIP * block, "the first is to be higher than what is compared at a time"
+    b = (0.3 + 0.5 * b).astype(np.float32)
+    seen = network_tones(*(torch.from_numpy(i)[None, None] for i in (a, b)), block)[0].numpy()
+    np.testing.assert_allclose(tones(a, b, block), seen, atol=1e-6)
 
 
 def expected(variant: str, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:

@@ -6,10 +6,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional as F
 
 from tita_cli.errors import ModelError
 from tita_cli.network import NetworkConfig, build_network
 from tita_cli.network.attention import MASKED, from_windows, shift_mask, to_windows
+from tita_cli.network.config import FLAT, TONES
 from tita_cli.network.layout import pad_to_multiple, reflect_index, tones
 from tita_cli.network.lite import DetailBands
 from tita_cli.network.region import Region
@@ -107,15 +109,29 @@ def test_the_head_is_steered_by_the_tones_of_the_whole_images() -> None:
     torch.manual_seed(6)
     network = build_network(TINY["tita-lite"]).eval()
     a, b = torch.rand(2, 1, 1, 32, 32)
-    seen = tones(a, 0.5 * b)
-    expected = (a.mean(), 0.5 * b.mean(), a.std(correction=0), 0.5 * b.std(correction=0))
-    torch.testing.assert_close(seen[0], torch.stack(expected))
+    b = 0.5 * b
+    spreads = a.std(correction=0), b.std(correction=0)
+    apart = (a.mean() - b.mean()).abs()
+    share = apart / (apart + sum(spreads) / 2 + FLAT)
+    torch.testing.assert_close(tones(a, b, 32)[0], torch.stack((a.mean(), b.mean(), *spreads, share)))
     pooled = torch.rand(1, 2 * network.config.dim)
     with torch.inference_mode():
-        dark, bright = (network.weigh(torch.cat((pooled, level * torch.ones(1, 4)), 1)) for level in (0.1, 0.9))
+        dark, bright = (network.weigh(torch.cat((pooled, level * torch.ones(1, TONES)), 1)) for level in (0.1, 0.9))
     assert dark.shape == (1, network.guidance)
     torch.testing.assert_close(dark[:, :6], bright[:, :6])
     assert (dark[:, 6:] - bright[:, 6:]).abs().max() > 0.1
+
+
+def test_focus_pairs_agree_from_afar_and_exposures_do_not() -> None:
+    torch.manual_seed(7)
+    scene = F.interpolate(torch.rand(1, 1, 12, 16), scale_factor=16.0, mode="bicubic").clamp(0, 1)
+    scene = (scene + 0.1 * torch.randn_like(scene)).clamp(0, 1)
+    blurred = F.avg_pool2d(F.pad(scene, (4, 4, 4, 4), mode="reflect"), 9, stride=1)
+    assert tones(scene, scene, 32)[0, -1] == 0
+    assert tones(scene, blurred, 32)[0, -1] < 0.1
+    assert tones(scene, scene.square(), 32)[0, -1] > 0.3
+    flat = torch.full((1, 1, 5, 3), 0.5)
+    assert tones(flat, flat, 32)[0].isfinite().all()
 
 
 def test_training_and_inference_agree_but_training_passes_gradients_through_the_limits() -> None:

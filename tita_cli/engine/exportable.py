@@ -53,7 +53,7 @@ class Exportable(nn.Module):
         x, y = self._seam("x", grid.to_map(x)), self._seam("y", grid.to_map(y))
         pooled = net.oaf.pool(x, y)
         if isinstance(net, TitaLite):  # the other one does not look at them
-            pooled = torch.cat((pooled, tones(*sources)), 1)
+            pooled = torch.cat((pooled, tones(*sources, net.multiple)), 1)
         guidance = self._seam("guidance", net.weigh(self._seam("pooled", pooled)))
         z = grid.to_windows(self._seam("merged", self.stages.merge(x, y, guidance)))
         for i, block in enumerate(self.stages.reconstruct):

@@ -17,6 +17,7 @@ import numpy as np
 from tita_cli.engine.geometry import Geometry
 from tita_cli.engine.patches import parts
 from tita_cli.errors import DeviceError
+from tita_cli.network.config import FLAT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 SMALLEST = 2
 """Windows to the side of the smallest tile."""
+STRIP = 16
+"""Windows to the height of what is compared from afar at a time."""
 
 
 class OutOfMemoryError(DeviceError):
@@ -133,7 +136,7 @@ def run(halves: Halves, a: FloatArray, b: FloatArray, side: int | None) -> Plane
     step = geometry.multiple
     rows, cols = (-(-length // step) for length in a.shape)
     whole = Box(0, rows, 0, cols)
-    seen = _tones(a, b) if geometry.has_gate else np.empty(0)
+    seen = tones(a, b, step) if geometry.has_gate else np.empty(0)
     if side is None or side >= max(rows, cols):
         images = (padded_part(a, whole.scaled(step)), padded_part(b, whole.scaled(step)))
         features = halves.encode(*images, whole)
@@ -186,12 +189,23 @@ def _encode(halves: Halves, a: FloatArray, b: FloatArray, core: Box, around: int
     return kept, halves.encode(part_a, part_b, kept.seen_from(seen))
 
 
-def _tones(a: FloatArray, b: FloatArray) -> DoubleArray:
+def tones(a: FloatArray, b: FloatArray, block: int) -> DoubleArray:
     """As ``tita_cli.network.layout.tones``; OpenCV sums in double precision without a copy in it."""
     import cv2
 
     means, spreads = zip(*(cv2.meanStdDev(image) for image in (a, b)), strict=True)
-    return np.concatenate((np.ravel(means), np.ravel(spreads)))
+    rows, cols = (-(-length // block) for length in a.shape)
+    apart = 0.0
+    for row in range(0, rows, STRIP):  # reflected images are copies: strips bound them
+        strip = Box(row, min(row + STRIP, rows), 0, cols)
+        size = cols, strip.bottom - row
+        blocks = [
+            cv2.resize(padded_part(image, strip.scaled(block)), size, interpolation=cv2.INTER_AREA) for image in (a, b)
+        ]
+        apart += cv2.norm(*blocks, cv2.NORM_L1)
+    apart /= rows * cols
+    share = apart / (apart + float(np.mean(spreads)) + FLAT)
+    return np.concatenate((np.ravel(means), np.ravel(spreads), [share]))
 
 
 def _pooled(sums: DoubleArray, whole: Box, seen: DoubleArray) -> FloatArray:

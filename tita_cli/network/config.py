@@ -9,6 +9,10 @@ from typing import Any
 from tita_cli.errors import ModelError
 
 VARIANTS = ("tita", "tita-lite")
+TONES = 5
+"""Numbers that ``layout.tones`` gives."""
+FLAT = 1e-3
+"""Luminance's standard deviation that is next to none, in ``layout.tones``: two flat images agree."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
+
+from tita_cli.network.config import FLAT
 
 
 class FusionOutput(NamedTuple):
@@ -25,11 +28,18 @@ class FusionOutput(NamedTuple):
     region: Tensor | None = None
 
 
-def tones(a: Tensor, b: Tensor) -> Tensor:
-    """Mean of A, of B, standard deviation of A, of B: B×4 of luminances B×1×H×W, before any padding."""
+def tones(a: Tensor, b: Tensor, block: int) -> Tensor:
+    """What two luminances B×1×H×W, before any padding, look like from afar: B×5.
+
+    Mean of A, of B, standard deviation of A, of B, and their disagreement d / (d + s): d is the mean absolute
+    difference of the means of blocks of pixels (reflected at the bottom and right), s the mean of the standard
+    deviations. Defocus moves little light out of a block; another exposure or another spectrum changes the block.
+    """
     means = [x.mean((1, 2, 3), keepdim=True) for x in (a, b)]
     spreads = [(x - mean).square().mean((1, 2, 3), keepdim=True).sqrt() for x, mean in zip((a, b), means, strict=True)]
-    return torch.cat((*means, *spreads), 1)[..., 0, 0]
+    apart = F.avg_pool2d(pad_to_multiple(a - b, block), block).abs().mean((1, 2, 3), keepdim=True)
+    share = apart / (apart + (spreads[0] + spreads[1]) / 2 + FLAT)
+    return torch.cat((*means, *spreads, share), 1)[..., 0, 0]
 
 
 def reflect_index(length: int, padded: int, device: torch.device) -> Tensor:

@@ -7,10 +7,10 @@ pixels (pixel-unshuffle in front, pixel-shuffle behind), and detail comes from t
 
 ``g`` is the share of A, ``D_k`` the k-th detail band of an à-trous pyramid (Starck & Murtagh), α and β small numbers
 at every pixel. The bands let a picture keep the texture of the source that it does not show, which a blend cannot. A
-small MLP beside OAF's steers the head. It sees the same pooled features, and mean and spread of both luminances: which
-of two frames is better exposed is a matter of the whole image. It also says how much a pixel's gate trusts the outcome
-of its neighbourhood's vote (``region``), and how much of ρ there is: a focus pair is decided by region and shows its
-sources as they are, an infrared pair is blended pixel by pixel.
+small MLP beside OAF's steers the head. It sees the same pooled features and the ``tones`` of both luminances: which of
+two frames is better exposed is a matter of the whole image, and so is whether they differ in more than sharpness. It
+also says how much a pixel's gate trusts the outcome of its neighbourhood's vote (``region``), and how much of ρ there
+is: a focus pair is decided by region and shows its sources as they are, an infrared pair is blended pixel by pixel.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tita_cli.network.config import NetworkConfig
+from tita_cli.network.config import TONES, NetworkConfig
 from tita_cli.network.layout import FusionOutput
 from tita_cli.network.region import REACH, Region
 from tita_cli.network.swin import Mlp
@@ -117,7 +117,7 @@ class TitaLite(Backbone):
         self.bands = DetailBands()
         self.head1 = nn.Conv2d(up + 2 + 3 * BANDS, self.hidden, 3, padding=1)
         self.head2 = nn.Conv2d(self.hidden, 1 + 2 * BANDS, 3, padding=1)
-        self.steer = Mlp(2 * c + 4, c, self.hidden + 2)
+        self.steer = Mlp(2 * c + TONES, c, self.hidden + 2)
         self.region = Region(PATCH)
         with torch.no_grad():
             self.steer.fc2.bias[-1] = 3.0  # training begins with all of ρ
@@ -137,7 +137,7 @@ class TitaLite(Backbone):
         return self.interact(self.shallow(a), self.shallow(b))
 
     def weigh(self, pooled: Tensor) -> Tensor:
-        """B×(2C + 4) → OAF's six weights and what steers head and gate, B×(6 + 24 + 2)."""
+        """B×(2C + 5) → OAF's six weights and what steers head and gate, B×(6 + 24 + 2)."""
         features, seen = pooled.tensor_split((2 * self.config.dim,), 1)
         steering, keep = self.steer(torch.cat((features, 8 * seen - 2), 1)).tensor_split((-1,), 1)
         return torch.cat((self.oaf.weigh(features), steering, self._saturating(keep)), 1)

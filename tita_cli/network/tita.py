@@ -55,7 +55,7 @@ class Backbone(nn.Module):
         return to_map(self.crossed_norm_a(x)), to_map(self.crossed_norm_b(y))
 
     def weigh(self, pooled: Tensor) -> Tensor:
-        """The mean of both maps' channels, B×2C, and behind them the sources' :func:`tones`, B×4 → guidance, B×K.
+        """The mean of both maps' channels, B×2C, and behind them the sources' :func:`tones`, B×5 → guidance, B×K.
 
         Guidance is OAF's six weights, then what else a variant needs. This one does not look at the tones, which may be
         missing. It holds for the whole image: one that is worked on in tiles has one guidance.
@@ -119,7 +119,7 @@ def fuse_padded(network: Tita | nn.Module, a: Tensor, b: Tensor) -> FusionOutput
     """Pad, encode, weigh, decode, crop: the same for both variants."""
     net = cast(Tita, network)
     h, w = a.shape[-2:]
-    seen = tones(a, b)
+    seen = tones(a, b, net.multiple)
     a, b = pad_to_multiple(a, net.multiple), pad_to_multiple(b, net.multiple)
     x, y = net.encode(a, b)
     out = net.decode(a, b, x, y, net.weigh(torch.cat((net.oaf.pool(x, y), seen), 1)))
