@@ -24,6 +24,7 @@ from tita_cli.align.geometry import (
 )
 from tita_cli.align.levels import FEW_POINTS, POINTS, Level
 from tita_cli.align.modes import Model
+from tita_cli.align.polish import polish
 from tita_cli.align.search import by_features, search
 from tita_cli.align.structure import Field, FieldOf, View, band_field, gradient_field, orientation_field, reduced
 
@@ -198,7 +199,7 @@ class _Pair:
         )  # fmt: skip
 
     def refined(self, candidates: list[Matrix], models: tuple[Model, ...], start: Matrix) -> Estimate:
-        """Refine the candidates, keep the best, choose its model, refine that to the full size."""
+        """Refine the candidates, keep the best, choose its model, refine and polish that."""
         matrix, most = self._coarse(candidates), models[-1]
         if matrix is None:
             return Estimate("none", start, 0.0, None, False)
@@ -215,6 +216,8 @@ class _Pair:
                 if longest >= max(self.reference.longest, self.source.longest):
                     break
         model, matrix, judged = self._chosen(level, level.down(matrix), models, start, 0.0 if same else 1.0)
+        if same and model != "none":
+            matrix = polish(self.reference, self.source, matrix, model)
         confidence = _confidence(self.votes(matrix, field_of), judged.spread * FRAME / level.samples.size[0])
         if not is_sane(matrix, self.source.full):
             confidence = 0.0

@@ -1,0 +1,87 @@
+"""The last refinement between pictures of one kind: at equal sharpness, and only where they agree.
+
+Two focus distances show the same edge at different widths, and what is out of focus spills over the outline of what is
+in front of it: fitted to everything, a transform is drawn off by a pixel or two. So each place of both pictures is
+blurred to the sharpness of the blurrier one (the pair of blurs after which they look most alike there), and points at
+which they still disagree do not count. Nearly every pixel is a sample here; the steps before make do with a few.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from tita_cli.align.ecc import Samples, gradients, refine, sample
+from tita_cli.align.geometry import Matrix, mean_scale, normalized, resizing
+from tita_cli.align.modes import Model
+from tita_cli.align.structure import Field, View, gradient_field, reduced
+from tita_cli.images.picture import FloatArray
+
+_SIZE = 640
+_LARGEST = 1280  # px of the longer side: what is estimated at a higher resolution than this is not made coarser
+_VIEW = 1.25  # how much larger one picture may show the scene
+_POINTS = 100_000
+_ROUNDS = 2
+_BLURS = (1.0, 1.6, 2.5, 4.0)  # px, of one picture or the other
+_FIRST = 0.7  # px, of both: noise is not sharpness
+_PRICE = 0.3  # a pixel of blur must lower the mismatch by this share, or sharp edges would be given up
+_DETAIL, _AROUND = 6.0, 5.0  # px: what is compared, and over which neighbourhood
+_NOISE = 0.004
+_AGREE = 0.6  # |a − b| / (|a| + |b|) of two vectors that speak of the same edge
+
+
+def polish(reference: View, source: View, matrix: Matrix, model: Model) -> Matrix:
+    """``matrix`` (source → reference in full pixels) improved by a motion within ``model``.
+
+    As it came where none can be computed, for large pictures, and for pictures of different fields of view.
+    """
+    view = mean_scale(matrix, source.full) * max(source.full) / max(reference.full)
+    if max(reference.longest, source.longest) > _LARGEST or not 1 / _VIEW < view < _VIEW:
+        return matrix
+    fixed, moving = (reduced(view.plane, _SIZE) for view in (reference, source))
+    size, moving_size = (fixed.shape[1], fixed.shape[0]), (moving.shape[1], moving.shape[0])
+    to_fixed, to_moving = resizing(reference.full, size), resizing(source.full, moving_size)
+    laid = normalized(to_fixed @ matrix @ np.linalg.inv(to_moving))
+    for _ in range(_ROUNDS):
+        moved = cv2.warpPerspective(moving, laid, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+        seen = cv2.warpPerspective(np.ones_like(moving), laid, size) > 0.99
+        one, two = (gradient_field(plane) for plane in equally_sharp(fixed, np.asarray(moved)))
+        two[~seen] = 0.0
+        step, agreement = refine(_agreeing(sample(one, _POINTS), two), gradients(two), np.eye(3), model)
+        if agreement <= -1.0:
+            return matrix
+        laid = normalized(step @ laid)
+    return normalized(np.linalg.inv(to_fixed) @ laid @ to_moving)
+
+
+def equally_sharp(one: FloatArray, two: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Two luminances H×W of one place, each blurred where it is the sharper one until it looks like the other.
+
+    Compared by their detail at unit local contrast, which exposure does not change.
+    """
+    best, chosen = np.full(one.shape, np.inf, np.float32), (one.copy(), two.copy())
+    for blurs in ((0.0, 0.0), *((s, 0.0) for s in _BLURS), *((0.0, s) for s in _BLURS)):
+        planes = [_blurred(plane, float(np.hypot(_FIRST, s))) for plane, s in zip((one, two), blurs, strict=True)]
+        off = _detail(planes[0]) - _detail(planes[1])
+        mismatch = _blurred(off * off, _AROUND) * np.float32(1.0 + _PRICE * sum(blurs))
+        better = mismatch < best
+        best[better] = mismatch[better]
+        for target, plane in zip(chosen, planes, strict=True):
+            target[better] = plane[better]
+    return chosen
+
+
+def _agreeing(samples: Samples, other: Field) -> Samples:
+    """The samples whose vector is much like the one that the other picture has there."""
+    vectors = other[samples.y.astype(np.intp), samples.x.astype(np.intp)]
+    apart, length = (np.linalg.norm(v, axis=1) for v in (samples.vectors - vectors, vectors))
+    return samples.where(apart < _AGREE * (np.linalg.norm(samples.vectors, axis=1) + length + 1e-3))
+
+
+def _detail(plane: FloatArray) -> FloatArray:
+    detail = plane - _blurred(plane, _DETAIL)
+    return np.asarray(detail / (np.sqrt(_blurred(detail * detail, _DETAIL)) + np.float32(_NOISE)))
+
+
+def _blurred(plane: FloatArray, sigma: float) -> FloatArray:
+    return np.asarray(cv2.GaussianBlur(plane, (0, 0), sigma))
