@@ -1,0 +1,75 @@
+"""Time and memory of alignment; bench/align.py --timing prints them."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from align_cases import as_pictures, draw, pairs, read
+
+if TYPE_CHECKING:
+    from tita_cli.engine import Engine
+
+ENGINE: dict[str, Engine] = {}
+
+
+def timing(data: Path) -> None:
+    """A 12-megapixel pair, the share of recognising a registered one, stacks of 5, 10 and 20 frames."""
+    from tita_cli.align import align_pictures
+
+    a, b = (read(path) for path in sorted((data / "photos/bracket_large").iterdir()))
+    size = (4240, 2832)
+    a, b = (cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in (a, b))
+    turn = draw(np.random.default_rng(1), *size)
+    for text, second in (("registered", b), ("put off", cv2.warpPerspective(b, turn, size, flags=cv2.INTER_CUBIC))):
+        pictures = as_pictures(a, second)
+        began = time.perf_counter()
+        placed = align_pictures(pictures, border="fill").sources[1]
+        print(f"12 MP pair, {text}: {time.perf_counter() - began:.2f} s, model {placed.model}", flush=True)
+    for name in ("vifb", "mef", "mff"):
+        shares = sorted(recognition_share(a, b) for _, a, b in list(pairs(data, name))[:5])
+        print(f"share of recognition in a fusion, {name}: median {shares[len(shares) // 2]:.1%}", flush=True)
+    for count in (5, 10, 20):
+        stack_cost(a[:1800, :2700], count)
+
+
+def recognition_share(a: np.ndarray, b: np.ndarray) -> float:
+    """Time of a fusion that looks whether its pair is registered, over one that does not: what looking adds."""
+    from tita_cli.align import Aligner
+    from tita_cli.api import fuse
+    from tita_cli.engine import load_engine
+
+    engine = ENGINE.setdefault("engine", load_engine("tita-lite", threads=1))
+    pictures = as_pictures(a, b)
+    spent = []
+    for _ in range(3):
+        began = time.perf_counter()
+        fuse(pictures, engine=engine, align="none")
+        middle = time.perf_counter()
+        aligner = Aligner(2, mode="auto", reference=0)
+        for index in aligner.order:
+            aligner.look(index, pictures[index])
+        spent.append((time.perf_counter() - middle) / (middle - began))
+    return min(spent)
+
+
+def stack_cost(image: np.ndarray, count: int) -> None:
+    """Frames that drift by two pixels each, made when they are asked for, so that none but the aligner keeps any."""
+    from tita_cli.align import Aligner
+    from tita_cli.images.picture import Picture
+
+    tracemalloc.start()
+    aligner = Aligner(count, mode="auto", reference=count // 2)
+    seconds = 0.0
+    for index in aligner.order:
+        frame = Picture(image[2 * index : 2 * index + 1600, 3 * index : 3 * index + 2400].astype(np.float32) / 255)
+        began = time.perf_counter()
+        aligner.look(index, frame)
+        seconds += time.perf_counter() - began
+    most = tracemalloc.get_traced_memory()[1] / 2**20
+    tracemalloc.stop()
+    print(f"stack of {count} frames of 3.8 MP: {seconds:.1f} s, {seconds / count:.2f} s a frame, peak {most:.0f} MiB")
