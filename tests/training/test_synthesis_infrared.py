@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tita_cli.training.synthesis_infrared import SHARE, infrared_reference, infrared_share
+from tita_cli.training.synthesis_infrared import FLOOR, SHARE, infrared_reference, infrared_share
 
 
 def _texture(seed: int, size: int = 96) -> np.ndarray:
@@ -41,6 +41,13 @@ def test_something_hot_shows_though_the_visible_is_dark_there() -> None:
     fused = infrared_reference(visible, infrared, 0.1)
     assert fused[54:74, 60:68].mean() > 0.5
     assert fused[:30].mean() < 0.2
+
+
+def test_no_dark_halo_lies_around_what_is_hot() -> None:
+    visible = np.full((128, 128), 0.3, dtype=np.float32)
+    infrared = np.full((128, 128), 0.3, dtype=np.float32)
+    infrared[50:78, 56:72] = 0.95
+    assert _fused(visible, infrared).min() >= 0.3 - FLOOR - 1e-6
 
 
 def test_texture_of_either_source_is_kept() -> None:

@@ -25,8 +25,10 @@ SURROUNDINGS = 60.0
 """Sigma in pixels of what counts as the surroundings of a hot spot."""
 HOT, SOFTNESS = 0.13, 0.02
 """How far above its surroundings something must be to glow, and how gradual that is."""
-GLOW = 0.7
+GLOW = 0.8
 """How much of its brightness what glows has in the reference."""
+FLOOR = 0.03
+"""How much darker than both sources the reference may be: detail of one on the brightness of the other makes halos."""
 MARGIN = 48
 """Pixels around a crop that show enough of its surroundings."""
 
@@ -53,7 +55,7 @@ def infrared_reference(visible: FloatArray, infrared: FloatArray, share: float) 
     for level in reversed(range(levels)):
         detail = _stronger(bands_v[level], bands_i[level]) * (GAIN[level] if level < len(GAIN) else GAIN[-1])
         image = np.asarray(cv2.pyrUp(image, dstsize=detail.shape[::-1]) + detail, dtype=np.float32)
-    return np.clip(image, 0, 1)
+    return np.clip(np.maximum(image, np.minimum(visible, infrared) - FLOOR), 0, 1)
 
 
 def _laplacian(image: FloatArray, levels: int) -> tuple[_Bands, FloatArray]:
