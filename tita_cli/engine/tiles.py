@@ -199,10 +199,10 @@ def tones(a: FloatArray, b: FloatArray, block: int) -> DoubleArray:
     for row in range(0, rows, STRIP):  # reflected images are copies: strips bound them
         strip = Box(row, min(row + STRIP, rows), 0, cols)
         size = cols, strip.bottom - row
-        blocks = [
+        blocks_a, blocks_b = (
             cv2.resize(padded_part(image, strip.scaled(block)), size, interpolation=cv2.INTER_AREA) for image in (a, b)
-        ]
-        apart += cv2.norm(*blocks, cv2.NORM_L1)
+        )
+        apart += cv2.norm(blocks_a, blocks_b, cv2.NORM_L1)
     apart /= rows * cols
     share = apart / (apart + float(np.mean(spreads)) + FLAT)
     return np.concatenate((np.ravel(means), np.ravel(spreads), [share]))
