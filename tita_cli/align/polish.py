@@ -60,13 +60,15 @@ def equally_sharp(one: FloatArray, two: FloatArray) -> tuple[FloatArray, FloatAr
     Compared by their detail at unit local contrast, which exposure does not change.
     """
     best, chosen = np.full(one.shape, np.inf, np.float32), (one.copy(), two.copy())
-    for blurs in ((0.0, 0.0), *((s, 0.0) for s in _BLURS), *((0.0, s) for s in _BLURS)):
-        planes = [_blurred(plane, float(np.hypot(_FIRST, s))) for plane, s in zip((one, two), blurs, strict=True)]
-        off = _detail(planes[0]) - _detail(planes[1])
-        mismatch = _blurred(off * off, _AROUND) * np.float32(1.0 + _PRICE * sum(blurs))
+    ones, twos = ([_blurred(plane, float(np.hypot(_FIRST, s))) for s in (0.0, *_BLURS)] for plane in (one, two))
+    details_one, details_two = ([_detail(plane) for plane in planes] for planes in (ones, twos))
+    for i, j in ((0, 0), *((k, 0) for k in range(1, len(ones))), *((0, k) for k in range(1, len(ones)))):
+        off = details_one[i] - details_two[j]
+        blur = (0.0, *_BLURS)[max(i, j)]
+        mismatch = _blurred(off * off, _AROUND) * np.float32(1.0 + _PRICE * blur)
         better = mismatch < best
         best[better] = mismatch[better]
-        for target, plane in zip(chosen, planes, strict=True):
+        for target, plane in zip(chosen, (ones[i], twos[j]), strict=True):
             target[better] = plane[better]
     return chosen
 
