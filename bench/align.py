@@ -29,14 +29,15 @@ HEAD = (
 WRONG = {"mef": 1.5, "mff": 1.5, "vifb": 5.0, "msrs": 5.0}
 
 
-def own_error(case: Case, matrix: np.ndarray) -> float:
+def own_error(case: Case, matrix: np.ndarray, *, across: bool) -> float:
     """Against where tita itself lays the undisturbed pair, given that it lies nearly right: what is left of the error
     when a published set is not registered as well as it says."""
     if case.undisturbed is None or case.disturbance is None:
         return float("nan")
     from tita_cli.align import align_pictures
 
-    found = align_pictures(as_pictures(*case.undisturbed), mode="affine", border="fill").sources[1]
+    mode = "affine" if across else "homography"
+    found = align_pictures(as_pictures(*case.undisturbed), mode=mode, border="fill").sources[1]
     size = case.undisturbed[1].shape[1::-1]
     near = found.accepted and corner_error(found.matrix, np.eye(3), size) * FRAME / size[0] < NEARLY
     crop, to_source = case.disturbance
@@ -53,7 +54,7 @@ def measure(name: str, method: str, args: argparse.Namespace) -> dict[str, objec
         spent = time.process_time() - began
         seconds += spent
         laid = start(case) if matrix is None else matrix
-        own = own_error(case, laid) if name in ("vifb", "msrs") else float("nan")
+        own = own_error(case, laid, across=name in ("vifb", "msrs"))
         row = {"case": case.name, "error": case.error(laid), "own": own, "before": case.error(start(case))}
         rows.append({**row, "accepted": matrix is not None})
         if args.verbose:
