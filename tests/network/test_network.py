@@ -111,9 +111,10 @@ def test_the_head_is_steered_by_the_tones_of_the_whole_images() -> None:
     a, b = torch.rand(2, 1, 1, 32, 32)
     b = 0.5 * b
     spreads = a.std(correction=0), b.std(correction=0)
+    balance = 1 / (1 + ((spreads[0] + FLAT) / (spreads[1] + FLAT)) ** 4)
     apart = (a.mean() - b.mean()).abs()
     share = apart / (apart + sum(spreads) / 2 + FLAT)
-    torch.testing.assert_close(tones(a, b, 32)[0], torch.stack((a.mean(), b.mean(), *spreads, share)))
+    torch.testing.assert_close(tones(a, b, 32)[0], torch.stack((a.mean(), b.mean(), *spreads, balance, share)))
     pooled = torch.rand(1, 2 * network.config.dim)
     with torch.inference_mode():
         dark, bright = (network.weigh(torch.cat((pooled, level * torch.ones(1, TONES)), 1)) for level in (0.1, 0.9))

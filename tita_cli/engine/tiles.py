@@ -97,6 +97,10 @@ class Halves(Protocol):
         """Bytes that there are for it, leaving something for others."""
         ...
 
+    def keep_within(self, budget: int) -> None:
+        """From now on work in ``budget`` bytes, as far as that is a matter of how much is done at a time."""
+        ...
+
     def describe(self) -> dict[str, Any]:
         """What runs where, in words fit for JSON."""
         ...
@@ -115,6 +119,7 @@ def largest_tile(halves: Halves, shape: tuple[int, int], budget: int) -> int | N
 
     Never less than ``SMALLEST``, however little memory there is.
     """
+    halves.keep_within(budget)
     geometry = halves.geometry
     rows, cols = (-(-length // geometry.multiple) for length in shape)
     if halves.bytes_for(rows * cols * geometry.multiple**2) <= budget:
@@ -205,7 +210,9 @@ def tones(a: FloatArray, b: FloatArray, block: int) -> DoubleArray:
         apart += cv2.norm(blocks_a, blocks_b, cv2.NORM_L1)
     apart /= rows * cols
     share = apart / (apart + float(np.mean(spreads)) + FLAT)
-    return np.concatenate((np.ravel(means), np.ravel(spreads), [share]))
+    of_a, of_b = np.ravel(spreads) + FLAT
+    balance = 1 / (1 + (of_a / of_b) ** 4)
+    return np.concatenate((np.ravel(means), np.ravel(spreads), [balance, share]))
 
 
 def _pooled(sums: DoubleArray, whole: Box, seen: DoubleArray) -> FloatArray:

@@ -9,10 +9,11 @@ from typing import Any
 from tita_cli.errors import ModelError
 
 VARIANTS = ("tita", "tita-lite")
-TONES = 5
+TONES = 6
 """Numbers that ``layout.tones`` gives."""
 FLAT = 1e-3
-"""Luminance's standard deviation that is next to none, in ``layout.tones``: two flat images agree."""
+"""Luminance's standard deviation that is next to none, in ``layout.tones``: two flat images agree, and neither has more
+contrast."""
 
 
 @dataclass(frozen=True, slots=True)

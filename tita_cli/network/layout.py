@@ -29,17 +29,20 @@ class FusionOutput(NamedTuple):
 
 
 def tones(a: Tensor, b: Tensor, block: int) -> Tensor:
-    """What two luminances B×1×H×W, before any padding, look like from afar: B×5.
+    """What two luminances B×1×H×W, before any padding, look like from afar: B×6.
 
-    Mean of A, of B, standard deviation of A, of B, and their disagreement d / (d + s): d is the mean absolute
-    difference of the means of blocks of pixels (reflected at the bottom and right), s the mean of the standard
-    deviations. Defocus moves little light out of a block; another exposure or another spectrum changes the block.
+    Mean of A, of B, standard deviation of A, of B; which of the two has the contrast, 1 / (1 + (σ_A / σ_B)⁴): 0 where A
+    has all of it, 1 where B has; and their disagreement d / (d + s): d is the mean absolute difference of the means of
+    blocks of pixels (reflected at the bottom and right), s the mean of the standard deviations. Defocus moves little
+    light out of a block; another exposure or another spectrum changes the block. What an infrared image shows at night
+    hangs on the balance of contrasts, which the MLP that reads these numbers would have to raise to the fourth power.
     """
     means = [x.mean((1, 2, 3), keepdim=True) for x in (a, b)]
     spreads = [(x - mean).square().mean((1, 2, 3), keepdim=True).sqrt() for x, mean in zip((a, b), means, strict=True)]
     apart = F.avg_pool2d(pad_to_multiple(a - b, block), block).abs().mean((1, 2, 3), keepdim=True)
     share = apart / (apart + (spreads[0] + spreads[1]) / 2 + FLAT)
-    return torch.cat((*means, *spreads, share), 1)[..., 0, 0]
+    balance = 1 / (1 + ((spreads[0] + FLAT) / (spreads[1] + FLAT)).square().square())
+    return torch.cat((*means, *spreads, balance, share), 1)[..., 0, 0]
 
 
 def reflect_index(length: int, padded: int, device: torch.device) -> Tensor:
