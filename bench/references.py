@@ -36,8 +36,8 @@ def exposures(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray | No
 
 
 def infrared(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray | None]:
-    share = synthesis_infrared.infrared_share(a, b)
-    return synthesis_infrared.infrared_reference(a, b, share), np.ones_like(a)
+    contrast = synthesis_infrared.infrared_contrast(a, b)
+    return synthesis_infrared.infrared_reference(a, b, contrast), np.ones_like(a)
 
 
 def cleaned(model: str, sigma: float) -> Rule:

@@ -156,7 +156,7 @@ def test_references_can_be_switched_off(root: Path) -> None:
 
 
 def test_an_infrared_reference_is_made_of_the_pictures_as_stored(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crops, "infrared_reference", lambda visible, infrared, share: visible)
+    monkeypatch.setattr(crops, "infrared_reference", lambda visible, infrared, contrast: visible)
     with data(root, [PAIRS | {"swap": 0.0}], batch=32) as loader:
         batch = loader.batch(0)["ivf"]
     np.testing.assert_array_equal(batch.target.numpy(), batch.a.numpy())  # noise and JPEG in some of them, too

@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tita_cli.training.synthesis_infrared import FLOOR, SHARE, infrared_reference, infrared_share
+from tita_cli.training.synthesis_infrared import (
+    FLOOR,
+    HOT,
+    LEAST_HOT,
+    SHARE,
+    Contrast,
+    infrared_contrast,
+    infrared_reference,
+)
 
 
 def _texture(seed: int, size: int = 96) -> np.ndarray:
@@ -16,7 +24,7 @@ def _texture(seed: int, size: int = 96) -> np.ndarray:
 
 
 def _fused(visible: np.ndarray, infrared: np.ndarray) -> np.ndarray:
-    return infrared_reference(visible, infrared, infrared_share(visible, infrared))
+    return infrared_reference(visible, infrared, infrared_contrast(visible, infrared))
 
 
 @pytest.mark.parametrize("size", [16, 33, 128])
@@ -38,9 +46,22 @@ def test_something_hot_shows_though_the_visible_is_dark_there() -> None:
     visible = np.full((128, 128), 0.1, dtype=np.float32)
     infrared = np.full((128, 128), 0.3, dtype=np.float32)
     infrared[50:78, 56:72] = 0.9
-    fused = infrared_reference(visible, infrared, 0.1)
+    fused = infrared_reference(visible, infrared, Contrast(0.1, HOT))
     assert fused[54:74, 60:68].mean() > 0.5
     assert fused[:30].mean() < 0.2
+
+
+def test_what_is_a_little_warmer_shows_in_a_flat_picture_and_not_in_one_of_high_contrast() -> None:
+    visible = np.full((128, 128), 0.1, dtype=np.float32)
+    infrared = np.full((128, 128), 0.3, dtype=np.float32)
+    infrared[50:78, 56:72] = 0.4
+    inside = np.s_[56:72, 60:68]
+    contrast = infrared_contrast(visible, infrared)
+    assert contrast.hot == LEAST_HOT
+    weak = infrared_reference(visible, infrared, contrast._replace(share=0.1))[inside].mean()
+    assert weak > infrared_reference(visible, infrared, Contrast(0.1, HOT))[inside].mean() + 0.1
+    infrared[:, 100:] = 1
+    assert infrared_contrast(visible, infrared).hot == HOT
 
 
 def test_no_dark_halo_lies_around_what_is_hot() -> None:
@@ -60,10 +81,10 @@ def test_texture_of_either_source_is_kept() -> None:
 
 def test_the_share_of_the_infrared_grows_with_its_contrast_towards_a_limit() -> None:
     visible = _texture(5)
-    shares = [infrared_share(visible, 0.5 + gain * (visible - 0.5)) for gain in (0.0, 0.5, 1.0, 2.0)]
+    shares = [infrared_contrast(visible, 0.5 + gain * (visible - 0.5)).share for gain in (0.0, 0.5, 1.0, 2.0)]
     assert shares == sorted(shares)
     assert shares[0] == pytest.approx(0, abs=1e-6)
     assert shares[1] == pytest.approx(SHARE * 0.5**4 / (1 + 0.5**4), rel=1e-3)
     assert 0.9 * SHARE < shares[3] < SHARE
     nothing = np.zeros_like(visible)
-    assert infrared_share(nothing, nothing) == 0
+    assert infrared_contrast(nothing, nothing) == Contrast(0, LEAST_HOT)

@@ -12,7 +12,7 @@ from tita_cli.training.augment import Camera, add_lamp, apply_curve, misregister
 from tita_cli.training.manifest import Entry
 from tita_cli.training.sample import ByteArray, Sample, to_float
 from tita_cli.training.sources import Scene
-from tita_cli.training.synthesis_infrared import MARGIN, infrared_reference, infrared_share
+from tita_cli.training.synthesis_infrared import MARGIN, infrared_contrast, infrared_reference
 from tita_cli.training.synthesis_patches import exposure_reference
 
 _SMALLEST_SCALE = 0.5
@@ -86,7 +86,7 @@ def _infrared(entry: Entry, scene: Scene, crop: int, rng: np.random.Generator) -
     if not entry.reference:
         return shown
     # Of the pictures as stored, grain and all: a clean reference would teach the network to smooth.
-    reference = infrared_reference(sample.a, sample.b, infrared_share(shown.a, shown.b))
+    reference = infrared_reference(sample.a, sample.b, infrared_contrast(shown.a, shown.b))
     return replace(shown, target=reference[inner, inner])
 
 

@@ -8,7 +8,7 @@ sky, a warm wall.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -23,8 +23,11 @@ SHARE, SHARE_EXPONENT = 0.43, 4.0
 """The most that the infrared may have in the brightness everywhere, and how fast it gets there with its contrast."""
 SURROUNDINGS = 60.0
 """Sigma in pixels of what counts as the surroundings of a hot spot."""
-HOT, SOFTNESS = 0.13, 0.02
-"""How far above its surroundings something must be to glow, and how gradual that is."""
+HOT, LEAST_HOT, DEVIATIONS = 0.13, 0.04, 1.5
+"""How far above its surroundings something must be to glow: so many standard deviations of the infrared picture, but at
+least and at most this. A person in a flat picture of a cold field is as hot as one in a street."""
+SOFTNESS = 0.15
+"""How gradual that is, as a share of it."""
 GLOW = 0.8
 """How much of its brightness what glows has in the reference."""
 FLOOR = 0.03
@@ -35,22 +38,32 @@ MARGIN = 48
 _Bands: TypeAlias = list[FloatArray]
 
 
-def infrared_share(visible: FloatArray, infrared: FloatArray) -> float:
-    """The infrared's share in the brightness, 0..SHARE, by the contrast of the whole pictures: H×W in 0..1 each."""
-    seen, warm = (float(image.std()) ** SHARE_EXPONENT for image in (visible, infrared))
-    return float(SHARE * warm / (seen + warm + 1e-9))
+class Contrast(NamedTuple):
+    """What the whole pictures say. ``share``: the infrared's in the brightness, 0..SHARE. ``hot``: how far above its
+    surroundings something must be to glow."""
+
+    share: float
+    hot: float
 
 
-def infrared_reference(visible: FloatArray, infrared: FloatArray, share: float) -> FloatArray:
-    """H×W float32 in 0..1 of both sources and :func:`infrared_share` → the reference, same shape and range."""
+def infrared_contrast(visible: FloatArray, infrared: FloatArray) -> Contrast:
+    """By the contrast of the whole pictures: H×W in 0..1 each."""
+    spreads = float(visible.std()), float(infrared.std())
+    seen, warm = (spread**SHARE_EXPONENT for spread in spreads)
+    hot = min(max(DEVIATIONS * spreads[1], LEAST_HOT), HOT)
+    return Contrast(SHARE * warm / (seen + warm + 1e-9), hot)
+
+
+def infrared_reference(visible: FloatArray, infrared: FloatArray, contrast: Contrast) -> FloatArray:
+    """H×W float32 in 0..1 of both sources and :func:`infrared_contrast` → the reference, same shape and range."""
     import cv2
 
     levels = max(1, min(LEVELS, int(np.log2(min(visible.shape))) - 2))
     bands_v, base_v = _laplacian(visible, levels)
     bands_i, base_i = _laplacian(infrared, levels)
     around = cv2.GaussianBlur(base_i, (0, 0), SURROUNDINGS / 2**levels, borderType=cv2.BORDER_REFLECT_101)
-    hot = 1 / (1 + np.exp(-(base_i - around - HOT) / SOFTNESS))
-    base = base_v + share * (base_i - base_v)
+    hot = 1 / (1 + np.exp(-((base_i - around) / contrast.hot - 1) / SOFTNESS))
+    base = base_v + contrast.share * (base_i - base_v)
     image = np.asarray(base + GLOW * hot * np.maximum(base_i - base, 0), dtype=np.float32)
     for level in reversed(range(levels)):
         detail = _stronger(bands_v[level], bands_i[level]) * (GAIN[level] if level < len(GAIN) else GAIN[-1])
