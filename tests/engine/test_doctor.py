@@ -47,3 +47,14 @@ def test_damaged_weights_are_a_problem(weights: Path, capfd: pytest.CaptureFixtu
     assert "DAMAGED" in shown
     assert "PROBLEM" in shown
     assert "everything works" not in shown
+
+
+def test_whatever_a_back_end_dies_of_is_a_problem_and_no_crash(
+    weights: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA error: no kernel image is available for execution on the device")
+
+    monkeypatch.setattr("tita_cli.engine.engine.load_engine", broken)
+    assert tita(["doctor"]) == 7
+    assert "no kernel image" in capfd.readouterr().out

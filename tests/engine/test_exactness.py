@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -142,6 +144,33 @@ def test_threads_change_nothing(threads: int) -> None:
     one = run(halves("tita-lite", "blocked"), a, b, None)
     other = run(Blocked(TorchKernels(net), Geometry.of(net), threads), a, b, None)
     np.testing.assert_allclose(other.fused, one.fused, atol=CLOSE)
+
+
+def test_many_cores_with_little_memory_take_turns_instead_of_cutting_a_small_image(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    net = network("tita-lite")
+    runner = Blocked(TorchKernels(net), Geometry.of(net), threads=16)
+    assert largest_tile(runner, (480, 640), 800 << 20) is None
+    a, b = pair(300, 200)
+    working, most, lock, merge = 0, 0, threading.Lock(), runner._kernels.merge
+
+    def counted(*features: Any) -> Any:
+        nonlocal working, most
+        with lock:
+            working += 1
+            most = max(most, working)
+        try:
+            return merge(*features)
+        finally:
+            with lock:
+                working -= 1
+
+    monkeypatch.setattr(runner._kernels, "merge", counted)
+    tight = run(runner, a, b, None)
+    assert most == 1
+    roomy = run(halves("tita-lite", "blocked"), a, b, None)
+    np.testing.assert_allclose(tight.fused, roomy.fused, atol=CLOSE)
 
 
 def test_200_megapixels_stay_within_any_sensible_budget() -> None:

@@ -38,6 +38,12 @@ def test_a_damaged_shipped_file_is_refused(weights: Path) -> None:
         models.find_model("light")
 
 
+def test_a_line_of_the_sums_that_is_none_is_passed_over(weights: Path) -> None:
+    sums = weights / models.SUMS
+    sums.write_text("damaged\n" + sums.read_text())
+    assert models.find_model("light") == weights / "light.onnx"
+
+
 def test_a_path_is_a_path(weights: Path) -> None:
     assert models.find_model(weights / "heavy.safetensors") == weights / "heavy.safetensors"
     for name in ("ligth", str(weights / "none.onnx")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 from tita_cli.cli.main import run as tita
 from tita_cli.engine import load_engine, shipped_models
 from tita_cli.engine.blocked import Blocked
+from tita_cli.engine.geometry import Geometry
 from tita_cli.engine.models import file_hash
 from tita_cli.engine.onnx_file import OnnxFile
 from tita_cli.engine.onnx_halves import OnnxHalves
@@ -30,6 +32,7 @@ from tita_cli.engine.tiles import Halves, run
 from tita_cli.errors import ModelError, TitaError, UsageError
 from tita_cli.network import NetworkConfig, build_network
 from tita_cli.network.checkpoint import load_network, save_network
+from tita_cli.network.config import TONES
 
 CLOSE = 1e-5
 
@@ -220,6 +223,24 @@ def test_what_cannot_be_exported(
     assert tita(["export", *model, *arguments]) == code
     assert words in capsys.readouterr().err
     assert not list(tmp_path.glob("model*"))
+
+
+def test_without_the_exporters_libraries_a_line_says_what_to_install(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tita_cli.engine.export.find_spec", lambda name: None)
+    assert tita(["export", "--model", str(tiny_model), "-o", str(tmp_path / "out.onnx")]) == 2
+    assert "tita-cli[export]" in capsys.readouterr().err
+    assert list(tmp_path.glob("*.onnx")) == []
+
+
+@pytest.mark.parametrize("change", [{"tones": 5}, {"tones": None}])
+def test_a_file_that_reads_other_tones_is_refused(change: dict[str, Any]) -> None:
+    fields = json.loads(Geometry.of(build_network(NetworkConfig.from_name("tita-lite"))).to_json())
+    assert Geometry.from_json(json.dumps(fields)).tones == TONES
+    changed = {key: value for key, value in (fields | change).items() if value is not None}
+    with pytest.raises(ModelError, match="geometry"):
+        Geometry.from_json(json.dumps(changed))
 
 
 def test_an_exporter_that_errs_writes_nothing(

@@ -78,6 +78,7 @@ def test_what_runs_where(
         (Wish(device="cuda:one"), "device"),
         (Wish(backend="torch", provider="cuda"), "ONNX Runtime"),
         (Wish(device="cpu", provider="cuda"), "contradict"),
+        (Wish(device="cuda:7", provider="CPUExecutionProvider"), "contradict"),
     ],
 )
 def test_wishes_that_make_no_sense(wish: Wish, words: str, files: dict[str, str]) -> None:
@@ -113,6 +114,43 @@ def test_auto_goes_on_without_a_gpu_that_does_not_work_and_says_why(
     assert "libcudnn.so.9" in notes[0]
     with pytest.raises(DeviceError, match="libcudnn"):
         select.select(files["onnx"], Wish(device="cuda"), 1)
+
+
+def test_an_onnx_runtime_without_cuda_beside_a_gpu_is_a_reason_and_not_a_usage_error(
+    files: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on aarch64, where there is no onnxruntime-gpu; find_provider is the real one."""
+    loaded = []
+
+    def load(path: Path, place: Place, threads: int) -> Any:
+        loaded.append(place.provider)
+
+    monkeypatch.setattr(select, "ask_driver", lambda: ONE_GPU)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CPU])
+    monkeypatch.setattr("tita_cli.engine.onnx_backend.load_onnx", load)
+    _, notes = select.select(files["onnx"], Wish(), 1)
+    assert loaded == [CPU]
+    assert "no CUDA provider" in notes[0]
+    with pytest.raises(DeviceError, match="no CUDA provider"):
+        select.select(files["onnx"], Wish(device="cuda"), 1)
+    with pytest.raises(UsageError, match="does not have it"):
+        select.select(files["onnx"], Wish(provider="cuda"), 1)
+
+
+def test_a_provider_is_onnx_runtimes_even_the_cpu(files: dict[str, str]) -> None:
+    with pytest.raises(ModelError, match="not an ONNX file"):
+        select.select(files["safetensors"], Wish(provider="cpu"), 1)
+
+
+def test_an_own_onnx_file_is_found_by_its_name_and_in_capitals(
+    files: dict[str, str], started: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(select, "ask_driver", lambda: NO_GPU)
+    monkeypatch.setattr(select, "find_model", lambda name, suffix: Path(files["onnx"]))
+    select.select("mine", Wish(), 1)
+    monkeypatch.setattr(select, "find_model", lambda name, suffix: Path(name))
+    select.select("OUT.ONNX", Wish(), 1)
+    assert started == [("onnx", "m.onnx", "cpu", 0), ("onnx", "OUT.ONNX", "cpu", 0)]
 
 
 def test_a_back_end_does_not_run_the_other_ones_files(files: dict[str, str]) -> None:

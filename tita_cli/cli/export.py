@@ -85,7 +85,7 @@ def command(
     from tita_cli.images.atomic import check_writable
 
     path = find_model(model, suffix=".safetensors")
-    if path.suffix == ".onnx":
+    if path.suffix.lower() == ".onnx":
         raise UsageError(f"{path}: is an ONNX file already")
     check_writable(output, overwrite=force)
     from tita_cli.engine.export import export

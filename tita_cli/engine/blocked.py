@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -29,8 +30,10 @@ CHUNK = 16
 """Windows to a chunk: fewer, and the calls cost more than the cache saves."""
 PATCH = 16
 """Windows to the side of what a convolution is run on."""
-_THREAD_BYTES = 320 << 20
-"""For a chunk or a patch."""
+_PATCH_BYTES = 320 << 20
+"""What a convolution takes on a patch; a chunk of windows takes next to nothing."""
+_STRIP_BYTES = 4096
+"""The same for a pixel of an image so small that every thread gets a strip of it, with what lies around the strips."""
 
 
 class Kernels(Protocol):
@@ -71,6 +74,7 @@ class Blocked:
         self.geometry = geometry
         self._kernels = kernels
         self._threads = threads
+        self._at_once, self._turns = threads, BoundedSemaphore(threads)
         self._pool = ThreadPoolExecutor(threads, "tita", initializer=kernels.start_thread)
 
     def encode(self, a: FloatArray, b: FloatArray, keep: Box) -> list[FloatArray]:
@@ -149,12 +153,18 @@ class Blocked:
         return fused, second
 
     def bytes_for(self, pixels: int) -> int:
-        """Three feature maps, the padded sources, the picture, its gate, the vote; what every thread works in."""
+        """Three feature maps, the padded sources, the picture, its gate, the vote; what the patches in work take."""
         g = self.geometry
-        return _THREAD_BYTES * self._threads + pixels * ((3 * 4 * g.dim + 5 * 4) // g.patch**2 + 4 * 4)
+        scratch = min(_PATCH_BYTES * self._at_once, pixels * _STRIP_BYTES)
+        return scratch + pixels * ((3 * 4 * g.dim + 5 * 4) // g.patch**2 + 4 * 4)
 
     def free_memory(self) -> int:
         return free_memory() // 2
+
+    def keep_within(self, budget: int) -> None:
+        """Only so many patches at once as half of ``budget`` has room for: many cores may have little memory each."""
+        self._at_once = min(self._threads, max(1, budget // 2 // _PATCH_BYTES))
+        self._turns = BoundedSemaphore(self._at_once)
 
     def describe(self) -> dict[str, Any]:
         return {"precision": "fp32", **self._kernels.describe(), "device": "cpu", "threads": self._threads}
@@ -189,10 +199,15 @@ class Blocked:
 
     def _on_patches(self, windows: FloatArray, reach: int, run: Callable[[Patch], None]) -> None:
         rows, cols = windows.shape[:2]
+
+        def in_turn(patch: Patch) -> None:
+            with self._turns:
+                run(patch)
+
         # Of a small image every thread gets a strip: it has least around it.
         small = rows * cols <= self._threads * PATCH**2
         high, wide = (-(-rows // self._threads), cols) if small else (PATCH, PATCH)
-        self._run(run, patches(rows, cols, high, wide, reach))
+        self._run(in_turn, patches(rows, cols, high, wide, reach))
 
     def _run(self, job: Callable[..., None], pieces: Iterable[object]) -> None:
         for _ in self._pool.map(job, pieces):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tita_cli.engine.windows import WINDOW
 from tita_cli.errors import ModelError
+from tita_cli.network.config import TONES
 
 if TYPE_CHECKING:
     from tita_cli.network.lite import TitaLite
@@ -28,7 +29,8 @@ class Geometry:
     ``shallow_reach``, ``paint_reach``: pixels that the layers before and behind the blocks see to each side;
     ``head_reach``: of the latter, without the vote of the gate; ``lift_reach``, ``blend_reach``: what is left of the
     first and of the head's, given the sources' detail (``tita_cli.engine.detail``).
-    ``guidance``: how many numbers the network's ``weigh`` gives, OAF's six first.
+    ``guidance``: how many numbers the network's ``weigh`` gives, OAF's six first; ``tones``: how many of the sources'
+    tones it sees. A file that was exported when there were fewer would read one for another.
     """
 
     variant: str
@@ -44,6 +46,7 @@ class Geometry:
     lift_reach: int
     blend_reach: int
     guidance: int
+    tones: int
 
     @classmethod
     def of(cls, network: Tita | TitaLite) -> Geometry:
@@ -63,6 +66,7 @@ class Geometry:
             lift_reach=network.lift_reach,
             blend_reach=network.blend_reach,
             guidance=network.guidance,
+            tones=TONES if config.variant == "tita-lite" else 0,
         )
 
     @classmethod
@@ -91,6 +95,7 @@ class Geometry:
             and all(0 <= reach <= _MOST for reach in reaches)
             and type(self.guidance) is int
             and 6 <= self.guidance <= _MOST
+            and self.tones == (TONES if self.has_gate else 0)
             and all(0 < len(stage) <= _MOST for stage in (self.extract, self.fuse, self.reconstruct))
             and all(shift in (0, WINDOW // 2) for shift in self.extract + self.fuse + self.reconstruct)
         )

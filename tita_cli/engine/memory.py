@@ -53,9 +53,11 @@ def free_memory() -> int:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
                 available = int(line.split()[1]) << 10
-        used, limit = (Path(f"/sys/fs/cgroup/memory.{name}").read_text().strip() for name in ("current", "max"))
-        if limit != "max":
-            available = min(available, max(int(limit) - int(used), 0))
+        used, limit, stat = (Path(f"/sys/fs/cgroup/memory.{name}").read_text() for name in ("current", "max", "stat"))
+        if limit.strip() != "max":
+            cache = re.search(r"^inactive_file (\d+)$", stat, re.MULTILINE)  # pages of files, given up when wanted
+            left = int(limit) - int(used) + (int(cache[1]) if cache else 0)
+            available = min(available, max(left, 0))
     except (OSError, ValueError):
         pass
     return available

@@ -118,7 +118,7 @@ def _sums(folder: Path) -> dict[str, str]:
         lines = (folder / SUMS).read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{folder / SUMS}: cannot be read", hint="reinstall tita") from error
-    pairs = (line.split(maxsplit=1) for line in lines if line.strip())
+    pairs = (words for line in lines if len(words := line.split(maxsplit=1)) == 2)
     return {name.strip().lstrip("*"): digest for digest, name in pairs if Path(name.strip()).suffix in SUFFIXES}
 
 

@@ -42,7 +42,9 @@ class OnnxHalves:
         if keep == Box(0, rows, 0, cols):
             return x, y
         down, across = keep.scaled(WINDOW).slices
-        return tuple(self._value(f.numpy()[..., down, across]) for f in (x, y))
+        with device_errors(self._place):
+            of_x, of_y = (self._value(f.numpy()[..., down, across]) for f in (x, y))
+        return of_x, of_y
 
     def pool(self, features: tuple[Any, Any]) -> DoubleArray:
         return np.concatenate([f.numpy()[0].sum((1, 2), dtype=np.float64) for f in features])
@@ -65,6 +67,9 @@ class OnnxHalves:
     def free_memory(self) -> int:
         # ONNX Runtime cannot be asked what a GPU has left; it says when that is not enough.
         return free_memory() // 2 if self._place.is_cpu else sys.maxsize
+
+    def keep_within(self, budget: int) -> None:
+        """Nothing: all of a tile is worked on at once."""
 
     def describe(self) -> dict[str, Any]:
         return {**self._place.describe(), "precision": self._precision, "threads": self._threads}

@@ -24,10 +24,10 @@ def select(model: str, wish: Wish, threads: int | None) -> tuple[Halves | OnnxWh
     """
     wish.check()
     cores = threads or usable_cores()
-    if wish.device == "cpu" or wish.provider == "cpu":
-        return _on_cpu(model, wish, cores), ()
     if wish.provider is not None:
         return _onnx(_file(model, ".onnx"), wish.provider, wish.gpu, cores), ()
+    if wish.device == "cpu":
+        return _on_cpu(model, wish, cores), ()
     if wish.device.startswith("cuda"):
         return _on_gpu(model, wish, cores), ()
     if not ask_driver().gpus:
@@ -53,14 +53,22 @@ def _on_gpu(model: str, wish: Wish, threads: int) -> Halves | OnnxWhole:
             f"--device {wish.device}: {reason}", hint="tita doctor tells more; --device cpu works everywhere"
         )
     if wish.backend == "onnx":
-        return _onnx(_file(model, ".onnx"), "cuda", wish.gpu, threads)
+        return _onnx_on_gpu(model, wish, threads)
     if wish.backend == "auto" and _has(model, ".onnx"):
         try:
-            return _onnx(_file(model, ".onnx"), "cuda", wish.gpu, threads)
-        except (DeviceError, UsageError):
+            return _onnx_on_gpu(model, wish, threads)
+        except DeviceError:
             if not _has(model, ".safetensors"):
                 raise
     return _torch(model, f"cuda:{wish.gpu}", threads)
+
+
+def _onnx_on_gpu(model: str, wish: Wish, threads: int) -> Halves | OnnxWhole:
+    path = _file(model, ".onnx")
+    try:
+        return _onnx(path, "cuda", wish.gpu, threads)
+    except UsageError as error:  # nobody named a provider: that there is none is the installation's fault
+        raise DeviceError("this ONNX Runtime has no CUDA provider", hint="pip install onnxruntime-gpu") from error
 
 
 def _onnx(path: Path, provider: str, gpu: int, threads: int) -> Halves | OnnxWhole:
@@ -72,7 +80,7 @@ def _onnx(path: Path, provider: str, gpu: int, threads: int) -> Halves | OnnxWho
 
 def _torch(model: str, device: str, threads: int) -> Halves:
     path = _file(model, ".safetensors")
-    if path.suffix == ".onnx":
+    if _is_onnx(path):
         raise UsageError(f"{path}: PyTorch does not run ONNX files", hint="--backend onnx, or leave it to auto")
     from tita_cli.engine.torch_backend import load_torch
 
@@ -84,11 +92,15 @@ def _has(model: str, suffix: str) -> bool:
     shipped = shipped_models().get(model)
     if shipped is not None:
         return shipped.file(suffix) is not None
-    return (Path(model).suffix == ".onnx") == (suffix == ".onnx")
+    return _is_onnx(find_model(model, suffix=suffix)) == (suffix == ".onnx")
 
 
 def _file(model: str, suffix: str) -> Path:
     path = find_model(model, suffix=suffix)
-    if suffix == ".onnx" and path.suffix != ".onnx":
+    if suffix == ".onnx" and not _is_onnx(path):
         raise ModelError(f"{path}: not an ONNX file", hint=f"tita export --model {path} -o OUT.onnx makes one")
     return path
+
+
+def _is_onnx(path: Path) -> bool:
+    return path.suffix.lower() == ".onnx"

@@ -14,6 +14,7 @@ from tita_cli.engine.geometry import Geometry
 from tita_cli.engine.memory import free_memory
 from tita_cli.engine.tiles import Box, OutOfMemoryError
 from tita_cli.engine.windows import TOKENS, WINDOW
+from tita_cli.errors import DeviceError
 
 if TYPE_CHECKING:
     from tita_cli.engine.tiles import DoubleArray
@@ -29,8 +30,10 @@ class TorchHalves:
     """See :class:`tita_cli.engine.tiles.Halves`."""
 
     def __init__(self, network: Tita | TitaLite, device: torch.device) -> None:
-        self._network = network.to(device)
         self._device = device
+        with self._running():
+            self._network = network.to(device)
+            torch.zeros(1, device=device).add_(1).item()  # a GPU that this build has no kernels for says so here
         self.geometry = Geometry.of(network)
 
     def encode(self, a: FloatArray, b: FloatArray, keep: Box) -> tuple[Tensor, Tensor]:
@@ -68,6 +71,9 @@ class TorchHalves:
             return free_memory() // 2
         return int(torch.cuda.mem_get_info(self._device)[0] * 0.8)
 
+    def keep_within(self, budget: int) -> None:
+        """Nothing: all of a tile is worked on at once."""
+
     def describe(self) -> dict[str, Any]:
         return {"backend": "torch", "device": str(self._device), "precision": "fp32"}
 
@@ -82,6 +88,11 @@ class TorchHalves:
         except torch.cuda.OutOfMemoryError as error:
             torch.cuda.empty_cache()
             raise OutOfMemoryError(f"{self._device}: out of memory", hint="--memory, or --device cpu") from error
+        except RuntimeError as error:
+            if self._device.type == "cpu":
+                raise
+            reason = (str(error).splitlines() or ["it does not work"])[0][:200]
+            raise DeviceError(f"{self._device}: {reason}", hint="--device cpu works everywhere") from error
 
 
 def _plane(x: Tensor) -> FloatArray:

@@ -25,8 +25,10 @@ class Wish(NamedTuple):
             raise UsageError(f"unknown device {self.device!r}", hint="auto, cpu, cuda or cuda:N")
         if self.provider and self.backend == "torch":
             raise UsageError(f"--provider {self.provider} is for ONNX Runtime", hint="leave out --backend torch")
-        if self.provider and self.device == "cpu" and self.provider != "cpu":
-            raise UsageError(f"--provider {self.provider} and --device cpu contradict each other")
+        provider = (self.provider or "").lower().removesuffix("executionprovider")
+        other = "cuda" if provider == "cpu" else "cpu"
+        if provider and self.device.startswith(other):
+            raise UsageError(f"--provider {self.provider} and --device {self.device} contradict each other")
 
     @property
     def gpu(self) -> int:
