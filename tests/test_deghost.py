@@ -64,6 +64,18 @@ def test_what_the_reference_has_clipped_is_no_misfit() -> None:
     assert share < 0.01
 
 
+def test_what_lies_behind_transparency_replaces_nothing() -> None:
+    scene = _scene()
+    frame = Picture(_exposed(scene, -1.0))
+    hidden, alpha = _exposed(scene, 0.0), np.ones((HEIGHT, WIDTH), np.float32)
+    hidden[40:140, 100:200] = 0.9 - hidden[40:140, 100:200]
+    alpha[40:140, 100:200] = 0
+    assert deghosted(frame, Picture(hidden))[1] > 0.01
+    clean, share = deghosted(frame, Picture(hidden, alpha=alpha))
+    assert clean is frame
+    assert share == 0.0
+
+
 def test_fuse_deghosts_and_says_so(tiny_model: Path) -> None:
     scene = _scene()
     pair = [

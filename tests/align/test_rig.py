@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -115,6 +117,8 @@ GOOD = Rig(((4, 3), (4, 3)), (np.eye(3), np.eye(3))).as_dict()
         (json.dumps({**GOOD, "format": 9}), "format is 9"),
         (json.dumps({**GOOD, "reference": 3}), "reference 3"),
         (json.dumps({**GOOD, "sources": [{"size": [4, 3]}] * 2}), "matrix"),
+        (json.dumps({**GOOD, "sources": [{"size": [float("inf"), 3], "matrix": np.eye(3).tolist()}] * 2}), "infinity"),
+        (json.dumps({**GOOD, "spread_px": float("nan")}), "spread_px"),
         (json.dumps({**GOOD, "sources": [{"size": [4, 3], "matrix": [[0, 0, 0]] * 3}] * 2}), "source 1"),
         (json.dumps({**GOOD, "sources": [{"size": [4, 3], "matrix": [[1, 0], [0, 1]]}] * 2}), "source 1"),
     ],
@@ -126,6 +130,13 @@ def test_a_file_that_is_no_transform_file(content: str, said: str, tmp_path: Pat
         Rig.read(path)
     with pytest.raises(InputError, match=r"none\.json"):
         Rig.read(tmp_path / "none.json")
+
+
+def test_a_manifest_may_come_through_a_pipe(shots: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = ["visible,infrared", *(f"{one},{two}" for one, two in zip(shots[::2], shots[1::2], strict=True))]
+    monkeypatch.setattr("tita_cli.cli.batch_steps.manifest_from_stdin", lambda: "\n".join(lines).encode())
+    assert _calibrate("-", "-o", tmp_path / "rig.json") == 0
+    assert Rig.read(tmp_path / "rig.json").pairs == 4
 
 
 def test_files_that_are_no_pairs(shots: list[Path], tmp_path: Path) -> None:
@@ -169,3 +180,30 @@ def test_overlays_tell_a_fit_from_a_misfit(scenes: Scenes) -> None:
     assert np.ptp(misfit, axis=2).mean() > 0.02
     np.testing.assert_array_equal(checkerboard(here, here).pixels[..., 0] > 0.5, fit[..., 0] > 0.5)
     assert residual_map(here, there).pixels.mean() > 1.5 * residual_map(here, here).pixels.mean()
+
+
+def test_sources_of_align_may_be_pipes(scenes: Scenes, write: Write, tmp_path: Path) -> None:
+    wide = scenes.scene(3, size=(420, 320))
+    pair = [write("a.png", wide[:, :400]), write("b.png", wide[:, 12:412] ** 0.7)]
+    pipes = [tmp_path / "first", tmp_path / "second"]
+    for pipe in pipes:
+        os.mkfifo(pipe)
+    with ThreadPoolExecutor(2) as pool:
+        writing = [pool.submit(pipe.write_bytes, path.read_bytes()) for pipe, path in zip(pipes, pair, strict=True)]
+        assert run(["align", *map(str, pipes), "-o", str(tmp_path / "looks")]) == 0
+        assert all(job.result() for job in writing)
+    assert (tmp_path / "looks/2-second-residual.png").exists()
+
+
+@pytest.mark.parametrize("folder", ["a.png", "a.png/looks"])
+def test_a_folder_that_cannot_be_made_is_told_at_once(
+    folder: str, scenes: Scenes, write: Write, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = write("a.png", scenes.scene(1))
+    assert run(["align", str(path), str(path), "-o", str(path.parent / folder)]) == ExitCode.UNWRITABLE_OUTPUT
+    assert "cannot be made" in capfd.readouterr().err
+
+
+def test_pictures_of_one_pixel_are_looked_at_and_left(write: Write, tmp_path: Path) -> None:
+    path = write("a.png", np.full((1, 1), 0.5, np.float32))
+    assert run(["align", str(path), str(path), "-o", str(tmp_path / "looks")]) == 0

@@ -15,7 +15,8 @@ from hypothesis.extra import numpy as hnp
 from tita_cli.align import Aligner, align_pictures
 from tita_cli.align.geometry import corner_error
 from tita_cli.align.structure import View
-from tita_cli.align.warp import common_area
+from tita_cli.align.warp import common_area, filled
+from tita_cli.images.picture import Picture
 
 Scenes = SimpleNamespace
 
@@ -53,6 +54,17 @@ def test_a_stack_of_any_length_is_held_as_three_pictures(scenes: Scenes) -> None
 def _moved_pair(scenes: Scenes) -> list:
     one, *_, two = _stack(scenes, 6)
     return [scenes.picture(one * 0.5 + 0.5), scenes.picture(two * 0.5 + 0.5)]
+
+
+def test_what_a_transparent_reference_fills_is_transparent() -> None:
+    pixels, valid = np.full((4, 6, 1), 0.7, np.float32), np.ones((4, 6), bool)
+    valid[:, :3] = False
+    alpha = np.ones((4, 6), np.float32)
+    alpha[:, :2] = 0
+    done = filled(Picture(pixels), Picture(np.zeros_like(pixels), alpha=alpha), valid)
+    assert done.alpha is not None
+    np.testing.assert_array_equal(done.alpha, alpha)
+    assert filled(Picture(pixels), Picture(np.zeros_like(pixels)), valid).alpha is None
 
 
 def test_crop_leaves_no_black_wedge(scenes: Scenes) -> None:

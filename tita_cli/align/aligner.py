@@ -13,7 +13,7 @@ import numpy as np
 
 from tita_cli.align.flow import refine_by_flow
 from tita_cli.align.frame import Frame
-from tita_cli.align.geometry import Matrix, normalized
+from tita_cli.align.geometry import MODELS, normalized
 from tita_cli.align.modes import Border, Mode, Model
 from tita_cli.align.pair import LONGEST, Estimate, estimate, measure
 from tita_cli.align.placement import Placement
@@ -80,7 +80,7 @@ class Aligner:
         if not found.accepted and self._neighbour is not None:
             found = _chained(reference, self._neighbour, view, most, exact) or found
         if found.accepted:
-            self._neighbour = view, found.matrix, found.confidence
+            self._neighbour = view, found
             placement = _placement(picture, found)
             wants_flow = self._mode == "flow" and found.same_kind
             return refine_by_flow(placement, reference, view) if wants_flow else placement
@@ -99,20 +99,21 @@ class Aligner:
         return self._mode, True
 
 
-_Neighbour: TypeAlias = tuple[View, Matrix, float]  # its matrix to the reference and the confidence in that
+_Neighbour: TypeAlias = tuple[View, Estimate]
 
 
 def _chained(reference: View, neighbour: _Neighbour, view: View, most: Model, exact: bool) -> Estimate | None:
     """By way of the neighbour: the far ends of a focus stack have little in common, neighbours have."""
-    between, onward, confidence = neighbour
+    between, onward = neighbour
     step = estimate(between, view, most=most, exact=exact)
     if not step.accepted:
         return None
-    chained = normalized(onward @ step.matrix)
+    chained = normalized(onward.matrix @ step.matrix)
     direct = estimate(reference, view, most=most, exact=exact, guess=chained)
     if direct.accepted:
         return direct
-    return replace(step, model="homography", matrix=chained, confidence=min(confidence, step.confidence))
+    model = max(onward.model, step.model, key=MODELS.index)
+    return replace(step, model=model, matrix=chained, confidence=min(onward.confidence, step.confidence))
 
 
 def _placement(picture: Picture, found: Estimate) -> Placement:

@@ -32,7 +32,7 @@ class Level:
         """Both so small that the one with the narrower view has ``longest`` pixels on its longer side, and that their
         pixels are of one size under ``near``; samples only where both show something."""
         view = mean_scale(near, source.full) * max(source.full) / max(reference.full)  # as a share of the reference's
-        view = 1.0 if 0.9 < view < 1.1 else view
+        view = 1.0 if 0.9 < view < 1.1 or not view else view  # a single pixel has no width
         size = min(longest / min(view, 1.0), reference.longest, source.longest / view)
         fixed, to_reference = reference.at(max(1, round(size)), field_of)
         moving, to_source = source.at(max(1, round(size * view)), field_of)

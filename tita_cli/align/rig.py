@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -65,8 +66,10 @@ class Rig:
             matrices = tuple(np.array(s["matrix"], dtype=np.float64) for s in document["sources"])
             reference = int(document["reference"]) - 1
             rig = cls(sizes, matrices, reference, int(document["pairs"]), float(document["spread_px"]), name)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise _damaged(name, f"{type(error).__name__}: {error}") from error
+        if not math.isfinite(rig.spread):
+            raise _damaged(name, f"spread_px is {rig.spread}")
         if len(sizes) < 2 or not 0 <= reference < len(sizes):
             raise _damaged(name, f"{len(sizes)} sources, reference {reference + 1}")
         for number, (size, matrix) in enumerate(zip(sizes, matrices, strict=True), 1):

@@ -109,13 +109,18 @@ def cropped(picture: Picture, area: Area) -> Picture:
 
 
 def filled(picture: Picture, reference: Picture, valid: Mask) -> Picture:
-    """``picture`` with the reference's pixels where it has none of its own, so that fusing changes nothing there."""
+    """``picture`` with the reference's pixels where it has none of its own, so that fusing changes nothing there.
+
+    Where the reference is transparent itself, the picture becomes so.
+    """
     other = reference.pixels
     if picture.is_color and not reference.is_color:
         other = np.repeat(other, 3, axis=2)
     elif not picture.is_color and reference.is_color:
         other = cv2.cvtColor(other, cv2.COLOR_RGB2GRAY)[..., None]
     alpha = picture.alpha
+    if alpha is None and reference.alpha is not None and bool((reference.alpha[~valid] < 1).any()):
+        alpha = np.ones(valid.shape, np.float32)
     if alpha is not None:
         alpha = np.where(valid, alpha, 1.0 if reference.alpha is None else reference.alpha).astype(np.float32)
     return replace(picture, pixels=np.where(valid[..., None], picture.pixels, other), alpha=alpha)

@@ -103,13 +103,15 @@ def command(
 
 def find_shots(sources: list[str], folder: Path) -> list[Shot]:
     """Files pair by pair, or the groups that ``tita batch`` would make of a folder, folders or a manifest."""
-    from tita_cli.batch.plan import find_plan, is_manifest
+    from tita_cli.batch.plan import STDIN, find_plan, is_manifest
+    from tita_cli.cli.batch_steps import manifest_from_stdin
 
     if not any(Path(source).is_dir() or is_manifest(source) for source in sources):
         if len(sources) % 2:
             raise UsageError(f"{len(sources)} files are no pairs", hint="tita calibrate A1 B1 A2 B2 -o rig.json")
         return [(Path(one), Path(two)) for one, two in zip(sources[::2], sources[1::2], strict=True)]
-    plan = find_plan(sources, folder / "none")
+    stdin = manifest_from_stdin() if STDIN in sources else None
+    plan = find_plan(sources, folder / "none", stdin=stdin)
     if not plan.groups:
         raise MismatchError("no files belong together", hint="tita batch --dry-run shows what is paired and why")
     return [group.sources for group in plan.groups]

@@ -22,6 +22,7 @@ _SURE, _CERTAIN = 2.0, 4.0  # scatters from which a pixel may belong to a thing 
 _SAMPLED = 1 << 20
 _FEWEST = 16
 _DARK = 0.01
+_AROUND = 9  # px that a comparison looks at: neighbours in the reference, and a blur
 
 
 def deghosted(picture: Picture, reference: Picture) -> tuple[Picture, float]:
@@ -35,12 +36,14 @@ def deghosted(picture: Picture, reference: Picture) -> tuple[Picture, float]:
         base = base.mean(axis=2, keepdims=True) if frame.shape[2] == 1 else np.repeat(base, frame.shape[2], axis=2)
     expected = np.empty_like(frame)
     misfit = np.zeros(frame.shape[:2], dtype=np.float32)
+    seen = _seen(picture, reference)
     for channel in range(frame.shape[2]):
-        curve, scatter = _curve(base[..., channel], frame[..., channel])
+        curve, scatter = _curve(base[..., channel], frame[..., channel], seen)
         at = np.linspace(0.0, 1.0, _BINS, dtype=np.float32)
         expected[..., channel] = np.interp(base[..., channel], at, curve)
         allowed = np.interp(base[..., channel], at, scatter).astype(np.float32)
         np.maximum(misfit, _outside(frame[..., channel], expected[..., channel]) / allowed, out=misfit)
+    misfit[~seen] = 0
     weight = _feathered(misfit, max(frame.shape[:2]))
     if not weight.any():
         return picture, 0.0
@@ -49,14 +52,23 @@ def deghosted(picture: Picture, reference: Picture) -> tuple[Picture, float]:
     return replace(picture, pixels=np.ascontiguousarray(mixed, dtype=np.float32)), share
 
 
-def _curve(base: FloatArray, frame: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _seen(picture: Picture, reference: Picture) -> npt.NDArray[np.bool_]:
+    """H×W: where both show something, with all that is looked at around it; behind transparency anything may lie."""
+    hidden = np.zeros(picture.pixels.shape[:2], np.uint8)
+    for alpha in (picture.alpha, reference.alpha):
+        if alpha is not None:
+            hidden |= (alpha < 1).astype(np.uint8)
+    return np.asarray(cv2.dilate(hidden, np.ones((_AROUND, _AROUND), np.uint8)) == 0)
+
+
+def _curve(base: FloatArray, frame: FloatArray, seen: npt.NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
     """For levels of the reference: the frame's level, rising, and how much it scatters; endlessly where it is clipped.
 
     A power of the level, fitted to the medians by iterated reweighting (Tukey): levels that only a moving thing has lie
     off it and have no say.
     """
     step = max(1, int((base.size / _SAMPLED) ** 0.5))
-    x, y = base[::step, ::step].ravel(), frame[::step, ::step].ravel()
+    x, y = (plane[::step, ::step][seen[::step, ::step]] for plane in (base, frame))
     bins = np.clip(np.rint(x * (_BINS - 1)), 0, _BINS - 1).astype(np.intp)
     order = np.argsort(bins, kind="stable")
     edges = np.searchsorted(bins[order], np.arange(_BINS + 1))

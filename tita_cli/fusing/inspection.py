@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tita_cli.align import Placement
-from tita_cli.errors import UsageError
+from tita_cli.errors import OutputError, UsageError
 from tita_cli.fusing.sources import Preparation, Sources
 from tita_cli.images import Picture, write_picture
 from tita_cli.images.write import check_output
@@ -20,7 +20,8 @@ def write_alignment(
 ) -> tuple[tuple[Placement, ...], list[str]]:
     """Align ``sources`` and write them to ``folder``, with overlays of each and the reference: placements, notes.
 
-    The aligned files hold the sources' own values, depth and metadata; the overlays are 8-bit PNG. Raises UsageError,
+    The aligned files hold the sources' own values, depth and metadata (signed and 32-bit integers and linear light are
+    scaled, as in all that tita reads); the overlays are 8-bit PNG. Raises UsageError,
     InputError, MismatchError, OutputError.
     """
     from tita_cli.align.overlays import checkerboard, red_cyan, residual_map
@@ -35,11 +36,14 @@ def write_alignment(
     for index, paths in enumerate(targets):
         for path in paths if folder.is_dir() and index != how.reference else ():
             check_output(path, overwrite=overwrite)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made: {error.strerror}", hint="name a folder with -o") from error
     given = Sources(sources, how)
     frame = given.frame
     if frame is None:
         raise UsageError("alignment was switched off")
-    folder.mkdir(parents=True, exist_ok=True)
     base = given.picture(how.reference)
     for index, stem in enumerate(stems):
         own = frame.masked(frame.place(index, given.raw(index), lambda: given.raw(how.reference)))

@@ -10,6 +10,7 @@ import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, TypeAlias
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy as np
 from tita_cli.errors import MismatchError, UsageError
 from tita_cli.images import Picture, read_picture
 from tita_cli.images.color import luma, split_luma
+from tita_cli.images.read import drained
 from tita_cli.images.value_range import (
     RangeSetting,
     ValueRange,
@@ -212,14 +214,20 @@ class Sources:
     @staticmethod
     def _repeatable(source: Source) -> Source:
         """A stream may be a pipe that can be read once: keep its bytes."""
-        if isinstance(source, Picture | str | os.PathLike):
+        if isinstance(source, Picture):
             return source
-        return _named_bytes(source)
+        if not isinstance(source, str | os.PathLike):
+            return _named_bytes(source)
+        if Path(source).is_fifo():  # <(command), /dev/stdin
+            with Path(source).open("rb") as pipe:
+                return _named_bytes(pipe)
+        return source
 
 
 def _named_bytes(stream: BinaryIO) -> BinaryIO:
-    copy = io.BytesIO(stream.read())
-    copy.name = getattr(stream, "name", "<stdin>")
+    name = getattr(stream, "name", "<stdin>")
+    copy = drained(stream, str(name))
+    copy.name = name
     return copy
 
 

@@ -120,7 +120,7 @@ def _name(source: str | os.PathLike[str] | BinaryIO) -> str:
 def _opened(source: str | os.PathLike[str] | BinaryIO, name: str) -> Iterator[BinaryIO]:
     """A seekable stream at its start."""
     if not isinstance(source, (str, os.PathLike)):
-        yield source if source.seekable() else _drained(source, name)
+        yield source if source.seekable() else drained(source, name)
         return
     try:
         file = Path(source).open("rb")  # noqa: SIM115  closed below, where its own errors are told apart
@@ -134,11 +134,11 @@ def _opened(source: str | os.PathLike[str] | BinaryIO, name: str) -> Iterator[Bi
         raise InputError(f"{name}: cannot be opened ({getattr(error, 'strerror', None) or error})") from error
     with file:
         # A pipe such as /dev/stdin or <(command) has a name and cannot seek.
-        yield file if file.seekable() else _drained(file, name)
+        yield file if file.seekable() else drained(file, name)
 
 
-def _drained(pipe: BinaryIO, name: str) -> BinaryIO:
-    """What comes out of a pipe, as a stream that can seek."""
+def drained(pipe: BinaryIO, name: str) -> io.BytesIO:
+    """What comes out of a pipe, as a stream that can seek. Raises InputError where it does not end."""
     content = pipe.read(_MAX_PIPE + 1)
     if len(content) > _MAX_PIPE:
         raise InputError(f"{name}: more than {_MAX_PIPE >> 30} GiB came out of the pipe")
