@@ -151,6 +151,7 @@ def test_many_cores_with_little_memory_take_turns_instead_of_cutting_a_small_ima
 ) -> None:
     net = network("tita-lite")
     runner = Blocked(TorchKernels(net), Geometry.of(net), threads=16)
+    runner.keep_within(800 << 20)
     assert largest_tile(runner, (480, 640), 800 << 20) is None
     a, b = pair(300, 200)
     working, most, lock, merge = 0, 0, threading.Lock(), runner._kernels.merge

@@ -60,7 +60,9 @@ class Engine:
             return self._network.run(a, b)
         halves, step = self._network, self._network.geometry.multiple
         shape = (a.shape[0], a.shape[1])
-        side = largest_tile(halves, shape, self._memory or halves.free_memory())
+        budget = self._memory or halves.free_memory()
+        halves.keep_within(budget)
+        side = largest_tile(halves, shape, budget)
         retries = 0
         while True:
             try:

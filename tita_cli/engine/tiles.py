@@ -119,7 +119,6 @@ def largest_tile(halves: Halves, shape: tuple[int, int], budget: int) -> int | N
 
     Never less than ``SMALLEST``, however little memory there is.
     """
-    halves.keep_within(budget)
     geometry = halves.geometry
     rows, cols = (-(-length // geometry.multiple) for length in shape)
     if halves.bytes_for(rows * cols * geometry.multiple**2) <= budget:
