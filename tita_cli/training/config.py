@@ -77,7 +77,8 @@ class TrainingConfig:
     """A whole training run. ``steps`` and ``minutes``: its length, whichever is over first; 0 for no such limit.
 
     ``crop``: side of the square crops; ``batch``: crops a step, for every task or by task. ``ema``: decay of the moving
-    average whose weights are the result. ``init``: a checkpoint whose weights to start from.
+    average whose weights are the result. ``init``: a checkpoint whose weights to start from. ``start``, without one:
+    random weights, or those with which `tita` paints the mean of its sources (``tita_cli.training.start``).
     """
 
     network: NetworkConfig
@@ -92,6 +93,7 @@ class TrainingConfig:
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     device: str = "auto"
     init: Path | None = None
+    start: Literal["random", "average"] = "random"
     data_root: Path | None = None
     losses: Losses = field(default_factory=Losses)
     optimizer: Optimizer = field(default_factory=Optimizer)

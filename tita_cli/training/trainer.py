@@ -67,8 +67,7 @@ class Trainer:
         self.precision = choose_precision(config.precision, workers.device)
         torch.manual_seed(config.seed)
         self.network: nn.Module = build_network(config.network)
-        if config.init is not None:
-            _start_from(self.network, config)
+        _start(self.network, config)
         self.network.to(workers.device)
         self.ema = AveragedModel(self.network, multi_avg_fn=_averaging(config.ema))
         self.balance = build_balance(config.famo, len(tasks))
@@ -208,10 +207,16 @@ def _build_optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.
     return kind(groups, lr=options.lr, betas=(options.beta1, options.beta2), fused=True)
 
 
-def _start_from(network: nn.Module, config: TrainingConfig) -> None:
+def _start(network: nn.Module, config: TrainingConfig) -> None:
     from tita_cli.network.checkpoint import load_network
+    from tita_cli.network.tita import Tita
+    from tita_cli.training.start import start_as_average
 
     path = config.init
+    if config.start == "average":
+        if path is not None or not isinstance(network, Tita):
+            raise TrainingError('start = "average" is for a network "tita" without init')
+        start_as_average(network)
     if path is None:
         return
     try:
