@@ -75,6 +75,18 @@ def test_the_order_of_the_sources_does_not_matter(tiny_model: Path) -> None:
     np.testing.assert_array_equal(straight, mixed)
 
 
+def test_a_hint_of_colour_comes_first(tiny_model: Path) -> None:
+    """A brighter infrared picture comes after what a colour camera saw at night; grey in three channels is grey."""
+    night, infrared = np.full((2, 24, 40, 3), 0.3, np.float32)
+    night[..., 2] += 1 / 255
+    infrared += 0.2
+    fusion = fuse([Picture(infrared, name="infrared"), Picture(night, name="night")], model=str(tiny_model))
+    assert fusion.steps[0].first == "night"
+    night[..., 2] = 0.3
+    fusion = fuse([Picture(infrared, name="infrared"), Picture(night, name="night")], model=str(tiny_model))
+    assert fusion.steps[0].first == "infrared"
+
+
 def test_transparent_places_show_the_other_source(tiny_model: Path) -> None:
     hole = np.ones((24, 40), np.float32)
     hole[:, :20] = 0

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tita_cli.engine.blocked import Blocked
-from tita_cli.engine.detail import blend, contrast, detail, enlarged, outcome, votes
+from tita_cli.engine.detail import blend, contrast, darkest, detail, enlarged, outcome, votes
 from tita_cli.engine.engine import Engine
 from tita_cli.engine.geometry import Geometry
 from tita_cli.engine.tiles import SMALLEST, STRIP, Halves, largest_tile, run, tones
@@ -246,9 +246,8 @@ def test_detail_is_what_the_network_sees(size: tuple[int, int]) -> None:
     guidance = torch.zeros(1, network("tita-lite").guidance)
     guidance[0, -2] = 0.7
     out = network("tita-lite").blend(*images, *logits, region, guidance)
-    for made, plane in zip(
-        (out.fused, out.gate), blend(a, b, *(x[0, 0].numpy() for x in logits), counted, 0.7), strict=True
-    ):
+    planes = blend(a, b, *(x[0, 0].numpy() for x in logits), counted, 0.7, darkest(a, b))
+    for made, plane in zip((out.fused, out.gate), planes, strict=True):
         assert made is not None
         np.testing.assert_allclose(plane, made[0, 0].numpy(), atol=1e-5)
     seen = network("tita-lite").bands.contrast(images[0])

@@ -13,7 +13,7 @@ from tita_cli.network import NetworkConfig, build_network
 from tita_cli.network.attention import MASKED, from_windows, shift_mask, to_windows
 from tita_cli.network.config import FLAT, TONES
 from tita_cli.network.layout import pad_to_multiple, reflect_index, tones
-from tita_cli.network.lite import DetailBands
+from tita_cli.network.lite import DetailBands, darkest
 from tita_cli.network.region import Region
 from tita_cli.network.tita import count_parameters
 
@@ -63,7 +63,21 @@ def test_lite_is_a_blend_plus_residual() -> None:
     assert out.residual is not None
     assert out.gate.min() >= 0
     assert out.gate.max() <= 1
-    torch.testing.assert_close(out.fused, out.gate * a + (1 - out.gate) * b + out.residual, atol=1e-6, rtol=0)
+    blended = out.gate * a + (1 - out.gate) * b + out.residual
+    torch.testing.assert_close(out.fused, blended.maximum(darkest(a, b)), atol=1e-6, rtol=0)
+
+
+def test_nothing_is_darker_than_both_sources_around_it() -> None:
+    network = build_network(TINY["tita-lite"]).eval()
+    a, b = torch.full((2, 1, 1, 32, 32), 0.4)
+    a[..., 16:, :] = 0.2
+    a[..., 8, 8] = 0.1
+    nothing = torch.zeros_like(a)
+    guidance = torch.zeros(1, network.guidance)
+    fused = network.blend(a, b, nothing, nothing - 1, nothing, guidance).fused[0, 0]  # a residual that makes all black
+    assert fused[7:10, 7:10].unique().tolist() == pytest.approx([0.1])  # a dark pixel may be sharpened by one
+    assert fused[16:].unique().tolist() == pytest.approx([0.2])
+    assert fused[:15, 20:].unique().tolist() == pytest.approx([0.4])
 
 
 def test_pixels_that_cannot_tell_get_their_neighbours_outcome() -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from tita_cli.engine.detail import Detail, blend, contrast, detail, enlarged, outcome, votes
+from tita_cli.engine.detail import Detail, blend, contrast, darkest, detail, enlarged, outcome, votes
 from tita_cli.engine.geometry import MERGE_REACH, Geometry
 from tita_cli.engine.memory import free_memory
 from tita_cli.engine.patches import Patch, patches
@@ -144,9 +144,11 @@ class Blocked:
 
         def decide(patch: Patch) -> None:
             core = patch.narrowed(0)
+            floor = darkest(patch.cut_image(a, g.patch), patch.cut_image(b, g.patch))[core.within(patch, g.patch)]
             region = enlarged(patch.cut_image(decided, 1))[patch.rows.inside(g.patch), patch.cols.inside(g.patch)]
             of_a, of_b, logits, residual = (core.cut_image(plane, g.patch) for plane in (a, b, fused, second))
-            for plane, part in zip((fused, second), blend(of_a, of_b, logits, residual, region, trust), strict=True):
+            painted = blend(of_a, of_b, logits, residual, region, trust, floor)
+            for plane, part in zip((fused, second), painted, strict=True):
                 core.paste_image(plane, part, g.patch)
 
         self._on_patches(z, 1, decide)  # the gate's logits and ρ become the picture and the gate, in their place

@@ -23,6 +23,7 @@ NOISE = 0.004
 REACH, SPREAD, UNDECIDED = 8, 2.0, 1e-3
 TRUST, STRETCH = 8.0, 1.5
 """As in ``tita_cli.network.lite`` and ``region``, which are not imported: they would import PyTorch."""
+_AROUND = np.ones((3, 3), np.uint8)
 
 
 class Detail(NamedTuple):
@@ -70,10 +71,22 @@ def enlarged(outcome: FloatArray) -> FloatArray:
     return pixels
 
 
+def darkest(a: FloatArray, b: FloatArray) -> FloatArray:
+    """The darkest of both sources in the 3×3 pixels around each, H×W; exact 1 pixel inside."""
+    floor: FloatArray = cv2.erode(np.minimum(a, b), _AROUND)
+    return floor
+
+
 def blend(
-    a: FloatArray, b: FloatArray, logits: FloatArray, residual: FloatArray, region: FloatArray, trust: float
+    a: FloatArray,
+    b: FloatArray,
+    logits: FloatArray,
+    residual: FloatArray,
+    region: FloatArray,
+    trust: float,
+    floor: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
-    """Sources, what the head made of them, and the outcome of the vote, H×W → the picture and its gate."""
+    """Sources, what the head made of them, the outcome of the vote and the floor, H×W → the picture and its gate."""
     gate: FloatArray = region * np.float32(TRUST * trust)
     gate += logits
     # The stretched sigmoid, as the hyperbolic tangent that it is.
@@ -85,7 +98,7 @@ def blend(
     fused *= gate
     fused += b
     fused += residual
-    return fused, gate
+    return np.maximum(fused, floor, out=fused), gate
 
 
 def contrast(image: FloatArray) -> FloatArray:

@@ -36,8 +36,8 @@ FalseColor: TypeAlias = Literal["refuse", "intensity", "keep"]
 
 FALSE_COLOR_CHOICES: tuple[FalseColor, ...] = ("refuse", "intensity", "keep")
 _KEPT = 2
-_CHROMA = 1 / 255
-"""Mean chroma below this is a grey picture stored in three channels."""
+_CHROMA = 0.25 / 255
+"""Mean chroma below this is a grey picture stored in three channels; what a colour camera sees at night has more."""
 
 
 @dataclass(frozen=True, slots=True)

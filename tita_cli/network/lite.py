@@ -11,6 +11,8 @@ small MLP beside OAF's steers the head. It sees the same pooled features and the
 two frames is better exposed is a matter of the whole image, and so is whether they differ in more than sharpness. It
 also says how much a pixel's gate trusts the outcome of its neighbourhood's vote (``region``), and how much of ρ there
 is: a focus pair is decided by region and shows its sources as they are, an infrared pair is blended pixel by pixel.
+No pixel is darker than the darkest of both sources around it: detail of a hot target on the brightness of a dark street
+would draw a black rim.
 """
 
 from __future__ import annotations
@@ -170,7 +172,8 @@ class TitaLite(Backbone):
         """What :meth:`head` gave and the outcome of its vote → the picture."""
         logits = logits + TRUST * guidance[:, -2:-1, None, None] * region
         gate = self._saturating(logits)
-        return FusionOutput(b + gate * (a - b) + residual, guidance[:, :6], gate, residual, logits, region)
+        fused = torch.maximum(b + gate * (a - b) + residual, darkest(a, b))
+        return FusionOutput(fused, guidance[:, :6], gate, residual, logits, region)
 
     def _saturating(self, logits: Tensor) -> Tensor:
         """A sigmoid that reaches 0 and 1."""
@@ -184,3 +187,8 @@ class TitaLite(Backbone):
     def forward(self, a: Tensor, b: Tensor) -> FusionOutput:
         """Luminance of both sources, B×1×H×W in 0..1, any H, W ≥ 1."""
         return fuse_padded(self, a, b)
+
+
+def darkest(a: Tensor, b: Tensor) -> Tensor:
+    """The darkest of both sources in the 3×3 pixels around each: the picture's floor."""
+    return -F.max_pool2d(-torch.minimum(a, b), 3, stride=1, padding=1)
