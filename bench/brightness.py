@@ -5,7 +5,7 @@
 Prints average ranks on VIFB of what the model makes, of the same with the reference's brightness (all that is coarser
 than its detail bands) or the reference's detail in place of its own, and of the reference; then, image by image, the
 infrared's share in the brightness away from what glows, fitted by least squares, in the model's picture and in the
-reference, and the mean difference of their brightness. The visible picture always comes first, as the reference needs it.
+reference, and the mean difference of their brightness. The visible picture always comes first.
 """
 
 from __future__ import annotations

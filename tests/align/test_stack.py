@@ -6,6 +6,7 @@ import gc
 from types import SimpleNamespace
 
 import cv2
+import imagecodecs
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,7 +17,9 @@ from tita_cli.align import Aligner, align_pictures
 from tita_cli.align.geometry import corner_error
 from tita_cli.align.structure import View
 from tita_cli.align.warp import common_area, filled
-from tita_cli.images.picture import Picture
+from tita_cli.errors import MismatchError
+from tita_cli.images.picture import Metadata, Picture
+from tita_cli.images.profile import to_profile
 
 Scenes = SimpleNamespace
 
@@ -67,6 +70,23 @@ def test_what_a_transparent_reference_fills_is_transparent() -> None:
     assert filled(Picture(pixels), Picture(np.zeros_like(pixels)), valid).alpha is None
 
 
+def test_what_fills_has_the_colours_of_the_picture() -> None:
+    primaries = [0.64, 0.33, 1, 0.30, 0.60, 1, 0.15, 0.06, 1]  # sRGB's
+    linear = imagecodecs.cms_profile("rgb", whitepoint=(0.3127, 0.3290, 1.0), primaries=primaries, gamma=1.0)
+    color = np.full((4, 6, 3), 0.2, np.float32)
+    reference = Picture(color, depth=16, metadata=Metadata(icc=linear))
+    done = filled(Picture(np.ones_like(color), depth=16), reference, np.zeros((4, 6), bool))
+    assert done.metadata.icc is None
+    np.testing.assert_allclose(done.pixels, to_profile(reference, None).pixels)
+    assert done.pixels.min() > 0.4  # linear 0.2 is sRGB 0.48
+
+
+def test_pictures_of_other_sizes_need_alignment() -> None:
+    pictures = [Picture(np.zeros((100, width, 1), np.float32)) for width in (100, 120)]
+    with pytest.raises(MismatchError):
+        align_pictures(pictures, mode="none")
+
+
 def test_crop_leaves_no_black_wedge(scenes: Scenes) -> None:
     alignment = align_pictures(_moved_pair(scenes), border="crop")
     assert alignment.sources[1].model == "translation"
@@ -102,6 +122,7 @@ def test_a_frame_that_cannot_be_placed_is_reached_by_way_of_its_neighbour(scenes
         truth = np.array([[1.0, 0, 110.0 * index], [0, 1.0, 0], [0, 0, 1.0]])
         assert placement.accepted
         assert corner_error(placement.matrix, truth, placement.size) < 3.0
+        assert placement.residual is not None
 
 
 @settings(deadline=None, max_examples=60)

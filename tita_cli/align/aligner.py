@@ -13,7 +13,7 @@ import numpy as np
 
 from tita_cli.align.flow import refine_by_flow
 from tita_cli.align.frame import Frame
-from tita_cli.align.geometry import MODELS, normalized
+from tita_cli.align.geometry import MODELS, mean_scale, normalized
 from tita_cli.align.modes import Border, Mode, Model
 from tita_cli.align.pair import LONGEST, Estimate, estimate, measure
 from tita_cli.align.placement import Placement
@@ -113,7 +113,10 @@ def _chained(reference: View, neighbour: _Neighbour, view: View, most: Model, ex
     if direct.accepted:
         return direct
     model = max(onward.model, step.model, key=MODELS.index)
-    return replace(step, model=model, matrix=chained, confidence=min(onward.confidence, step.confidence))
+    # The step's residual is in the neighbour's pixels.
+    left = None if step.residual is None else step.residual * mean_scale(onward.matrix, between.full)
+    confidence = min(onward.confidence, step.confidence)
+    return replace(step, model=model, matrix=chained, confidence=confidence, residual=left)
 
 
 def _placement(picture: Picture, found: Estimate) -> Placement:

@@ -42,7 +42,7 @@ def align_pictures(
     known transforms, instead of an estimate. A picture that lies in the frame already keeps its pixels, bit by bit.
 
     Raises UsageError, and MismatchError where the pictures do not fit: in the mode "strict", or where an estimate is
-    refused between pictures of other sizes.
+    refused, or not asked for, between pictures of other sizes.
     """
     if not pictures:
         raise UsageError("there is no picture to align")
@@ -52,7 +52,7 @@ def align_pictures(
     frame = aligner.frame(border)
     base = pictures[reference]
     for picture, placement in zip(pictures, frame.placements, strict=True):
-        if not placement.accepted and placement.size != frame.size:
+        if (mode == "none" or not placement.accepted) and placement.size != frame.size:
             said = f"{picture.name} is {picture.size} but {base.name} is {base.size}, and they do not align"
             raise MismatchError(said)
     placed = tuple(frame.masked(frame.place(index, picture, lambda: base)) for index, picture in enumerate(pictures))

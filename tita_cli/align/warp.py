@@ -111,8 +111,13 @@ def cropped(picture: Picture, area: Area) -> Picture:
 def filled(picture: Picture, reference: Picture, valid: Mask) -> Picture:
     """``picture`` with the reference's pixels where it has none of its own, so that fusing changes nothing there.
 
-    Where the reference is transparent itself, the picture becomes so.
+    Where the reference is transparent itself, the picture becomes so. A reference of another profile is brought into
+    the picture's.
     """
+    if picture.metadata.icc != reference.metadata.icc:
+        from tita_cli.images.profile import to_profile
+
+        reference = to_profile(reference, picture.metadata.icc)
     other = reference.pixels
     if picture.is_color and not reference.is_color:
         other = np.repeat(other, 3, axis=2)

@@ -144,6 +144,10 @@ class Sources:
         reference = self._reference()
         if self.frame is not None:
             reference = self.frame.place(self._preparation.reference, reference, self._reference)
+        if picture.metadata.icc != reference.metadata.icc:
+            from tita_cli.images.profile import to_profile
+
+            reference = to_profile(reference, picture.metadata.icc)
         picture, share = deghosted(picture, reference)
         if not share:
             return picture
