@@ -58,13 +58,14 @@ def halves(samples: Samples) -> Halves:
     return Halves(samples, row * _BLOCKS + column, (row + column) % 2 == 1)
 
 
-def judge(parts: Halves, source: Gradients, matrix: Matrix, model: Model) -> Judged:
-    """Fit ``model`` from ``matrix`` on each half and judge it on the other. ``none`` and a fixed matrix need no fit."""
+def judge(parts: Halves, source: Gradients, matrix: Matrix, model: Model, *, still: float = 0.01) -> Judged:
+    """Fit ``model`` from ``matrix`` on each half, to ``still`` pixels, and judge it on the other; ``none`` as it is."""
     size = (source.field.shape[1], source.field.shape[0])
     products = np.zeros((len(parts.samples), 3), dtype=np.float32)
     fitted = []
     for half in (parts.odd, ~parts.odd):
-        fit = matrix if model == "none" else refine(parts.samples.where(half), source, matrix, model)[0]
+        own = parts.samples.where(half)
+        fit = matrix if model == "none" else refine(own, source, matrix, model, still=still)[0]
         products[~half] = compare(parts.samples.where(~half), source.field, fit)
         fitted.append(fit)
     drift = displacement((fitted[0] + fitted[1]) / 2.0, matrix, size)
@@ -119,25 +120,30 @@ def vote(parts: Halves, source: Gradients, matrix: Matrix) -> Votes:
     laid = cv2.warpPerspective(source.field, matrix, samples.size, flags=cv2.INTER_LINEAR)
     seen = cv2.warpPerspective(np.ones(source.field.shape[:2], np.float32), matrix, samples.size) > 0.99
     laid[~seen] = 0.0
-    padded = np.pad(laid, ((reach, reach), (reach, reach), (0, 0)))
-    stride, vectors = padded.shape[1], padded.reshape(-1, 2)
-    energy, inside = (vectors * vectors).sum(axis=1), np.pad(seen, reach).ravel().astype(np.float32)
+    height, width = laid.shape[:2]
+    padded = np.zeros((height + 2 * reach, width + 2 * reach, 4), np.float32)  # a vector, its energy, if it is seen
+    inner = padded[reach : reach + height, reach : reach + width]
+    inner[..., :2], inner[..., 2], inner[..., 3] = laid, (laid * laid).sum(axis=2), seen
+    stride, cells = padded.shape[1], padded.reshape(-1, 4)
     order = np.argsort(parts.block, kind="stable")
     known, starts, count = np.unique(parts.block[order], return_index=True, return_counts=True)
-    own = samples.vectors[order]
-    strength = (own * own).sum(axis=1)
+    own = samples.vectors[order].T
+    strength = (own * own).sum(axis=0)
     index = ((samples.y.astype(np.intp) + reach) * stride + samples.x.astype(np.intp) + reach)[order]
     best = np.full(len(known), -1.0)
     near = np.zeros(len(known), dtype=bool)
-    for x in _OFFSETS:
-        for y in _OFFSETS:
-            at = index - (y * stride + x)
-            terms = np.stack([(own * vectors[at]).sum(axis=1), strength * inside[at], energy[at], inside[at]])
-            ab, aa, bb, held = np.add.reduceat(terms, starts, axis=1)
-            fits = np.where(held > 0.7 * count, ab / np.sqrt(np.maximum(aa * bb, 1e-12)), -1.0)
-            better = fits > best
-            best[better] = fits[better]
-            near[better] = max(abs(x), abs(y)) <= _NEAR
+    columns = np.array(_OFFSETS)
+    for y in _OFFSETS:
+        at = index - (y * stride + columns)[:, None]  # offsets × samples
+        u, v, energy, inside = np.moveaxis(cells[at], 2, 0)
+        terms = np.stack([own[0] * u + own[1] * v, strength * inside, energy, inside])
+        ab, aa, bb, held = np.add.reduceat(terms, starts, axis=2)
+        fits = np.where(held > 0.7 * count, ab / np.sqrt(np.maximum(aa * bb, 1e-12)), -1.0)  # offsets × blocks
+        first = fits.argmax(axis=0)
+        fit = fits.max(axis=0)
+        better = fit > best
+        best[better] = fit[better]
+        near[better] = (np.maximum(np.abs(columns), abs(y)) <= _NEAR)[first[better]]
     able = (count >= _LEAST_SAMPLES) & (best > 0.0)
     return Votes(int(np.count_nonzero(near & able)), int(np.count_nonzero(able)))
 

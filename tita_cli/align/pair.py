@@ -172,7 +172,8 @@ class _Pair:
     def _drift(self, level: Level) -> tuple[float, float, float]:
         """How surely a pair that lies as it came would rather be moved (a t-value), how far, and to within what."""
         parts, unit = halves(level.samples), FRAME / level.samples.size[0]
-        still, moved = (judge(parts, level.source, np.eye(3), model) for model in ("none", "affine"))
+        models: tuple[Model, ...] = ("none", "affine")
+        still, moved = (judge(parts, level.source, np.eye(3), model, still=_STILL / 20) for model in models)
         return gain(still, moved)[1], moved.drift * unit, moved.spread * unit
 
     def tolerates(self, start: Matrix, found: Estimate) -> bool:
