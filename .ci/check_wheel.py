@@ -19,7 +19,8 @@ Image.fromarray(rng.integers(0, 255, (48, 64, 3), dtype=np.uint8)).save("b.png")
 def main(work: Path) -> None:
     (wheel,) = (work / "dist").glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    for wanted in ("weights/tita-lite.safetensors", "weights/tita-lite.onnx", "weights/SHA256SUMS", "py.typed"):
+    weights = [f"weights/{name}{suffix}" for name in ("tita-lite", "tita") for suffix in (".safetensors", ".onnx")]
+    for wanted in (*weights, "weights/SHA256SUMS", "py.typed"):
         if f"tita_cli/{wanted}" not in names:
             raise SystemExit(f"the wheel lacks {wanted}")
     # The dependencies of this environment, seen through a path file, spare a second download; the editable
