@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from tita_cli.engine.denormals import flush_denormals
 from tita_cli.engine.detail import Detail, blend, contrast, darkest, detail, enlarged, outcome, votes
 from tita_cli.engine.geometry import MERGE_REACH, Geometry
 from tita_cli.engine.memory import free_memory
@@ -75,7 +76,7 @@ class Blocked:
         self._kernels = kernels
         self._threads = threads
         self._at_once, self._turns = threads, BoundedSemaphore(threads)
-        self._pool = ThreadPoolExecutor(threads, "tita", initializer=kernels.start_thread)
+        self._pool = ThreadPoolExecutor(threads, "tita", initializer=self._start_thread)
 
     def encode(self, a: FloatArray, b: FloatArray, keep: Box) -> list[FloatArray]:
         """Luminance H×W of both sources → the features that OAF pools and merges."""
@@ -167,6 +168,10 @@ class Blocked:
         """Only so many patches at once as half of ``budget`` has room for: many cores may have little memory each."""
         self._at_once = min(self._threads, max(1, budget // 2 // _PATCH_BYTES))
         self._turns = BoundedSemaphore(self._at_once)
+
+    def _start_thread(self) -> None:
+        flush_denormals()
+        self._kernels.start_thread()
 
     def describe(self) -> dict[str, Any]:
         return {"precision": "fp32", **self._kernels.describe(), "device": "cpu", "threads": self._threads}
