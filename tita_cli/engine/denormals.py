@@ -1,7 +1,7 @@
 """Denormal numbers, too small for a float32's full precision, count as zero in the engine's own threads.
 
-They tell nothing of a picture, and Intel's processors take a hundred cycles for a product with one. Set per thread
-(MXCSR's FTZ and DAZ bits), since a program that calls tita may need them in its own.
+They tell nothing of a picture, and are slow to calculate with on Intel's processors (bench/denormals.py). Set thread by
+thread (MXCSR's FTZ and DAZ bits), since a program that calls tita may need them in its own.
 """
 
 from __future__ import annotations

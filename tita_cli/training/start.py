@@ -1,13 +1,14 @@
 """A start for the published network: before its first step it paints the mean of its sources.
 
-TITA paints its picture from features alone, without a way around its blocks, so that a random start spends its first
-thousands of steps on learning to copy. Here the layers are set so that luminance passes all of them, and training
-begins with what fusion adds. In the spirit of initialisations by identity ("ZerO", Zhao et al., TMLR 2022).
+TITA paints its picture from features alone, without a way around its blocks, so that a random start must first learn to
+copy. Here the layers are set so that luminance passes all of them, and training begins with what fusion adds. In the
+spirit of initialisations by identity ("ZerO", Zhao et al., TMLR 2022).
 
-How a picture passes a network of LayerNorms: two channels carry constants, ±``LEVEL`` so large that they alone are
-nearly all of a pixel's variance. Every LayerNorm then divides by next to the same number everywhere. One channel
-carries A's luminance and one B's, and the others are halved in the same way: one half shows A's features and the other
-half B's when OAF adds the two maps. The blocks begin with weak branches, and see the constants shrunk.
+How a picture passes a network of LayerNorms: two channels carry constants, one the other's negative, so large that they
+alone are nearly all of a pixel's variance. Every LayerNorm then divides by next to the same number everywhere. Two
+channels carry A's luminance and its negative, two B's, and the others are halved in the same way: one half shows A's
+features and the other half B's when OAF adds the two maps. The blocks begin with weak branches, and see the constants
+shrunk.
 """
 
 from __future__ import annotations
