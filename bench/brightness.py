@@ -30,7 +30,7 @@ KINDS = ("model", "reference's brightness", "reference's detail", "reference")
 
 
 def reference(a: FloatArray, b: FloatArray) -> FloatArray:
-    return rule.infrared_reference(a, b, rule.infrared_contrast(a, b))
+    return rule.infrared_reference(a, b, rule.infrared_contrast(a, b)).image
 
 
 def brightness(image: FloatArray) -> FloatArray:

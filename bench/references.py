@@ -37,7 +37,7 @@ def exposures(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray | No
 
 def infrared(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray | None]:
     contrast = synthesis_infrared.infrared_contrast(a, b)
-    return synthesis_infrared.infrared_reference(a, b, contrast), np.ones_like(a)
+    return synthesis_infrared.infrared_reference(a, b, contrast).image, np.ones_like(a)
 
 
 def cleaned(model: str, sigma: float) -> Rule:

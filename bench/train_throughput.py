@@ -46,7 +46,7 @@ def noise(crop: int, batch: int) -> dict[str, TaskBatch]:
         return torch.rand(share, 1, crop, crop)
 
     known = torch.ones(share)
-    return {task: TaskBatch(images(), images(), images(), known, images().round(), known) for task in TASKS}
+    return {task: TaskBatch(images(), images(), images(), known, images().round(), known, images()) for task in TASKS}
 
 
 class Clock:

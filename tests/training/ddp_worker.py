@@ -23,7 +23,7 @@ from tita_cli.training.workers import Workers, join_workers
 
 TASKS = ("ivf", "mef")
 STEPS = 4
-FIELDS = ("a", "b", "target", "has_target", "mask", "has_mask")
+FIELDS = ("a", "b", "target", "has_target", "mask", "has_mask", "glow")
 TINY = NetworkConfig(variant="tita-lite", dim=8, heads=2, extract=1, fuse=(1,), reconstruct=1, drop_path=0.0)
 
 
@@ -35,7 +35,7 @@ def batch(step: int, rank: int, *, spoilt: bool = False) -> dict[str, TaskBatch]
         return torch.rand(1, 1, 16, 16, generator=random)
 
     one = torch.ones(1)
-    made = {task: TaskBatch(image(), image(), image(), one, image(), one) for task in TASKS}
+    made = {task: TaskBatch(image(), image(), image(), one, image(), one, image()) for task in TASKS}
     if spoilt and step == 1 and rank == 1:
         made["mef"] = replace(made["mef"], a=made["mef"].a * float("nan"))
     return made

@@ -12,6 +12,7 @@ from tita_cli.errors import TrainingError
 from tita_cli.training import crops
 from tita_cli.training.data import TaskBatch, TrainingData
 from tita_cli.training.manifest import Manifest
+from tita_cli.training.synthesis_infrared import Reference
 from tita_cli.training.synthesis_patches import exposure_reference
 
 CROP = 32
@@ -156,10 +157,11 @@ def test_references_can_be_switched_off(root: Path) -> None:
 
 
 def test_an_infrared_reference_is_made_of_the_pictures_as_stored(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crops, "infrared_reference", lambda visible, infrared, contrast: visible)
+    monkeypatch.setattr(crops, "infrared_reference", lambda visible, infrared, contrast: Reference(visible, infrared))
     with data(root, [PAIRS | {"swap": 0.0}], batch=32) as loader:
         batch = loader.batch(0)["ivf"]
     np.testing.assert_array_equal(batch.target.numpy(), batch.a.numpy())  # noise and JPEG in some of them, too
+    np.testing.assert_array_equal(batch.glow.numpy(), batch.b.numpy())
 
 
 def test_exposures_get_the_reference_of_the_very_pixels_that_are_shown(root: Path) -> None:

@@ -22,9 +22,8 @@ def _pictures(count: int) -> tuple[Tensor, ...]:
 
 def _batch(a: Tensor, b: Tensor, target: Tensor, mask: Tensor | None = None) -> TaskBatch:
     known = torch.ones(a.shape[0])
-    return TaskBatch(
-        a=a, b=b, target=target, mask=torch.zeros_like(a) if mask is None else mask, has_target=known, has_mask=known
-    )
+    mask = torch.zeros_like(a) if mask is None else mask
+    return TaskBatch(a=a, b=b, target=target, mask=mask, has_target=known, has_mask=known, glow=torch.zeros_like(a))
 
 
 def _output(fused: Tensor, logits: Tensor | None = None) -> FusionOutput:
@@ -52,6 +51,23 @@ def test_the_base_term_sees_brightness_and_not_detail() -> None:
     assert float(fine["base"]) == pytest.approx(0, abs=1e-3)
     assert float(brighter["base"]) == pytest.approx(0.05 * WEIGHTS["truth"]["ivf"]["base"], rel=1e-3)
     assert float(fine["intensity"]) == pytest.approx(float(brighter["intensity"]), rel=1e-3)
+
+
+def test_a_small_hot_target_costs_as_much_as_a_large_one() -> None:
+    a, b, wanted = _pictures(3)
+    losses = build_losses("truth")
+
+    def cost(side: int) -> tuple[float, float]:
+        glow = torch.zeros_like(a)
+        glow[..., 8 : 8 + side, 8 : 8 + side] = 0.5
+        terms = losses("ivf", _output(wanted - 0.2 * (glow > 0)), replace(_batch(a, b, wanted), glow=glow))
+        return float(terms["glow"]), float(terms["base"])
+
+    (small, small_base), (large, large_base) = cost(8), cost(24)
+    assert large_base > 5 * small_base
+    assert small == pytest.approx(0.2 * WEIGHTS["truth"]["ivf"]["glow"] * 2 / 2.2, rel=1e-3)  # 4 blocks of 0.5
+    assert small == pytest.approx(large, rel=0.1)
+    assert float(losses("ivf", _output(a), _batch(a, b, wanted))["glow"]) == 0  # where nothing glows
 
 
 def test_a_reversed_edge_costs_more_than_a_missing_one() -> None:

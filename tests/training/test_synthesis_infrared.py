@@ -24,7 +24,7 @@ def _texture(seed: int, size: int = 96) -> np.ndarray:
 
 
 def _fused(visible: np.ndarray, infrared: np.ndarray) -> np.ndarray:
-    return infrared_reference(visible, infrared, infrared_contrast(visible, infrared))
+    return infrared_reference(visible, infrared, infrared_contrast(visible, infrared)).image
 
 
 @pytest.mark.parametrize("size", [16, 33, 128])
@@ -46,9 +46,12 @@ def test_something_hot_shows_though_the_visible_is_dark_there() -> None:
     visible = np.full((128, 128), 0.1, dtype=np.float32)
     infrared = np.full((128, 128), 0.3, dtype=np.float32)
     infrared[50:78, 56:72] = 0.9
-    fused = infrared_reference(visible, infrared, Contrast(0.1, HOT))
+    fused, glow = infrared_reference(visible, infrared, Contrast(0.1, HOT))
     assert fused[54:74, 60:68].mean() > 0.5
     assert fused[:30].mean() < 0.2
+    assert glow.shape == fused.shape
+    assert glow[54:74, 60:68].mean() > 0.3
+    assert np.abs(glow[:30]).max() < 0.01
 
 
 def test_what_is_a_little_warmer_shows_in_a_flat_picture_and_not_in_one_of_high_contrast() -> None:
@@ -58,8 +61,8 @@ def test_what_is_a_little_warmer_shows_in_a_flat_picture_and_not_in_one_of_high_
     inside = np.s_[56:72, 60:68]
     contrast = infrared_contrast(visible, infrared)
     assert contrast.hot == LEAST_HOT
-    weak = infrared_reference(visible, infrared, contrast._replace(share=0.1))[inside].mean()
-    assert weak > infrared_reference(visible, infrared, Contrast(0.1, HOT))[inside].mean() + 0.1
+    weak = infrared_reference(visible, infrared, contrast._replace(share=0.1)).image[inside].mean()
+    assert weak > infrared_reference(visible, infrared, Contrast(0.1, HOT)).image[inside].mean() + 0.1
     infrared[:, 100:] = 1
     assert infrared_contrast(visible, infrared).hot == HOT
 

@@ -38,7 +38,9 @@ def batches(step: int, sizes: Mapping[str, int] | None = None) -> dict[str, Task
     made = {}
     for task in TASKS:
         size = (sizes or {}).get(task, 16)
-        made[task] = TaskBatch(image(size), image(size), image(size), torch.ones(2), image(size), torch.ones(2))
+        made[task] = TaskBatch(
+            image(size), image(size), image(size), torch.ones(2), image(size), torch.ones(2), image(size)
+        )
     return made
 
 

@@ -56,6 +56,19 @@ def add_lamp(image: FloatArray, rng: np.random.Generator) -> FloatArray:
     return np.minimum(image + np.float32(rng.uniform(1.0, 3.0)) / (1.0 + distance * distance), np.float32(1.0))
 
 
+def add_figure(infrared: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Something upright and warm that the visible picture does not show: weak ones are rare in the data."""
+    h, w = infrared.shape
+    height = np.float32(log_uniform(rng, 2.0, 20.0))
+    width = height * np.float32(rng.uniform(0.3, 0.8))
+    y = (np.arange(h, dtype=np.float32)[:, None] - np.float32(rng.uniform(0, h))) / height
+    x = (np.arange(w, dtype=np.float32)[None, :] - np.float32(rng.uniform(0, w))) / width
+    # A plateau with edges about as soft as a thermal camera's.
+    inside = 0.5 - 0.5 * np.tanh((np.sqrt(x * x + y * y) - 1) * height / np.float32(2.4))
+    warmer: FloatArray = infrared + np.float32(log_uniform(rng, 0.05, 0.4)) * inside
+    return np.minimum(warmer, np.float32(1.0))
+
+
 @dataclass(frozen=True, slots=True)
 class Camera:
     """How often a camera shows in the frames: probabilities of noise, sharpening, JPEG, and of B exposed otherwise."""

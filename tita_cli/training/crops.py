@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tita_cli.training import synthesis_exposure, synthesis_focus
-from tita_cli.training.augment import Camera, add_lamp, apply_curve, misregister, shade, tone_curve
+from tita_cli.training.augment import Camera, add_figure, add_lamp, apply_curve, misregister, shade, tone_curve
 from tita_cli.training.manifest import Entry
 from tita_cli.training.sample import ByteArray, Sample, to_float
 from tita_cli.training.sources import Scene
@@ -16,6 +16,8 @@ from tita_cli.training.synthesis_infrared import MARGIN, infrared_contrast, infr
 from tita_cli.training.synthesis_patches import exposure_reference
 
 _SMALLEST_SCALE = 0.5
+_SMALLEST_INFRARED = 0.3
+"""What stands out from a picture hangs on the contrast of all of it."""
 _SMALLEST_EXPOSURE = 0.2
 """How well a frame is exposed is a matter of the whole of it: exposures are shown down to whole frames."""
 
@@ -70,7 +72,7 @@ def _with_reference(entry: Entry, sample: Sample) -> Sample:
 
 
 def _infrared(entry: Entry, scene: Scene, crop: int, rng: np.random.Generator) -> Sample:
-    window = _random_window(scene, crop, MARGIN, rng)
+    window = _random_window(scene, crop, MARGIN, rng, _SMALLEST_INFRARED)
     visible, infrared = (window.read(image) for image in scene.frames)
     if window.margin and rng.random() < 0.15:
         infrared = misregister(infrared, rng)
@@ -80,6 +82,8 @@ def _infrared(entry: Entry, scene: Scene, crop: int, rng: np.random.Generator) -
         a = shade(a, rng)
     if rng.random() < 0.07:
         a = add_lamp(a, rng)
+    for _ in range(int(rng.integers(1, 4)) if rng.random() < 0.4 else 0):
+        b = add_figure(b, rng)
     sample = _INFRARED_RIG.shoot(Sample(a, b), rng)
     inner = slice(window.margin, window.size - window.margin)
     shown = sample.cut(inner, inner)
@@ -87,7 +91,7 @@ def _infrared(entry: Entry, scene: Scene, crop: int, rng: np.random.Generator) -
         return shown
     # Of the pictures as stored, grain and all: a clean reference would teach the network to smooth.
     reference = infrared_reference(sample.a, sample.b, infrared_contrast(shown.a, shown.b))
-    return replace(shown, target=reference[inner, inner])
+    return replace(shown, target=reference.image[inner, inner], glow=reference.glow[inner, inner])
 
 
 def _bracket(series: tuple[ByteArray, ...], rng: np.random.Generator) -> tuple[ByteArray, ByteArray]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -18,24 +19,23 @@ class Sample:
 
     ``target``: the truth where it is known: the sharp image of a focus pair, the fused reference of an exposure pair.
     ``mask``: focus pairs: 1 where A is the sharper one, 0 where B is, between where neither is or they change over.
+    ``glow``: infrared pairs: how much brighter the target is for what glows against its surroundings.
     """
 
     a: FloatArray
     b: FloatArray
     target: FloatArray | None = None
     mask: FloatArray | None = None
+    glow: FloatArray | None = None
 
     def swapped(self) -> Sample:
         """The same sample with A and B in each other's place."""
-        return Sample(self.b, self.a, self.target, None if self.mask is None else 1.0 - self.mask)
+        return replace(self, a=self.b, b=self.a, mask=None if self.mask is None else 1.0 - self.mask)
 
     def cut(self, rows: slice, columns: slice) -> Sample:
         """A part of the sample."""
 
-        def part(image: FloatArray | None) -> FloatArray | None:
-            return None if image is None else image[rows, columns]
-
-        return Sample(self.a[rows, columns], self.b[rows, columns], part(self.target), part(self.mask))
+        return self._each(lambda image: image[rows, columns])
 
     def turned(self, quarters: int, *, mirror: bool) -> Sample:
         """Turned by ``quarters``·90° and then, if asked, mirrored left to right."""
@@ -44,12 +44,14 @@ class Sample:
             image = np.rot90(image, quarters)
             return image[:, ::-1] if mirror else image
 
-        return Sample(
-            turn(self.a),
-            turn(self.b),
-            None if self.target is None else turn(self.target),
-            None if self.mask is None else turn(self.mask),
-        )
+        return self._each(turn)
+
+    def _each(self, change: Callable[[FloatArray], FloatArray]) -> Sample:
+        def changed(image: FloatArray | None) -> FloatArray | None:
+            return None if image is None else change(image)
+
+        known = (changed(image) for image in (self.target, self.mask, self.glow))
+        return Sample(change(self.a), change(self.b), *known)
 
 
 def to_float(image: ByteArray) -> FloatArray:

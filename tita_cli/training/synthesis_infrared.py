@@ -54,7 +54,14 @@ def infrared_contrast(visible: FloatArray, infrared: FloatArray) -> Contrast:
     return Contrast(SHARE * warm / (seen + warm + 1e-9), hot)
 
 
-def infrared_reference(visible: FloatArray, infrared: FloatArray, contrast: Contrast) -> FloatArray:
+class Reference(NamedTuple):
+    """``image``: the picture to be, H×W in 0..1. ``glow``: how much brighter it is for what glows, 0 elsewhere."""
+
+    image: FloatArray
+    glow: FloatArray
+
+
+def infrared_reference(visible: FloatArray, infrared: FloatArray, contrast: Contrast) -> Reference:
     """H×W float32 in 0..1 of both sources and :func:`infrared_contrast` → the reference, same shape and range."""
     import cv2
 
@@ -64,11 +71,14 @@ def infrared_reference(visible: FloatArray, infrared: FloatArray, contrast: Cont
     around = cv2.GaussianBlur(base_i, (0, 0), SURROUNDINGS / 2**levels, borderType=cv2.BORDER_REFLECT_101)
     hot = 1 / (1 + np.exp(-((base_i - around) / contrast.hot - 1) / SOFTNESS))
     base = base_v + contrast.share * (base_i - base_v)
-    image = np.asarray(base + GLOW * hot * np.maximum(base_i - base, 0), dtype=np.float32)
+    glow = np.asarray(GLOW * hot * np.maximum(base_i - base, 0), dtype=np.float32)
+    image = base + glow
     for level in reversed(range(levels)):
         detail = _stronger(bands_v[level], bands_i[level]) * (GAIN[level] if level < len(GAIN) else GAIN[-1])
         image = np.asarray(cv2.pyrUp(image, dstsize=detail.shape[::-1]) + detail, dtype=np.float32)
-    return np.clip(np.maximum(image, np.minimum(visible, infrared) - FLOOR), 0, 1)
+    height, width = visible.shape
+    glow = np.asarray(cv2.resize(glow, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
+    return Reference(np.clip(np.maximum(image, np.minimum(visible, infrared) - FLOOR), 0, 1), glow)
 
 
 def _laplacian(image: FloatArray, levels: int) -> tuple[_Bands, FloatArray]:

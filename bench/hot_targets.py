@@ -1,0 +1,55 @@
+"""Are hot targets shown? How much of the brightness that the infrared reference gives them a model gives, on VIFB.
+
+    python bench/hot_targets.py MODEL [MODEL ...]
+
+For every pair, over the pixels that stand out from their surroundings in the infrared picture (by
+``infrared_contrast(…).hot``) and are brighter there than in the blend: their share of the picture, by how much
+the reference lifts them above the blend, and by what share of that each model does (1: as the reference; 0: as if they
+were cold). The visible picture always comes first. Prints the mean of these shares at the end, and their median.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+from brightness import brightness, reference, rule
+from dev_sets import SETS, SHARED, read
+
+from tita_cli.engine import load_engine
+from tita_cli.images.color import split_luma
+
+LEAST = 0.03
+"""By so much the infrared must be brighter than the blend for a lift to be worth a figure."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+", metavar="MODEL")
+    models = parser.parse_args().models
+    engines = [load_engine(model) for model in models]
+    print(f"{'':14}{'area':>7}{'wanted':>8}" + "".join(f"{Path(model).stem[-12:]:>14}" for model in models))
+    shares = []
+    for name, *files in SETS["vifb"].pairs(SHARED / "data/dev"):
+        a, b = (split_luma(read(file).astype(np.float32) / 255)[0] for file in files)
+        contrast = rule.infrared_contrast(a, b)
+        of_a, of_b, wanted = (brightness(image) for image in (a, b, reference(a, b)))
+        around = cv2.GaussianBlur(of_b, (0, 0), rule.SURROUNDINGS / 2**rule.LEVELS, borderType=cv2.BORDER_REFLECT_101)
+        blend = of_a + contrast.share * (of_b - of_a)
+        hot = (of_b - around > contrast.hot) & (of_b > blend + LEAST)
+        if not hot.any():
+            continue
+        lift = float((wanted - blend)[hot].mean())
+        shares.append([float((brightness(engine.fuse(a, b).fused) - blend)[hot].mean()) / lift for engine in engines])
+        print(f"{name:14}{hot.mean():7.1%}{lift:8.3f}" + "".join(f"{share:14.2f}" for share in shares[-1]), flush=True)
+    for word, figure in (("mean", np.mean), ("median", np.median)):
+        print(f"{word:29}" + "".join(f"{share:14.2f}" for share in figure(shares, axis=0)))
+
+
+if __name__ == "__main__":
+    main()
