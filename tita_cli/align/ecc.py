@@ -9,6 +9,7 @@ takes one grey channel and the whole frame, and on pairs of two modalities it di
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -46,15 +47,21 @@ class Samples:
 
 @dataclass(frozen=True)
 class Gradients:
-    """A source field ready to be sampled with its derivatives: H×W×2 and H×W×4 (∂x of both, ∂y of both).
+    """A source field ready to be sampled with its derivatives: H×W×2.
 
     ``alike``: how many samples err alike and count as one, where stretch, shear and perspective are to be drawn to
     nothing unless enough samples speak for them; 0 leaves them free.
     """
 
     field: Field
-    derivatives: Field
     alike: float = 0.0
+
+    @cached_property
+    def derivatives(self) -> Field:
+        """Central differences, H×W×4: ∂x of both, ∂y of both."""
+        across = cv2.Sobel(self.field, cv2.CV_32F, 1, 0, ksize=1, scale=0.5)
+        down = cv2.Sobel(self.field, cv2.CV_32F, 0, 1, ksize=1, scale=0.5)
+        return np.concatenate([across, down], axis=2)
 
 
 def sample(field: Field, count: int, *, cells: int = 8) -> Samples:
@@ -76,13 +83,6 @@ def sample(field: Field, count: int, *, cells: int = 8) -> Samples:
                 chosen[top:bottom, left:right] = cell > 1e-6
     y, x = np.nonzero(chosen)
     return Samples(x.astype(np.float32), y.astype(np.float32), field[y, x], (width, height))
-
-
-def gradients(field: Field, alike: float = 0.0) -> Gradients:
-    """Central differences of a field."""
-    across = cv2.Sobel(field, cv2.CV_32F, 1, 0, ksize=1, scale=0.5)
-    down = cv2.Sobel(field, cv2.CV_32F, 0, 1, ksize=1, scale=0.5)
-    return Gradients(field, np.concatenate([across, down], axis=2), alike)
 
 
 def refine(
@@ -287,7 +287,8 @@ def _at(field: Field, x: npt.NDArray[np.float32], y: npt.NDArray[np.float32]) ->
     count = len(x)
     if not count:
         return np.zeros((0, field.shape[2]), dtype=np.float32)
-    padding = -count % _ROW
-    maps = [np.pad(axis, (0, padding)).reshape(-1, _ROW) for axis in (x, y)]
-    values = cv2.remap(field, maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    maps = np.zeros((2, count + -count % _ROW), np.float32)
+    maps[0, :count], maps[1, :count] = x, y
+    rows = maps.reshape(2, -1, _ROW)
+    values = cv2.remap(field, rows[0], rows[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(values.reshape(-1, field.shape[2])[:count])

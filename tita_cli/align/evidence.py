@@ -58,14 +58,17 @@ def halves(samples: Samples) -> Halves:
     return Halves(samples, row * _BLOCKS + column, (row + column) % 2 == 1)
 
 
-def judge(parts: Halves, source: Gradients, matrix: Matrix, model: Model, *, still: float = 0.01) -> Judged:
-    """Fit ``model`` from ``matrix`` on each half, to ``still`` pixels, and judge it on the other; ``none`` as it is."""
+def judge(
+    parts: Halves, source: Gradients, matrix: Matrix, model: Model, *, still: float = 0.01, rounds: int = 20
+) -> Judged:
+    """Fit ``model`` from ``matrix`` on each half, to ``still`` pixels or for so many ``rounds``, and judge it on the
+    other; ``none`` as it is."""
     size = (source.field.shape[1], source.field.shape[0])
     products = np.zeros((len(parts.samples), 3), dtype=np.float32)
     fitted = []
     for half in (parts.odd, ~parts.odd):
         own = parts.samples.where(half)
-        fit = matrix if model == "none" else refine(own, source, matrix, model, still=still)[0]
+        fit = matrix if model == "none" else refine(own, source, matrix, model, still=still, rounds=rounds)[0]
         products[~half] = compare(parts.samples.where(~half), source.field, fit)
         fitted.append(fit)
     drift = displacement((fitted[0] + fitted[1]) / 2.0, matrix, size)
@@ -121,13 +124,14 @@ def vote(parts: Halves, source: Gradients, matrix: Matrix) -> Votes:
     seen = cv2.warpPerspective(np.ones(source.field.shape[:2], np.float32), matrix, samples.size) > 0.99
     laid[~seen] = 0.0
     height, width = laid.shape[:2]
-    padded = np.zeros((height + 2 * reach, width + 2 * reach, 4), np.float32)  # a vector, its energy, if it is seen
-    inner = padded[reach : reach + height, reach : reach + width]
-    inner[..., :2], inner[..., 2], inner[..., 3] = laid, (laid * laid).sum(axis=2), seen
-    stride, cells = padded.shape[1], padded.reshape(-1, 4)
+    planes = np.zeros((4, height + 2 * reach, width + 2 * reach), np.float32)  # a vector, its energy, if it is seen
+    inner = planes[:, reach : reach + height, reach : reach + width]
+    inner[0], inner[1], inner[3] = laid[..., 0], laid[..., 1], seen
+    inner[2] = inner[0] * inner[0] + inner[1] * inner[1]
+    stride, cells = planes.shape[2], planes.reshape(4, -1)
     order = np.argsort(parts.block, kind="stable")
     known, starts, count = np.unique(parts.block[order], return_index=True, return_counts=True)
-    own = samples.vectors[order].T
+    own = np.ascontiguousarray(samples.vectors[order].T)
     strength = (own * own).sum(axis=0)
     index = ((samples.y.astype(np.intp) + reach) * stride + samples.x.astype(np.intp) + reach)[order]
     best = np.full(len(known), -1.0)
@@ -135,9 +139,9 @@ def vote(parts: Halves, source: Gradients, matrix: Matrix) -> Votes:
     columns = np.array(_OFFSETS)
     for y in _OFFSETS:
         at = index - (y * stride + columns)[:, None]  # offsets × samples
-        u, v, energy, inside = np.moveaxis(cells[at], 2, 0)
-        terms = np.stack([own[0] * u + own[1] * v, strength * inside, energy, inside])
-        ab, aa, bb, held = np.add.reduceat(terms, starts, axis=2)
+        u, v, energy, inside = (plane.take(at) for plane in cells)
+        terms = own[0] * u + own[1] * v, strength * inside, energy, inside
+        ab, aa, bb, held = (np.add.reduceat(term, starts, axis=1) for term in terms)
         fits = np.where(held > 0.7 * count, ab / np.sqrt(np.maximum(aa * bb, 1e-12)), -1.0)  # offsets × blocks
         first = fits.argmax(axis=0)
         fit = fits.max(axis=0)

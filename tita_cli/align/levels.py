@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tita_cli.align.ecc import Gradients, Samples, gradients, sample
+from tita_cli.align.ecc import Gradients, Samples, sample
 from tita_cli.align.geometry import Matrix, inverse, mean_scale, normalized, transform
 from tita_cli.align.structure import FieldOf, View, orientation_field
 
@@ -39,7 +39,7 @@ class Level:
         samples = sample(fixed, int(points / min(view, 1.0) ** 2))
         level = cls(
             samples,
-            gradients(moving, _ALIKE if field_of is orientation_field else 0.0),
+            Gradients(moving, _ALIKE if field_of is orientation_field else 0.0),
             field_of,
             to_reference,
             to_source,

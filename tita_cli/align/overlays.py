@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from tita_cli.align.ecc import block_shifts, gradients, sample
+from tita_cli.align.ecc import Gradients, block_shifts, sample
 from tita_cli.align.geometry import FRAME
 from tita_cli.align.pair import field_for
 from tita_cli.align.structure import luminance, reduced
@@ -47,7 +47,7 @@ def residual_map(reference: Picture, placed: Picture) -> Picture:
     rows, columns = -(-height // edge), -(-width // edge)
     block = (samples.y // edge).astype(np.intp) * columns + (samples.x // edge).astype(np.intp)
     shifts = np.full((rows * columns, 2), np.nan)
-    measured = block_shifts(samples, gradients(moving), np.eye(3), block)
+    measured = block_shifts(samples, Gradients(moving), np.eye(3), block)
     shifts[: len(measured)] = measured
     length = np.hypot(shifts[:, 0], shifts[:, 1]).reshape(rows, columns) * FRAME / width
     told = np.isfinite(length)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -43,6 +44,8 @@ _STILL_ACROSS = 8.0  # and between two modalities, where published rigs are off 
 _SAME_KIND = 0.3  # correlation of signed gradients from which two pictures are of one kind
 _SURE = 2.0  # t-value from which a richer model explains a pair better
 _SAME = 0.2  # px on a 640-px-wide frame: a richer model that differs by less from a simpler one is not worth it
+_ROUNDS = 10  # tell whether a pair moves; where it would come to rest is found later
+_STEADY = 0.5  # px on such a frame: halves that agree so well need no second opinion
 _MOVES = 3.0  # and from which a pair that agrees as it lies is moved nevertheless
 _DEVIATIONS, _SPREAD = 5.0, 6.0  # where either doubt alone halves the confidence
 _AS_GIVEN = 3.0  # deviations that do so where nothing was searched, so that nothing was found by chance
@@ -110,6 +113,15 @@ def measure(reference: View, source: View, matrix: Matrix) -> Estimate:
     return _Pair(reference, source).measured(matrix)
 
 
+class _Drift(NamedTuple):
+    """``surely``: how much better a pair would fit elsewhere, a t-value; ``far``: how far off that is, and ``spread``,
+    to within what, in pixels on a 640-px-wide frame."""
+
+    surely: float
+    far: float
+    spread: float
+
+
 class _Pair:
     def __init__(self, reference: View, source: View) -> None:
         self.reference, self.source = reference, source
@@ -162,19 +174,22 @@ class _Pair:
         if confidence < ENOUGH:
             return None
         longest, tolerance = (_FINE[0], _STILL) if same else (_MIDDLE, _STILL_ACROSS)
-        fields = (gradient_field, band_field) if same else (field_of,)
-        levels = [self.level(longest, kind, POINTS // 2, start) for kind in fields]
-        surely, drift, spread = max(self._drift(level) for level in levels)
-        if surely > _MOVES and drift > max(tolerance, 2.0 * spread):
+        level = self.level(longest, field_of, POINTS // 2, start)
+        drift = self._drift(level)
+        if same and drift.spread > _STEADY:
+            drift = min(drift, self._drift(self.level(longest, band_field, POINTS // 2, start)), key=lambda d: d.spread)
+        if drift.surely > _MOVES and drift.far > tolerance and drift.far * drift.surely > 2.0 * _MOVES * drift.spread:
             return None
-        return Estimate("none", start, confidence, self.left(levels[0], start), same)
+        return Estimate("none", start, confidence, self.left(level, start), same)
 
-    def _drift(self, level: Level) -> tuple[float, float, float]:
-        """How surely a pair that lies as it came would rather be moved (a t-value), how far, and to within what."""
+    def _drift(self, level: Level) -> _Drift:
+        """Where a pair that lies as it came would rather be."""
         parts, unit = halves(level.samples), FRAME / level.samples.size[0]
         models: tuple[Model, ...] = ("none", "affine")
-        still, moved = (judge(parts, level.source, np.eye(3), model, still=_STILL / 20) for model in models)
-        return gain(still, moved)[1], moved.drift * unit, moved.spread * unit
+        here, there = (
+            judge(parts, level.source, np.eye(3), model, still=_STILL / 10, rounds=_ROUNDS) for model in models
+        )
+        return _Drift(gain(here, there)[1], there.drift * unit, there.spread * unit)
 
     def tolerates(self, start: Matrix, found: Estimate) -> bool:
         """Whether two modalities lie on one another to within what they can be told apart by."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from tita_cli.align.ecc import Samples, gradients, refine, sample
+from tita_cli.align.ecc import Gradients, Samples, refine, sample
 from tita_cli.align.geometry import Matrix, mean_scale, normalized, resizing
 from tita_cli.align.modes import Model
 from tita_cli.align.structure import Field, View, gradient_field, reduced
@@ -47,7 +47,7 @@ def polish(reference: View, source: View, matrix: Matrix, model: Model) -> Matri
         seen = cv2.warpPerspective(np.ones_like(moving), laid, size) > 0.99
         one, two = (gradient_field(plane) for plane in equally_sharp(fixed, np.asarray(moved)))
         two[~seen] = 0.0
-        step, agreement = refine(_agreeing(sample(one, _POINTS), two), gradients(two), np.eye(3), model)
+        step, agreement = refine(_agreeing(sample(one, _POINTS), two), Gradients(two), np.eye(3), model)
         if agreement <= -1.0:
             return matrix
         laid = normalized(step @ laid)

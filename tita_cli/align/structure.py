@@ -47,33 +47,37 @@ def luminance(picture: Picture) -> FloatArray:
     return np.asarray(np.clip(stretched, 0.0, 1.0), dtype=np.float32)
 
 
-def _gradient(plane: FloatArray) -> tuple[FloatArray, FloatArray, float]:
-    """Smoothed derivatives in x and y, and ε²."""
+def _gradient(plane: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Smoothed derivatives in x and y, and the sum of their squares and ε²."""
     smooth = cv2.GaussianBlur(plane, (0, 0), _PRESMOOTHING)
     gx = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
     gy = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
-    return gx, gy, max(float(np.median(np.sqrt(gx * gx + gy * gy))), _QUANTIZATION) ** 2
+    energy = gx * gx + gy * gy
+    energy += max(float(np.median(energy[::2, ::2])), _QUANTIZATION**2)  # a quarter of the pixels tells the noise, too
+    return gx, gy, energy
 
 
 def orientation_field(plane: FloatArray) -> Field:
     """H×W luminance → H×W×2 double-angle normalised gradients."""
-    gx, gy, noise = _gradient(plane)
-    weight = 1.0 / (gx * gx + gy * gy + noise)
-    vectors = np.dstack([(gx * gx - gy * gy) * weight, 2.0 * gx * gy * weight])
+    gx, gy, energy = _gradient(plane)
+    vectors = np.dstack([(gx * gx - gy * gy) / energy, 2.0 * gx * gy / energy])
     return np.asarray(cv2.GaussianBlur(vectors, (0, 0), _POSTSMOOTHING))
 
 
 def gradient_field(plane: FloatArray) -> Field:
     """H×W luminance → H×W×2 normalised gradients."""
-    gx, gy, noise = _gradient(plane)
-    weight = 1.0 / np.sqrt(gx * gx + gy * gy + noise)
+    gx, gy, energy = _gradient(plane)
+    weight = 1.0 / np.sqrt(energy)
     return np.asarray(cv2.GaussianBlur(np.dstack([gx * weight, gy * weight]), (0, 0), _POSTSMOOTHING))
 
 
 def band_field(plane: FloatArray) -> Field:
     """H×W luminance → H×W×2: a difference of Gaussians over its local standard deviation."""
     band = cv2.GaussianBlur(plane, (0, 0), 2.0) - cv2.GaussianBlur(plane, (0, 0), 5.0)
-    contrast = np.sqrt(cv2.GaussianBlur(band * band, (0, 0), 12.0)) + np.float32(2.0 * _QUANTIZATION)
+    height, width = plane.shape
+    energy = cv2.resize(band * band, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA)
+    around = cv2.resize(cv2.GaussianBlur(energy, (0, 0), 3.0), (width, height), interpolation=cv2.INTER_LINEAR)
+    contrast = np.sqrt(np.maximum(around, 0.0)) + np.float32(2.0 * _QUANTIZATION)
     return np.dstack([band / contrast, np.zeros_like(band)])
 
 
