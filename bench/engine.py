@@ -4,8 +4,8 @@
 
 Prints the machine's matrix-product peak; then, for each variant, back end, precision and size, seconds, megapixels a
 second, share of that peak in useful FLOP (those of the network as it is written down), peak resident memory of the
-process and the largest difference from fp32; then how cost grows with size, and what bf16 would gain. Every case is a
-process of its own. The best of several runs counts; "others" is what other processes took of the cores meanwhile, and
+process and the largest difference from fp32; then how cost grows with size, and how bf16 compares with fp32 in PyTorch.
+Every case is a process of its own. The best of several runs counts; "others" is what other processes took of the cores meanwhile, and
 where that is much, so is the time. Cases that would take longer than the limit are left out, which is said.
 
 Both variants are the shipped ones. The reference is the network itself, eager in PyTorch, as far as
@@ -32,7 +32,8 @@ BUDGET = 4 << 30
 EAGER = 1_100_000
 """Pixels up to which the network is run as it is."""
 CASES = (
-    ("tita", "torch", "fp32"), ("tita", "onnx", "fp32"), ("tita-lite", "torch", "fp32"), ("tita-lite", "onnx", "fp32"),
+    ("tita", "torch", "fp32"), ("tita", "torch", "bf16"), ("tita", "onnx", "fp32"),
+    ("tita-lite", "torch", "fp32"), ("tita-lite", "torch", "bf16"), ("tita-lite", "onnx", "fp32"),
     ("tita-lite", "onnx", "fp16"), ("tita-lite", "onnx", "int8"),
 )  # fmt: skip
 
@@ -62,6 +63,14 @@ def peak(dtype: str, threads: int, size: int = 2048) -> float:
     return 2 * size**3 / best / 1e9
 
 
+def has_bf16() -> bool:
+    import torch
+
+    from tita_cli.network.bf16 import has_bf16
+
+    return has_bf16(torch.device("cpu"))
+
+
 def flop_a_pixel(variant: str) -> float:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
@@ -86,11 +95,14 @@ def resident() -> int:
     return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
 
-def measure(model: str, backend: str, size: tuple[int, int], threads: int, reference: str, limit: float) -> None:
+def measure(
+    model: str, backend: str, precision: str, size: tuple[int, int], threads: int, reference: str, limit: float
+) -> None:
     """One case, in this process: prints JSON."""
     from tita_cli.engine import load_engine
 
-    engine = load_engine(model, backend=backend, device="cpu", threads=threads, memory=BUDGET)
+    own = precision if backend == "torch" else "fp32"  # of an exported file it is in the file
+    engine = load_engine(model, backend=backend, device="cpu", precision=own, threads=threads, memory=BUDGET)
     a, b = pictures(*size)
     best: dict[str, float] = {"seconds": float("inf")}
     begun = time.perf_counter()
@@ -104,15 +116,16 @@ def measure(model: str, backend: str, size: tuple[int, int], threads: int, refer
         if time.perf_counter() - begun > limit / 4:
             break
     memory = resident()
-    difference = None
+    difference = mean = None
     if Path(reference).exists():
-        difference = float(np.abs(fused - np.load(reference)).max())
+        off = np.abs(fused - np.load(reference))
+        difference, mean = float(off.max()), float(off.mean())
     elif backend == "torch":
         if fused.size <= EAGER:
             fused = eager(model, a, b)
         np.save(reference, fused)
         difference = float(np.abs(engine.fuse(a, b).fused - fused).max()) if fused.size <= EAGER else 0.0
-    print(json.dumps({**best, "rss": memory, "difference": difference, "engine": engine.describe()}))
+    print(json.dumps({**best, "rss": memory, "difference": difference, "mean": mean, "engine": engine.describe()}))
 
 
 def eager(model: str, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -139,19 +152,16 @@ def models(folder: Path) -> dict[tuple[str, str, str], str]:
     onnx.save(to_fp16(onnx.load(shipped)), folder / "fp16.onnx")
     onnx.save(to_int8(onnx.load(shipped), [pictures(256, width) for width in (256, 224)]), folder / "int8.onnx")
     return {
-        ("tita", "torch", "fp32"): "tita",
-        ("tita", "onnx", "fp32"): "tita",
-        ("tita-lite", "torch", "fp32"): "tita-lite",
-        ("tita-lite", "onnx", "fp32"): "tita-lite",
+        **{case: case[0] for case in CASES},
         ("tita-lite", "onnx", "fp16"): str(folder / "fp16.onnx"),
         ("tita-lite", "onnx", "int8"): str(folder / "int8.onnx"),
     }
 
 
 def run(
-    model: str, backend: str, size: tuple[int, int], reference: Path, options: argparse.Namespace
+    model: str, backend: str, precision: str, size: tuple[int, int], reference: Path, options: argparse.Namespace
 ) -> dict[str, Any]:
-    case = [model, backend, *map(str, size), str(options.threads), str(reference), str(options.limit)]
+    case = [model, backend, precision, *map(str, size), str(options.threads), str(reference), str(options.limit)]
     done = subprocess.run([sys.executable, __file__, "--one", *case], capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stderr)
@@ -159,34 +169,15 @@ def run(
     return result
 
 
-def bf16(threads: int) -> None:
-    """The parts of a block of tita in both precisions: products gain, what lies between them does not."""
-    import torch
-
-    torch.set_num_threads(threads)
-
-    def seconds(work: Any) -> float:
-        best = float("inf")
-        for _ in range(60):
-            start = time.perf_counter()
-            work()
-            best = min(best, time.perf_counter() - start)
-        return best
-
-    rows: dict[str, list[float]] = {}
-    for dtype in (torch.float32, torch.bfloat16):
-        weight, x = torch.rand(24, 180, 61).to(dtype), torch.rand(24, 61, 64).to(dtype)
-        scores, hidden = torch.rand(144, 64, 64).to(dtype), torch.rand(24, 120, 64).to(dtype)
-        works = {
-            "linear layers": lambda w=weight, x=x: torch.bmm(w, x),
-            "exponentials": lambda s=scores: torch.exp2(s),
-            "additions": lambda s=scores: s + s,
-            "GELU": lambda h=hidden: torch.nn.functional.gelu(h),
-        }
-        for name, work in works.items():
-            rows.setdefault(name, []).append(seconds(work))
-    gains = ", ".join(f"{name} {fp32 / half:.2f}" for name, (fp32, half) in rows.items())
-    print(f"\nbf16, times as fast as fp32 on a chunk of 24 windows: {gains}")
+def compare_bf16(table: list[dict[str, Any]]) -> None:
+    print("\nPyTorch in bf16, against fp32: times as fast, mean difference in 255ths")
+    seconds = {(tuple(row["case"]), tuple(row["size"])): row["seconds"] for row in table}
+    for row in table:
+        variant, _, precision = row["case"]
+        fp32 = seconds.get(((variant, "torch", "fp32"), tuple(row["size"])))
+        if precision == "bf16" and fp32 and row["mean"] is not None:
+            height, width = row["size"]
+            print(f"{variant:10} {width}×{height}: {fp32 / row['seconds']:.2f} times, {255 * row['mean']:.2f}")
 
 
 def main() -> None:
@@ -209,7 +200,7 @@ def main() -> None:
         folder = options.folder or Path(name)
         files = models(folder)
         for case in CASES:
-            if options.quick and case[0] == "tita":
+            if (options.quick and case[0] == "tita") or (case[2] == "bf16" and not has_bf16()):
                 continue
             flop, rate = flop_a_pixel(case[0]), 0.0
             for label, size in sizes.items():
@@ -218,7 +209,7 @@ def main() -> None:
                 if rate and pixels / rate > options.limit:
                     print(f"{head} about {pixels / rate / 60:.0f} min by its rate, not run | | | | | |", flush=True)
                     continue
-                found = run(files[case], case[1], size, folder / f"{case[0]}-{pixels}.npy", options)
+                found = run(files[case], *case[1:], size, folder / f"{case[0]}-{pixels}.npy", options)
                 table.append({"case": case, "size": size, **found})
                 rate = pixels / found["seconds"]
                 difference = "" if found["difference"] is None else f"{found['difference']:.1e}"
@@ -231,10 +222,10 @@ def main() -> None:
         for label, size in GROWTH.items():
             if options.quick and size[0] * size[1] > EAGER:
                 continue
-            found = run(files["tita-lite", "onnx", "fp32"], "onnx", size, folder / "none.npy", options)
+            found = run(files["tita-lite", "onnx", "fp32"], "onnx", "fp32", size, folder / "none.npy", options)
             megapixels = size[0] * size[1] / 1e6
             print(f"{label:>5}  {found['seconds']:.2f}  {found['cpu'] / megapixels:.2f}  {found['rss'] / 1e6:.0f} MB")
-    bf16(1)
+    compare_bf16(table)
     print(f"matrix product at the end: {peak('float32', options.threads):.0f} GFLOP/s fp32")
     if options.json:
         options.json.write_text(json.dumps({"peak": top, "table": table}, indent=1) + "\n")
@@ -242,7 +233,7 @@ def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]:
-        model, backend, height, width, threads, reference, limit = sys.argv[2:]
-        measure(model, backend, (int(height), int(width)), int(threads), reference, float(limit))
+        model, backend, precision, height, width, threads, reference, limit = sys.argv[2:]
+        measure(model, backend, precision, (int(height), int(width)), int(threads), reference, float(limit))
     else:
         main()

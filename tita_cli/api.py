@@ -70,6 +70,7 @@ def fuse(
     device: str = "auto",
     backend: str = "auto",
     provider: str | None = None,
+    precision: str = "fp32",
     threads: int | None = None,
     memory: int | None = None,
     resize: bool = False,
@@ -92,7 +93,7 @@ def fuse(
     ``sources``: paths, open binary files or ``Picture``s, of one size unless ``resize`` or
     alignment brings them to the reference's.
     ``model``: a shipped name or a file; ``engine``: one from ``load_engine`` to be used again, instead of ``model``
-    and of ``device``, ``backend``, ``provider``, ``threads`` and ``memory``, which ``load_engine`` explains.
+    and of ``device``, ``backend``, ``provider``, ``precision``, ``threads`` and ``memory``: see ``load_engine``.
     ``page``: of files with several pictures. ``value_range``: which values become black and
     white (``tita_cli.images.value_range``). ``invert``: indices of sources of inverted polarity. ``false_color``: what
     becomes of infrared that a palette has coloured. ``align``: how the sources come into the frame of the one with the
@@ -116,7 +117,7 @@ def fuse(
     preparation = Preparation(
         resize, page, max_pixels, value_range, frozenset(invert), false_color, align, reference, border, rig, deghost
     )
-    engine_of = _loading(engine, model, device, backend, provider, threads, memory)
+    engine_of = _loading(engine, model, device, backend, provider, precision, threads, memory)
     given = Sources(sources, preparation)
     order = sorted(range(len(given)), key=lambda index: _rank(given.looks[index]))
     base = given.raw(reference if metadata is None else metadata)
@@ -166,7 +167,7 @@ def _loading(engine: Engine | None, model: str, *where: Any) -> Callable[[], Eng
     """What waits for the engine, which loads while the sources are read, and says what went wrong with it."""
     if engine is not None:
         return lambda: engine
-    names = ("device", "backend", "provider", "threads", "memory")
+    names = ("device", "backend", "provider", "precision", "threads", "memory")
 
     def load() -> Engine:
         from tita_cli.engine import load_engine

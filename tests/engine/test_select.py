@@ -30,8 +30,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         calls.append(("onnx", path.name, provider, gpu))
         return "onnx"
 
-    def torch(model: str, device: str, threads: int) -> str:
-        calls.append(("torch", Path(model).name, device))
+    def torch(model: str, device: str, threads: int, precision: str = "fp32") -> str:
+        calls.append(("torch", Path(model).name, device, *([precision] if precision != "fp32" else [])))
         return "torch"
 
     monkeypatch.setattr(select, "_onnx", onnx)
@@ -58,6 +58,8 @@ def files(tmp_path: Path) -> dict[str, str]:
         (ONE_GPU, Wish(backend="onnx", device="cuda"), "onnx", ("onnx", "m.onnx", "cuda", 0)),
         (ONE_GPU, Wish(provider="tensorrt"), "onnx", ("onnx", "m.onnx", "tensorrt", 0)),
         (ONE_GPU, Wish(provider="cpu"), "onnx", ("onnx", "m.onnx", "cpu", 0)),
+        (ONE_GPU, Wish(precision="bf16"), "safetensors", ("torch", "m.safetensors", "cpu", "bf16")),
+        (NO_GPU, Wish(precision="bf16", device="cpu"), "safetensors", ("torch", "m.safetensors", "cpu", "bf16")),
     ],
 )
 def test_what_runs_where(
@@ -79,6 +81,10 @@ def test_what_runs_where(
         (Wish(backend="torch", provider="cuda"), "ONNX Runtime"),
         (Wish(device="cpu", provider="cuda"), "contradict"),
         (Wish(device="cuda:7", provider="CPUExecutionProvider"), "contradict"),
+        (Wish(precision="fp8"), "precision"),
+        (Wish(precision="bf16", backend="onnx"), "is for PyTorch"),
+        (Wish(precision="bf16", provider="cpu"), "is for PyTorch"),
+        (Wish(precision="bf16", device="cuda:0"), "is for the CPU"),
     ],
 )
 def test_wishes_that_make_no_sense(wish: Wish, words: str, files: dict[str, str]) -> None:

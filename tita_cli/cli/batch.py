@@ -110,6 +110,7 @@ def command(
     device: options.Device = "auto",
     backend: options.Backend = "auto",
     provider: options.Provider = None,
+    precision: options.Precision = "fp32",
     memory: options.Memory = None,
     threads: Annotated[
         int | None,
@@ -211,7 +212,7 @@ def command(
     from tita_cli.images.value_range import parse_range
     from tita_cli.pairing import Wishes
 
-    where = Wish(backend, device, provider)
+    where = Wish(backend, device, provider, precision)
     where.check()
     if report is not None:
         check_report(report, metrics, force=force)
@@ -229,6 +230,7 @@ def command(
     how = FuserOptions(
         model=model,
         fuse={
+            "precision": precision,
             "resize": resize,
             "page": page,
             "max_pixels": max_pixels,

@@ -59,6 +59,7 @@ def command(
     device: options.Device = "auto",
     backend: options.Backend = "auto",
     provider: options.Provider = None,
+    precision: options.Precision = "fp32",
     threads: options.Threads = None,
     memory: options.Memory = None,
     color: options.Color = "auto",
@@ -102,7 +103,7 @@ def command(
     if as_json and output == PIPE:
         raise UsageError("--json and -o - both want stdout", hint="write the picture to a file")
     bits = None if depth is None else parse_depth(depth)
-    where = Wish(backend, device, provider)
+    where = Wish(backend, device, provider, precision)
     where.check()
     budget = None if memory is None else parse_size(memory)
     raise_malloc_thresholds()  # before pictures are read: they gain from it too

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from tita_cli.engine.tiles import DoubleArray
     from tita_cli.images.picture import FloatArray
 
-CHUNK = 16
-"""Windows to a chunk: fewer, and the calls cost more than the cache saves."""
 PATCH = 16
 """Windows to the side of what a convolution is run on."""
 _PATCH_BYTES = 320 << 20
@@ -43,7 +41,10 @@ class Kernels(Protocol):
     Windows are N×C×64, maps C×H×W in tokens, images H×W in pixels, all float32. ``kind``: of torn windows, see
     ``tita_cli.engine.windows``. Steps on windows may work in place; what they return counts. Networks without a gate
     have no use for contrast and detail, and get None; they paint their picture, the others the gate's logits and ρ.
+    ``chunk``: how many windows at a time suit the kernels.
     """
+
+    chunk: int
 
     def start_thread(self) -> None: ...
 
@@ -199,7 +200,7 @@ class Blocked:
                     target[...] = new
 
         rows, cols = maps[0].shape[:2]
-        size = min(CHUNK, max(1, -(-rows * cols // self._threads)))
+        size = min(self._kernels.chunk, max(1, -(-rows * cols // self._threads)))
         # Windows that are not shifted lie one behind the other: to them the map is a single row.
         cut = chunks(rows, cols, True, size) if shift else chunks(1, rows * cols, False, size)
         self._run(run, cut)

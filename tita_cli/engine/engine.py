@@ -86,14 +86,16 @@ def load_engine(
     backend: str = "auto",
     device: str = "auto",
     provider: str | None = None,
+    precision: str = "fp32",
     threads: int | None = None,
     memory: int | None = None,
 ) -> Engine:
     """Load ``model``, a shipped name or a file, for fusing.
 
     ``backend``: auto, torch or onnx. ``device``: auto, cpu, cuda or cuda:N. ``provider``: one of ONNX Runtime's, as
-    "cuda" or "tensorrt". ``memory``: bytes that the engine may take for its work on one image; half of what is free
-    where None.
+    "cuda" or "tensorrt". ``precision``: fp32, or bf16 for PyTorch on a CPU that multiplies such numbers: faster, and
+    off by half of 1/255 in the mean. ``memory``: bytes that the engine may take for its work on one image; half of what
+    is free where None.
 
     Raises ``ModelError`` for the model, ``DeviceError`` for a device or back end that cannot be used, ``UsageError``
     for values that are none.
@@ -101,5 +103,5 @@ def load_engine(
     from tita_cli.engine.select import select
     from tita_cli.engine.wish import Wish
 
-    network, notes = select(model, Wish(backend, device, provider), threads)
+    network, notes = select(model, Wish(backend, device, provider, precision), threads)
     return Engine(network, memory=memory, notes=notes)

@@ -46,12 +46,27 @@ def _gelu(x: Tensor) -> None:
     torch._C._nn.gelu(x, out=x)  # type: ignore[call-arg]
 
 
+class Bank:
+    """What all the matrices of a block have in common: their type, and memory that only the block in work needs."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        self.dtype = dtype
+        self.repeated: dict[tuple[int, int], Tensor] = {}
+
+    def matrix(self, weight: Tensor) -> Matrix:
+        return Matrix(weight, self)
+
+    def rest(self) -> None:
+        """Until its turn comes again."""
+        self.repeated.clear()
+
+
 class Matrix:
     """A constant matrix that every window of a chunk is multiplied with."""
 
-    def __init__(self, weight: Tensor) -> None:
-        self.weight = weight.contiguous()
-        self._repeated: dict[int, Tensor] = {}
+    def __init__(self, weight: Tensor, bank: Bank) -> None:
+        self.weight = weight.to(bank.dtype).contiguous()
+        self._bank = bank
 
     def times(self, x: Tensor, out: Tensor) -> Tensor:
         return torch.bmm(self._for(x.shape[0]), x, out=out)
@@ -60,9 +75,12 @@ class Matrix:
         total.baddbmm_(self._for(x.shape[0]), x)
 
     def _for(self, n: int) -> Tensor:
-        repeated = self._repeated.get(n)
+        if self.weight.dtype != torch.bfloat16:
+            return self.weight.expand(n, -1, -1)
+        key = id(self), n  # products in bf16 copy what is repeated by its stride alone: once a block is often enough
+        repeated = self._bank.repeated.get(key)
         if repeated is None:
-            repeated = self._repeated[n] = self.weight.expand(n, -1, -1)
+            repeated = self._bank.repeated[key] = self.weight.repeat(n, 1, 1)
         return repeated
 
 
@@ -81,9 +99,9 @@ def _with_row(columns: Tensor, value: float) -> Tensor:
 class _Norm:
     """LayerNorm without its affine part, and with it."""
 
-    def __init__(self, c: int, eps: float) -> None:
-        self._average = Matrix(torch.full((1, c), 1 / c))
-        self._eps = torch.full((1, 1, 1), eps)
+    def __init__(self, c: int, eps: float, bank: Bank) -> None:
+        self._average = bank.matrix(torch.full((1, c), 1 / c))
+        self._eps = torch.full((1, 1, 1), eps, dtype=bank.dtype)
 
     def __call__(self, x: Tensor, out: Tensor, w: Workspace) -> Tensor:
         torch.sub(x, self._average.times(x, w.mean), out=out)
@@ -98,34 +116,43 @@ class _Norm:
 
 
 class _Attention:
-    """Attention of one source to itself or another. ``qkv`` projects this source's queries and what it shows others."""
+    """Attention of one source to itself or another. ``shown`` makes the keys and values that it shows others."""
 
-    def __init__(self, folded: FoldedAttention, shown: FoldedAttention) -> None:
+    def __init__(self, folded: FoldedAttention, shown: FoldedAttention, bank: Bank) -> None:
         h, d = folded.heads, folded.size
         self._size = d
-        q, k, v = _columns(folded.q, LOG2E), _columns(shown.k), _columns(shown.v)
-        qkv = torch.zeros(h, 2 * d + value_rows(d), q.shape[1])
-        qkv[:, :d], qkv[:, d : 2 * d], qkv[:, 2 * d : 3 * d] = (part.view(h, d, -1) for part in (q, k, v))
-        qkv[:, 3 * d, -1] = 1
-        self.qkv = Matrix(qkv.flatten(0, 1))
+        self._q, self._k = bank.matrix(_columns(folded.q, LOG2E)), bank.matrix(_columns(shown.k))
+        values = torch.zeros(h, value_rows(d), self._q.weight.shape[1])
+        values[:, :d] = _columns(shown.v).view(h, d, -1)
+        values[:, d, -1] = 1
+        self._v = bank.matrix(values.flatten(0, 1))
         self.proj = _columns(folded.proj)
         side = torch.from_numpy(bands())
         apart = ((side[..., :, None] * side[..., None, :]) < 0).any(1)
         table = folded.bias.transpose(1, 2) * LOG2E
-        self._bias = [table.masked_fill(apart[kind], MASKED).contiguous() for kind in range(4)]
+        self._bias = [table.masked_fill(apart[kind], MASKED).to(bank.dtype).contiguous() for kind in range(4)]
+
+    def project(self, normed_1: Tensor, out: Projected) -> None:
+        """This source's queries, and the keys and values that it shows others."""
+        self._q.times(normed_1, out.queries)
+        self._k.times(normed_1, out.keys)
+        self._v.times(normed_1, out.values)
 
     def __call__(self, own: Projected, source: Projected, kind: int, w: Workspace) -> Tensor:
         """The weighted values, N×(C+1)×64, not yet projected."""
-        torch.bmm(source.k, own.q, out=w.scores)
-        w.scores_by_head.add_(self._bias[kind])
+        self._score(own, source, kind, w)
         torch.bmm(source.v, w.scores.exp2_(), out=w.sums)
         if not _in_range(w.totals):
-            torch.bmm(source.k, own.q, out=w.scores)
-            w.scores_by_head.add_(self._bias[kind])
+            self._score(own, source, kind, w)
             w.scores.sub_(w.scores.amax(1, keepdim=True)).exp2_()
             torch.bmm(source.v, w.scores, out=w.sums)
         torch.div(w.weighted, w.total, out=w.attended)
         return w.attended_1
+
+    def _score(self, own: Projected, source: Projected, kind: int, w: Workspace) -> None:
+        """A copy of the table costs less than adding it afterwards."""
+        w.scores_by_head.copy_(self._bias[kind])
+        w.scores.baddbmm_(source.k, own.q)
 
 
 def _in_range(total: Tensor) -> bool:
@@ -134,10 +161,10 @@ def _in_range(total: Tensor) -> bool:
 
 
 class _Mlp:
-    def __init__(self, folded: FoldedMlp) -> None:
-        self._norm = _Norm(folded.fc1.weight.shape[1], folded.eps)
-        self._fc1 = Matrix(_with_row(_columns(folded.fc1), GELU_ONE))
-        self._fc2 = Matrix(_columns(folded.fc2))
+    def __init__(self, folded: FoldedMlp, bank: Bank) -> None:
+        self._norm = _Norm(folded.fc1.weight.shape[1], folded.eps, bank)
+        self._fc1 = bank.matrix(_with_row(_columns(folded.fc1), GELU_ONE))
+        self._fc2 = bank.matrix(_columns(folded.fc2))
 
     def add_to(self, x: Tensor, w: Workspace) -> None:
         self._norm(x, w.normed_a, w)
@@ -149,17 +176,18 @@ class _Mlp:
 class SwinKernel:
     """A Swin block on N×C×64, in place."""
 
-    def __init__(self, folded: FoldedSwin) -> None:
+    def __init__(self, folded: FoldedSwin, dtype: torch.dtype = torch.float32) -> None:
+        self.bank = bank = Bank(dtype)
         self._enter, self._leave = list(folded.enter), list(folded.leave)
-        self._norm = _Norm(folded.mlp.fc1.weight.shape[1], folded.eps)
-        self._attention = _Attention(folded.attention, folded.attention)
-        self._proj = Matrix(self._attention.proj)
-        self._mlp = _Mlp(folded.mlp)
+        self._norm = _Norm(folded.mlp.fc1.weight.shape[1], folded.eps, bank)
+        self._attention = _Attention(folded.attention, folded.attention, bank)
+        self._proj = bank.matrix(self._attention.proj)
+        self._mlp = _Mlp(folded.mlp, bank)
 
     def __call__(self, x: Tensor, kind: int, w: Workspace) -> None:
         self._norm.apply(self._enter, x, w)
         self._norm(x, w.normed_a, w)
-        self._attention.qkv.times(w.normed_a_1, w.a.all)
+        self._attention.project(w.normed_a_1, w.a)
         self._proj.add_times(self._attention(w.a, w.a, kind, w), x)
         self._mlp.add_to(x, w)
         self._norm.apply(self._leave, x, w)
@@ -173,15 +201,15 @@ class _PixelAttention:
     bias, times the query, is a linear function of the source: three passes less over everything.
     """
 
-    def __init__(self, folded: FoldedPixelAttention, relation: Linear) -> None:
+    def __init__(self, folded: FoldedPixelAttention, relation: Linear, bank: Bank) -> None:
         scaled = _columns(relation, LOG2E)
-        self._relation = Matrix(scaled[:, :-1])
+        self._relation = bank.matrix(scaled[:, :-1])
         # Less the largest of them, which a softmax does not feel.
-        self._relation_bias = scaled[:, -1:] - scaled[:, -1].max()
-        factor = self._relation_bias.exp2()
-        self._total = Matrix(factor.T)
-        self._key = Matrix(folded.k.weight[:, :, 0] * factor.T)
-        self._out = Matrix(_columns(folded.out))
+        bias = scaled[:, -1:] - scaled[:, -1].max()
+        self._relation_bias, factor = bias.to(bank.dtype), bias.exp2()
+        self._total = bank.matrix(factor.T)
+        self._key = bank.matrix(folded.k.weight[:, :, 0] * factor.T)
+        self._out = bank.matrix(_columns(folded.out))
         self.query, self.value = _columns(folded.q), _columns(folded.v)
         bias = torch.zeros(len(factor), 1) if folded.k.bias is None else folded.k.bias[:, None]
         self.key_bias = (bias * self.query).reshape(folded.heads, -1, self.query.shape[1]).sum(1)
@@ -199,22 +227,21 @@ class _PixelAttention:
         self._key.times(w.inner, w.key)
         w.key_by_head.mul_(own.query)
         p = w.key_by_head.sum(2, keepdim=True).div_(w.relation_total_by_head).add_(own.key_bias).sigmoid_()
-        torch.sub(own.value, partner.partners_value, out=w.mixed)
-        w.mixed_by_head.mul_(p)
-        w.mixed.add_(partner.partners_value)
+        torch.lerp(partner.partners_value, own.value, p, out=w.mixed_by_head)
         self._out.add_times(w.mixed_1, total)
 
 
 class _IPA:
-    def __init__(self, folded: FoldedIPA) -> None:
-        self._a, self._b = (_PixelAttention(f, folded.fc2) for f in (folded.attend_a, folded.attend_b))
+    def __init__(self, folded: FoldedIPA, bank: Bank) -> None:
+        self._a, self._b = (_PixelAttention(f, folded.fc2, bank) for f in (folded.attend_a, folded.attend_b))
         relation = _columns(folded.fc1)
         c = relation.shape[0]
         as_own, as_partner = relation[:, [*range(c), 2 * c]], relation[:, c:].clone()
         as_partner[:, -1] = 0
         for_all = (as_own, as_partner)
-        self._of_x = Matrix(torch.cat((*for_all, self._a.query, self._a.value, self._b.value, self._a.key_bias)))
-        self._of_y = Matrix(torch.cat((*for_all, self._b.query, self._b.value, self._a.value, self._b.key_bias)))
+        of_x = *for_all, self._a.query, self._a.value, self._b.value, self._a.key_bias
+        of_y = *for_all, self._b.query, self._b.value, self._a.value, self._b.key_bias
+        self._of_x, self._of_y = (bank.matrix(torch.cat(parts)) for parts in (of_x, of_y))
 
     def add_to(self, a: Tensor, b: Tensor, w: Workspace) -> None:
         """What IPA makes of the attended features in ``w`` is added to both sources."""
@@ -227,24 +254,25 @@ class _IPA:
 class CrossKernel:
     """A cross block on N×C×64 of both sources, in place."""
 
-    def __init__(self, folded: FoldedCross) -> None:
+    def __init__(self, folded: FoldedCross, dtype: torch.dtype = torch.float32) -> None:
+        self.bank = bank = Bank(dtype)
         self._enter, self._leave = list(folded.enter_a), list(folded.leave_a)
         self._enter_b, self._leave_b = list(folded.enter_b), list(folded.leave_b)
-        self._norm = _Norm(folded.mlp_a.fc1.weight.shape[1], folded.eps)
-        self._attention_a = _Attention(folded.attention_a, folded.attention_b)
-        self._attention_b = _Attention(folded.attention_b, folded.attention_a)
-        self._proj_a = Matrix(_with_row(self._attention_a.proj, 1))
-        self._proj_b = Matrix(_with_row(self._attention_b.proj, 1))
-        self._ipa = None if folded.ipa is None else _IPA(folded.ipa)
-        self._mlp_a, self._mlp_b = _Mlp(folded.mlp_a), _Mlp(folded.mlp_b)
+        self._norm = _Norm(folded.mlp_a.fc1.weight.shape[1], folded.eps, bank)
+        self._attention_a = _Attention(folded.attention_a, folded.attention_b, bank)
+        self._attention_b = _Attention(folded.attention_b, folded.attention_a, bank)
+        self._proj_a = bank.matrix(_with_row(self._attention_a.proj, 1))
+        self._proj_b = bank.matrix(_with_row(self._attention_b.proj, 1))
+        self._ipa = None if folded.ipa is None else _IPA(folded.ipa, bank)
+        self._mlp_a, self._mlp_b = _Mlp(folded.mlp_a, bank), _Mlp(folded.mlp_b, bank)
 
     def __call__(self, a: Tensor, b: Tensor, kind: int, w: Workspace) -> None:
         self._norm.apply(self._enter, a, w)
         self._norm.apply(self._enter_b, b, w)
         self._norm(a, w.normed_a, w)
         self._norm(b, w.normed_b, w)
-        self._attention_a.qkv.times(w.normed_a_1, w.a.all)
-        self._attention_b.qkv.times(w.normed_b_1, w.b.all)
+        self._attention_a.project(w.normed_a_1, w.a)
+        self._attention_b.project(w.normed_b_1, w.b)
         self._proj_a.times(self._attention_a(w.a, w.b, kind, w), w.x_1)
         self._proj_b.times(self._attention_b(w.b, w.a, kind, w), w.y_1)
         a.add_(w.x)

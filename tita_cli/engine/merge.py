@@ -30,7 +30,10 @@ class FoldedMerge(nn.Module):
         return cast(Tensor, self.a(x, *of_x.unbind(1)) + self.b(y, *of_y.unbind(1)))
 
     def once(self, x: Tensor, y: Tensor, guidance: Tensor) -> Tensor:
-        """The same for one image, B = 1, in half the time: the weights go into the convolution's."""
+        """The same for one image, B = 1, in half the time: the weights go into the convolution's.
+
+        Features and guidance in fp32; of a module in bf16 the convolutions are, and nothing else.
+        """
         of_x, of_y = torch.split(guidance[0, :6], 3)
         return self.a.once(x, *of_x).add_(self.b.once(y, *of_y))
 
@@ -60,12 +63,13 @@ class _Source(nn.Module):
         return s * (mul * factor + (high + add)) + add * addend - high * low
 
     def once(self, s: Tensor, high: Tensor, add: Tensor, mul: Tensor) -> Tensor:
-        c = s.shape[1]
+        c, dtype = s.shape[1], self.weight.dtype
         scale = torch.cat((mul.expand(c), add.expand(c), torch.ones(TAPS)))
         bias = self.bias * scale
         bias[:c] += high + add
         weight = self.weight * scale[:, None, None, None]
-        predicted = F.conv2d(self.compress(s), weight, bias, padding=1)
+        compressed = self.compress(s.to(dtype))
+        predicted = F.conv2d(compressed, weight.to(dtype), bias.to(dtype), padding=1).float()
         factor, total, logits = torch.split(predicted, [c, c, TAPS], 1)
         total.addcmul_(factor, s)
         taps = logits.softmax(1).mul_(self.window)

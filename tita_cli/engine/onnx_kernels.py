@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class OnnxKernels:
     """See :class:`tita_cli.engine.blocked.Kernels`."""
 
+    chunk = 16
+
     def __init__(self, file: OnnxFile) -> None:
         self._path, self._geometry = file.path, file.geometry
         self._steps = blocks(file.geometry)

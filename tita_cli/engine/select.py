@@ -13,7 +13,7 @@ from tita_cli.engine.models import find_model, shipped_models
 from tita_cli.engine.onnx_whole import OnnxWhole
 from tita_cli.engine.threads import usable_cores
 from tita_cli.engine.tiles import Halves
-from tita_cli.engine.wish import Wish
+from tita_cli.engine.wish import Precision, Wish
 from tita_cli.errors import DeviceError, ModelError, UsageError
 
 
@@ -26,7 +26,7 @@ def select(model: str, wish: Wish, threads: int | None) -> tuple[Halves | OnnxWh
     cores = threads or usable_cores()
     if wish.provider is not None:
         return _onnx(_file(model, ".onnx"), wish.provider, wish.gpu, cores), ()
-    if wish.device == "cpu":
+    if wish.device == "cpu" or wish.precision == "bf16":
         return _on_cpu(model, wish, cores), ()
     if wish.device.startswith("cuda"):
         return _on_gpu(model, wish, cores), ()
@@ -40,6 +40,8 @@ def select(model: str, wish: Wish, threads: int | None) -> tuple[Halves | OnnxWh
 
 def _on_cpu(model: str, wish: Wish, threads: int) -> Halves | OnnxWhole:
     """In ONNX Runtime where the model is to be had for it: no second goes by for importing PyTorch."""
+    if wish.precision == "bf16":
+        return _torch(model, "cpu", threads, "bf16")
     if wish.backend != "torch" and (wish.backend == "onnx" or _has(model, ".onnx")):
         return _onnx(_file(model, ".onnx"), "cpu", 0, threads)
     return _torch(model, "cpu", threads)
@@ -78,13 +80,13 @@ def _onnx(path: Path, provider: str, gpu: int, threads: int) -> Halves | OnnxWho
     return load_onnx(path, Place(find_provider(provider), gpu), threads)
 
 
-def _torch(model: str, device: str, threads: int) -> Halves:
+def _torch(model: str, device: str, threads: int, precision: Precision = "fp32") -> Halves:
     path = _file(model, ".safetensors")
     if _is_onnx(path):
         raise UsageError(f"{path}: PyTorch does not run ONNX files", hint="--backend onnx, or leave it to auto")
     from tita_cli.engine.torch_backend import load_torch
 
-    return load_torch(path, device, threads)
+    return load_torch(path, device, threads, precision)
 
 
 def _has(model: str, suffix: str) -> bool:

@@ -12,7 +12,9 @@ from tita_cli.engine.memory import raise_malloc_thresholds
 from tita_cli.engine.tiles import Halves
 from tita_cli.engine.torch_halves import TorchHalves
 from tita_cli.engine.torch_kernels import TorchKernels
+from tita_cli.engine.wish import Precision
 from tita_cli.errors import DeviceError
+from tita_cli.network.bf16 import has_bf16
 from tita_cli.network.checkpoint import load_network
 
 
@@ -34,11 +36,13 @@ def select_device(wanted: str) -> torch.device:
     return device
 
 
-def load_torch(path: Path, device: str, threads: int) -> Halves:
-    """A model file in PyTorch. Raises ``ModelError``, ``DeviceError``."""
+def load_torch(path: Path, device: str, threads: int, precision: Precision = "fp32") -> Halves:
+    """A model file in PyTorch. Raises ``ModelError``, ``DeviceError``, also where bf16 would have to be emulated."""
     raise_malloc_thresholds()
     place = select_device(device)
+    if precision == "bf16" and not has_bf16(place):
+        raise DeviceError("--precision bf16: this processor does not multiply bf16", hint="leave it at fp32")
     network = load_network(path).network
     if place.type == "cpu":
-        return Blocked(TorchKernels(network), Geometry.of(network), threads)
+        return Blocked(TorchKernels(network, precision), Geometry.of(network), threads)
     return TorchHalves(network, place)

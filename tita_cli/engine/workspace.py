@@ -16,9 +16,14 @@ def value_rows(size: int) -> int:
 
 
 class Projected(NamedTuple):
-    """Queries, keys and values of one source, as one matrix product makes them (``all``), and by head and window."""
+    """Queries, keys and values of one source, as matrix products make them, and by head and window.
 
-    all: Tensor
+    Each in memory of its own: products in bf16 would copy a view of something wider.
+    """
+
+    queries: Tensor
+    keys: Tensor
+    values: Tensor
     q: Tensor
     k: Tensor
     v: Tensor
@@ -90,22 +95,23 @@ class Workspace:
         return self._flat[start : self._top].view(self._n, rows, TOKENS)
 
     def _projected(self, heads: int, d: int, rows: int) -> Projected:
-        everything = self._take(heads * (2 * d + rows))
-        by_head = everything.view(-1, 2 * d + rows, TOKENS)
-        return Projected(everything, by_head[:, :d], by_head[:, d : 2 * d].transpose(1, 2), by_head[:, 2 * d :])
+        queries, keys, values = (self._take(heads * each) for each in (d, d, rows))
+        q, k, v = (part.view(self._n * heads, -1, TOKENS) for part in (queries, keys, values))
+        return Projected(queries, keys, values, q, k.transpose(1, 2), v)
 
     def _related(self, c: int, by_head: tuple[int, ...]) -> Related:
         everything = self._take(5 * c + by_head[1])
         parts = torch.split(everything[:, : 5 * c], c, 1)
         key_bias = everything[:, 5 * c :].unsqueeze(2)
-        return Related(everything, parts[0], parts[1], parts[2].view(by_head), parts[3], parts[4], key_bias)
+        query, value, partners_value = (part.view(by_head) for part in parts[2:])
+        return Related(everything, parts[0], parts[1], query, value, partners_value, key_bias)
 
 
 class Workspaces:
     """The workspaces of one worker, one for each size of chunk, all in the same memory."""
 
-    def __init__(self) -> None:
-        self._flat = torch.empty(0)
+    def __init__(self, dtype: torch.dtype = torch.float32) -> None:
+        self._flat = torch.empty(0, dtype=dtype)
         self._spaces: dict[tuple[int, int, int], Workspace] = {}
         self._current: Workspace | None = None
 
@@ -114,7 +120,7 @@ class Workspaces:
         space = self._spaces.get((n, c, heads))
         if space is None:
             if self._flat.numel() < Workspace.size(n, c, heads):
-                self._flat = torch.empty(Workspace.size(n, c, heads))
+                self._flat = self._flat.new_empty(Workspace.size(n, c, heads))
                 self._spaces.clear()
             space = self._spaces[n, c, heads] = Workspace(self._flat, n, c, heads)
         if space is not self._current:
