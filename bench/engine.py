@@ -5,8 +5,9 @@
 Prints the machine's matrix-product peak; then, for each variant, back end, precision and size, seconds, megapixels a
 second, share of that peak in useful FLOP (those of the network as it is written down), peak resident memory of the
 process and the largest difference from fp32; then how cost grows with size, and how bf16 compares with fp32 in PyTorch.
-Every case is a process of its own. The best of several runs counts; "others" is what other processes took of the cores meanwhile, and
-where that is much, so is the time. Cases that would take longer than the limit are left out, which is said.
+Every case is a process of its own. The best of several runs counts; "others" is what other processes took of the cores
+meanwhile, and where that is much, so is the time. Cases that would take longer than the limit are left out, which is
+said.
 
 Both variants are the shipped ones. The reference is the network itself, eager in PyTorch, as far as
 that fits into memory (1 MP and below), and the PyTorch back end beyond.
