@@ -29,10 +29,10 @@ _QUADRANT = np.dtype("V64")
 INSIDE, RIGHT, BOTTOM, CORNER = range(4)
 """The kinds of shifted windows: RIGHT and BOTTOM ones are torn in two by the map's edge, CORNER ones in four."""
 
-TEAR = 50**0.5
-"""Two more channels of queries and keys, ± this, say on which side of a tear a token is: tokens of one side score 2·50
-more than tokens of different sides, as much as Swin's mask takes away. Half of that let trained weights, whose scores
-reach ±50 on noise, look across the tear. What is added to all of a token's scores a softmax does not feel."""
+TEAR = 10.0
+"""Two more channels of queries and keys, ± this, say on which side of a tear a token is: tokens of one side score 2·100
+more than tokens of different sides. Trained weights, whose scores reach ±56 on noise, looked across the tear when it
+was 2·50. What is added to all of a token's scores a softmax does not feel, but for the digits that it takes from them."""
 
 
 def token_order() -> IndexArray:
