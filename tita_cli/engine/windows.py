@@ -32,7 +32,7 @@ INSIDE, RIGHT, BOTTOM, CORNER = range(4)
 TEAR = 10.0
 """Two more channels of queries and keys, ± this, say on which side of a tear a token is: tokens of one side score 2·100
 more than tokens of different sides. Trained weights, whose scores reach ±56 on noise, looked across the tear when it
-was 2·50. What is added to all of a token's scores a softmax does not feel, but for the digits that it takes from them."""
+was 2·50. What is added to all of a token's scores a softmax does not feel, but for the digits that go."""
 
 
 def token_order() -> IndexArray:
