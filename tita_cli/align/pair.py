@@ -45,7 +45,6 @@ _SAME_KIND = 0.3  # correlation of signed gradients from which two pictures are 
 _SURE = 2.0  # t-value from which a richer model explains a pair better
 _SAME = 0.2  # px on a 640-px-wide frame: a richer model that differs by less from a simpler one is not worth it
 _ROUNDS = 10  # tell whether a pair moves; where it would come to rest is found later
-_STEADY = 0.5  # px on such a frame: halves that agree so well need no second opinion
 _MOVES = 3.0  # and from which a pair that agrees as it lies is moved nevertheless
 _DEVIATIONS, _SPREAD = 5.0, 6.0  # where either doubt alone halves the confidence
 _AS_GIVEN = 3.0  # deviations that do so where nothing was searched, so that nothing was found by chance
@@ -176,8 +175,8 @@ class _Pair:
         longest, tolerance = (_FINE[0], _STILL) if same else (_MIDDLE, _STILL_ACROSS)
         level = self.level(longest, field_of, POINTS // 2, start)
         drift = self._drift(level)
-        if same and drift.spread > _STEADY:
-            drift = min(drift, self._drift(self.level(longest, band_field, POINTS // 2, start)), key=lambda d: d.spread)
+        if same:
+            drift = max(drift, self._drift(self.level(longest, band_field, POINTS // 2, start)))
         if drift.surely > _MOVES and drift.far > tolerance and drift.far * drift.surely > 2.0 * _MOVES * drift.spread:
             return None
         return Estimate("none", start, confidence, self.left(level, start), same)

@@ -53,7 +53,7 @@ def _gradient(plane: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     gx = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
     gy = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
     energy = gx * gx + gy * gy
-    energy += max(float(np.median(energy[::2, ::2])), _QUANTIZATION**2)  # a quarter of the pixels tells the noise, too
+    energy += max(float(np.median(energy)), _QUANTIZATION**2)
     return gx, gy, energy
 
 
