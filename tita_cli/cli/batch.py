@@ -230,7 +230,7 @@ def command(
     how = FuserOptions(
         model=model,
         fuse={
-            "precision": precision,
+            "precision": precision,  # the engine's, but it changes pixels: a resumed run must know of it
             "resize": resize,
             "page": page,
             "max_pixels": max_pixels,

@@ -40,7 +40,8 @@ Precision = Annotated[
     str,
     typer.Option(
         "--precision", metavar="fp32|bf16", rich_help_panel=NETWORK,
-        help="Arithmetic of the network: bf16 is faster in PyTorch on a CPU that has it, and a little off.",
+        help="Arithmetic of the network: bf16 makes tita, not tita-lite, faster in PyTorch on a CPU that has it, and a "
+        "little off.",
     ),
 ]  # fmt: skip
 Memory = Annotated[

@@ -93,9 +93,9 @@ def load_engine(
     """Load ``model``, a shipped name or a file, for fusing.
 
     ``backend``: auto, torch or onnx. ``device``: auto, cpu, cuda or cuda:N. ``provider``: one of ONNX Runtime's, as
-    "cuda" or "tensorrt". ``precision``: fp32, or bf16 for PyTorch on a CPU that multiplies such numbers: faster, and
-    off by half of 1/255 in the mean. ``memory``: bytes that the engine may take for its work on one image; half of what
-    is free where None.
+    "cuda" or "tensorrt". ``precision``: fp32, or bf16 for PyTorch on a CPU that multiplies such numbers: ``tita`` is
+    faster, ``tita-lite`` is not, and off by less than 1/255 in the mean. ``memory``: bytes that the engine may take for
+    its work on one image; half of what is free where None.
 
     Raises ``ModelError`` for the model, ``DeviceError`` for a device or back end that cannot be used, ``UsageError``
     for values that are none.

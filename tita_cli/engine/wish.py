@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from tita_cli.errors import UsageError
 
 BACKENDS = ("auto", "torch", "onnx")
-PRECISIONS = ("fp32", "bf16")
 Precision: TypeAlias = Literal["fp32", "bf16"]
+PRECISIONS: tuple[str, ...] = get_args(Precision)
 
 
 class Wish(NamedTuple):
