@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from functools import cache
 from typing import Any
 
@@ -252,3 +253,26 @@ def test_detail_is_what_the_network_sees(size: tuple[int, int]) -> None:
         np.testing.assert_allclose(plane, made[0, 0].numpy(), atol=1e-5)
     seen = network("tita-lite").bands.contrast(images[0])
     np.testing.assert_allclose(contrast(a), seen[0].numpy(), atol=1e-4)
+
+
+class _Features(list[Any]):
+    """A list that can be watched."""
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_tiles_features_are_gone_when_the_next_tiles_are_made(variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are most of the memory, and the budget counts those of one tile."""
+    net = network(variant)
+    runner, made = Blocked(TorchKernels(net), Geometry.of(net), threads=1), list[weakref.ref[Any]]()
+    encode = runner.encode
+
+    def watched(*seen: Any) -> _Features:
+        assert not any(features() for features in made)
+        features = _Features(encode(*seen))
+        made.append(weakref.ref(features))
+        return features
+
+    monkeypatch.setattr(runner, "encode", watched)
+    step = runner.geometry.multiple
+    run(runner, *pair(4 * step, 4 * step), 2)
+    assert len(made) == 8, "four tiles, twice"

@@ -151,8 +151,7 @@ def run(halves: Halves, a: FloatArray, b: FloatArray, side: int | None) -> Plane
 
     pooled = np.zeros(2 * geometry.dim)
     for core in _cores(rows, cols, side):
-        _, features = _encode(halves, a, b, core, 0)
-        pooled += halves.pool(features)
+        pooled += halves.pool(_encode(halves, a, b, core, 0)[1])  # without a name: gone before the next tile's are made
     guidance = halves.weigh(_pooled(pooled, whole, seen))
     fused = np.empty(a.shape, np.float32)
     gate = np.empty(a.shape, np.float32) if geometry.has_gate else None
