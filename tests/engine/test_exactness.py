@@ -259,11 +259,13 @@ class _Features(list[Any]):
     """A list that can be watched."""
 
 
+@pytest.mark.parametrize("kind", ["eager", "blocked"])
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_tiles_features_are_gone_when_the_next_tiles_are_made(variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tiles_features_are_gone_when_the_next_tiles_are_made(
+    variant: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """They are most of the memory, and the budget counts those of one tile."""
-    net = network(variant)
-    runner, made = Blocked(TorchKernels(net), Geometry.of(net), threads=1), list[weakref.ref[Any]]()
+    runner, made = halves(variant, kind), list[weakref.ref[Any]]()
     encode = runner.encode
 
     def watched(*seen: Any) -> _Features:

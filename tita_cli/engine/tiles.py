@@ -151,7 +151,9 @@ def run(halves: Halves, a: FloatArray, b: FloatArray, side: int | None) -> Plane
 
     pooled = np.zeros(2 * geometry.dim)
     for core in _cores(rows, cols, side):
-        pooled += halves.pool(_encode(halves, a, b, core, 0)[1])  # without a name: gone before the next tile's are made
+        _, features = _encode(halves, a, b, core, 0)
+        pooled += halves.pool(features)
+        del features  # before the next tile's are made
     guidance = halves.weigh(_pooled(pooled, whole, seen))
     fused = np.empty(a.shape, np.float32)
     gate = np.empty(a.shape, np.float32) if geometry.has_gate else None
@@ -159,6 +161,7 @@ def run(halves: Halves, a: FloatArray, b: FloatArray, side: int | None) -> Plane
         kept, features = _encode(halves, a, b, core, geometry.decode_halo)
         images = (padded_part(a, kept.scaled(step)), padded_part(b, kept.scaled(step)))
         planes = halves.decode(*images, features, guidance)
+        del features
         place, inside = core.scaled(step).slices, core.seen_from(kept).scaled(step).slices
         for target, plane in zip((fused, gate), planes, strict=True):
             if target is not None and plane is not None:
