@@ -1,8 +1,10 @@
-"""How far apart the two images of a pair are when seen from afar, set by set: what tells focus pairs from all others.
+"""How far apart the two images of a pair are when seen from afar, set by set: what tells tasks from each other.
 
     python bench/agreement.py
 
-Prints the least, median and largest disagreement of ``tita_cli.network.layout.tones`` over the pairs of each dev set.
+Prints least, median and largest over the pairs of each dev set of two of ``tita_cli.network.layout.tones``: the
+disagreement, which tells focus pairs from all others, and which part of the edges is the same, which tells exposures
+from spectra.
 """
 
 from __future__ import annotations
@@ -20,18 +22,23 @@ from tita_cli.engine.tiles import tones
 from tita_cli.network.lite import TitaLite
 
 
-def disagreement(first: Path, second: Path) -> float:
+def seen(first: Path, second: Path) -> tuple[float, float]:
+    """Disagreement and the same edges."""
     a, b = (grey(read(path)).astype(np.float32) / 255 for path in (first, second))
-    return float(tones(a, b, TitaLite.multiple)[-1])
+    *_, disagreement, same = tones(a, b, TitaLite.multiple)
+    return float(disagreement), float(same)
 
 
 def main() -> None:
     sets = {name: [files for _, *files in s.pairs(SHARED / "data/dev")] for name, s in SETS.items()}
     sets |= {name: [list(files) for files in pairs(name)] for name in FOLDERS}
-    print(f"{'set':10} {'pairs':>5} {'least':>7} {'median':>7} {'largest':>7}")
+    print(f"{'':10} {'':5} {'disagreement':^23}   {'same edges':^23}")
+    print(f"{'set':10} {'pairs':>5}" + 2 * f" {'least':>7} {'median':>7} {'largest':>7}  ")
     for name, files in sets.items():
-        found = [disagreement(*pair) for pair in files]
-        print(f"{name:10} {len(found):5} {min(found):7.3f} {np.median(found):7.3f} {max(found):7.3f}")
+        print(f"{name:10} {len(files):5}", end="")
+        for found in zip(*(seen(*pair) for pair in files), strict=True):
+            print(f" {min(found):7.3f} {np.median(found):7.3f} {max(found):7.3f}  ", end="")
+        print()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from tita_cli.errors import ModelError
 from tita_cli.network import NetworkConfig, build_network
 from tita_cli.network.attention import MASKED, from_windows, shift_mask, to_windows
 from tita_cli.network.config import FLAT, TONES
-from tita_cli.network.layout import pad_to_multiple, reflect_index, tones
+from tita_cli.network.layout import pad_to_multiple, reflect_index, same_edges, tones
 from tita_cli.network.lite import DetailBands, darkest
 from tita_cli.network.region import Region
 from tita_cli.network.tita import count_parameters
@@ -128,7 +128,8 @@ def test_the_head_is_steered_by_the_tones_of_the_whole_images() -> None:
     balance = 1 / (1 + ((spreads[0] + FLAT) / (spreads[1] + FLAT)) ** 4)
     apart = (a.mean() - b.mean()).abs()
     share = apart / (apart + sum(spreads) / 2 + FLAT)
-    torch.testing.assert_close(tones(a, b, 32)[0], torch.stack((a.mean(), b.mean(), *spreads, balance, share)))
+    seen = torch.stack((a.mean(), b.mean(), *spreads, balance, share, same_edges(a, b).flatten()[0]))
+    torch.testing.assert_close(tones(a, b, 32)[0], seen)
     pooled = torch.rand(1, 2 * network.config.dim)
     with torch.inference_mode():
         dark, bright = (network.weigh(torch.cat((pooled, level * torch.ones(1, TONES)), 1)) for level in (0.1, 0.9))
@@ -142,11 +143,21 @@ def test_focus_pairs_agree_from_afar_and_exposures_do_not() -> None:
     scene = F.interpolate(torch.rand(1, 1, 12, 16), scale_factor=16.0, mode="bicubic").clamp(0, 1)
     scene = (scene + 0.1 * torch.randn_like(scene)).clamp(0, 1)
     blurred = F.avg_pool2d(F.pad(scene, (4, 4, 4, 4), mode="reflect"), 9, stride=1)
-    assert tones(scene, scene, 32)[0, -1] == 0
-    assert tones(scene, blurred, 32)[0, -1] < 0.1
-    assert tones(scene, scene.square(), 32)[0, -1] > 0.3
+    assert tones(scene, scene, 32)[0, 5] == 0
+    assert tones(scene, blurred, 32)[0, 5] < 0.1
+    assert tones(scene, scene.square(), 32)[0, 5] > 0.3
     flat = torch.full((1, 1, 5, 3), 0.5)
     assert tones(flat, flat, 32)[0].isfinite().all()
+
+
+def test_another_exposure_keeps_edges_and_another_spectrum_does_not() -> None:
+    torch.manual_seed(8)
+    scene, other = F.interpolate(torch.rand(2, 1, 12, 16), scale_factor=16.0, mode="bicubic").clamp(0, 1)[:, None]
+    assert same_edges(scene, (1.5 * scene.sqrt()).clamp(max=1)).item() > 0.95
+    assert 0.3 < same_edges(scene, other).item() < 0.7
+    assert same_edges(scene, 1 - scene).item() < 0.01
+    for flat in (torch.full((1, 1, 5, 3), 0.5), torch.rand(1, 1, 1, 1)):
+        assert same_edges(flat, flat).item() == 1
 
 
 def test_training_and_inference_agree_but_training_passes_gradients_through_the_limits() -> None:

@@ -53,6 +53,28 @@ def test_the_base_term_sees_brightness_and_not_detail() -> None:
     assert float(fine["intensity"]) == pytest.approx(float(brighter["intensity"]), rel=1e-3)
 
 
+def test_the_share_term_sees_what_goes_along_with_the_infrared() -> None:
+    a, b, wanted = _pictures(3)
+    a, b = (torch.nn.functional.interpolate(x[..., :5, :5], scale_factor=8) for x in (a, b))
+    losses = build_losses("truth")
+    apart = b - a
+    size = float(apart.square().mean((1, 2, 3)).sqrt().mean())
+
+    def cost(error: Tensor, glow: Tensor | None = None) -> float:
+        batch = _batch(a, b, wanted)
+        batch = batch if glow is None else replace(batch, glow=glow)
+        return float(losses("ivf", _output(wanted + error), batch)["share"]) / WEIGHTS["truth"]["ivf"]["share"]
+
+    assert cost(0.1 * apart) == pytest.approx(0.1 * size, rel=1e-2)
+    left = torch.zeros_like(a)
+    left[..., :16] = 1.0
+    assert cost(left * apart, left) == pytest.approx(0, abs=1e-4)  # only where something glows
+    side = apart * torch.where(
+        torch.arange(25).reshape(5, 5).repeat_interleave(8, 0).repeat_interleave(8, 1) % 2 == 0, 1, -1
+    )
+    assert cost(0.1 * side) < cost(0.1 * apart)  # an error to both sides is no share
+
+
 def test_a_small_hot_target_costs_as_much_as_a_large_one() -> None:
     a, b, wanted = _pictures(3)
     losses = build_losses("truth")

@@ -17,7 +17,7 @@ import numpy as np
 from tita_cli.engine.geometry import Geometry
 from tita_cli.engine.patches import parts
 from tita_cli.errors import DeviceError
-from tita_cli.network.config import FLAT
+from tita_cli.network.config import EDGE, FLAT, NO_EDGES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 SMALLEST = 2
 """Windows to the side of the smallest tile."""
-STRIP = 16
-"""Windows to the height of what is compared from afar at a time."""
+STRIP = 512
+"""Pixels to the height of what is averaged into blocks at a time."""
 
 
 class OutOfMemoryError(DeviceError):
@@ -200,20 +200,35 @@ def tones(a: FloatArray, b: FloatArray, block: int) -> DoubleArray:
     import cv2
 
     means, spreads = zip(*(cv2.meanStdDev(image) for image in (a, b)), strict=True)
-    rows, cols = (-(-length // block) for length in a.shape)
-    apart = 0.0
-    for row in range(0, rows, STRIP):  # reflected images are copies: strips bound them
-        strip = Box(row, min(row + STRIP, rows), 0, cols)
-        size = cols, strip.bottom - row
-        blocks_a, blocks_b = (
-            cv2.resize(padded_part(image, strip.scaled(block)), size, interpolation=cv2.INTER_AREA) for image in (a, b)
-        )
-        apart += cv2.norm(blocks_a, blocks_b, cv2.NORM_L1)
-    apart /= rows * cols
+    apart = float(np.abs(_blocks(a, block) - _blocks(b, block)).mean())
     share = apart / (apart + float(np.mean(spreads)) + FLAT)
     of_a, of_b = np.ravel(spreads) + FLAT
     balance = 1 / (1 + (of_a / of_b) ** 4)
-    return np.concatenate((np.ravel(means), np.ravel(spreads), [balance, share]))
+    return np.concatenate((np.ravel(means), np.ravel(spreads), [balance, share, _same_edges(a, b)]))
+
+
+def _same_edges(a: FloatArray, b: FloatArray) -> float:
+    """As ``tita_cli.network.layout.same_edges``."""
+    of_a, of_b = _blocks(a, EDGE), _blocks(b, EDGE)
+    same = everything = NO_EDGES
+    for axis in (0, 1):
+        products = np.diff(of_a, axis=axis) * np.diff(of_b, axis=axis)
+        same += float(np.maximum(products, 0).sum(dtype=np.float64))
+        everything += float(np.abs(products).sum(dtype=np.float64))
+    return same / everything
+
+
+def _blocks(image: FloatArray, side: int) -> FloatArray:
+    """Means of blocks of side × side pixels, the image reflected at its bottom and right."""
+    import cv2
+
+    rows, cols = (-(-length // side) for length in image.shape)
+    means = np.empty((rows, cols), np.float32)
+    for top in range(0, rows, STRIP // side):  # a reflected image is a copy: strips bound it
+        strip = Box(top, min(top + STRIP // side, rows), 0, cols)
+        part = padded_part(image, strip.scaled(side))
+        means[strip.slices] = cv2.resize(part, (cols, strip.bottom - top), interpolation=cv2.INTER_AREA)
+    return means
 
 
 def _pooled(sums: DoubleArray, whole: Box, seen: DoubleArray) -> FloatArray:

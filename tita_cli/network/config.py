@@ -9,11 +9,15 @@ from typing import Any
 from tita_cli.errors import ModelError
 
 VARIANTS = ("tita", "tita-lite")
-TONES = 6
+TONES = 7
 """Numbers that ``layout.tones`` gives."""
 FLAT = 1e-3
 """Luminance's standard deviation that is next to none, in ``layout.tones``: two flat images agree, and neither has more
 contrast."""
+EDGE = 8
+"""Side in pixels of the blocks whose differences are edges, in ``layout.same_edges``."""
+NO_EDGES = 1e-4
+"""Sum of products of differences that is next to none there."""
 
 
 @dataclass(frozen=True, slots=True)

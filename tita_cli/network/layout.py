@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tita_cli.network.config import FLAT
+from tita_cli.network.config import EDGE, FLAT, NO_EDGES
 
 
 class FusionOutput(NamedTuple):
@@ -29,20 +29,37 @@ class FusionOutput(NamedTuple):
 
 
 def tones(a: Tensor, b: Tensor, block: int) -> Tensor:
-    """What two luminances B×1×H×W, before any padding, look like from afar: B×6.
+    """What two luminances B×1×H×W, before any padding, look like from afar: B×7.
 
     Mean of A, of B, standard deviation of A, of B; which of the two has the contrast, 1 / (1 + (σ_A / σ_B)⁴): 0 where A
-    has all of it, 1 where B has; and their disagreement d / (d + s): d is the mean absolute difference of the means of
-    blocks of pixels (reflected at the bottom and right), s the mean of the standard deviations. Defocus moves little
-    light out of a block; another exposure or another spectrum changes the block. What an infrared image shows at night
-    hangs on the balance of contrasts, which the MLP that reads these numbers would have to raise to the fourth power.
+    has all of it, 1 where B has; their disagreement d / (d + s): d is the mean absolute difference of the means of
+    blocks of pixels (reflected at the bottom and right), s the mean of the standard deviations; and :func:`same_edges`.
+    Defocus moves little light out of a block; another exposure or another spectrum changes the block, but only another
+    spectrum reverses its edges. What an infrared image shows at night hangs on the balance of contrasts, which the MLP
+    that reads these numbers would have to raise to the fourth power.
     """
     means = [x.mean((1, 2, 3), keepdim=True) for x in (a, b)]
     spreads = [(x - mean).square().mean((1, 2, 3), keepdim=True).sqrt() for x, mean in zip((a, b), means, strict=True)]
     apart = F.avg_pool2d(pad_to_multiple(a - b, block), block).abs().mean((1, 2, 3), keepdim=True)
     share = apart / (apart + (spreads[0] + spreads[1]) / 2 + FLAT)
     balance = 1 / (1 + ((spreads[0] + FLAT) / (spreads[1] + FLAT)).square().square())
-    return torch.cat((*means, *spreads, balance, share), 1)[..., 0, 0]
+    return torch.cat((*means, *spreads, balance, share, same_edges(a, b)), 1)[..., 0, 0]
+
+
+def same_edges(a: Tensor, b: Tensor) -> Tensor:
+    """How far edges of two luminances B×1×H×W go the same way: B×1×1×1, 0 where all are reversed, 1 where none is.
+
+    Of the products of both images' differences between neighbouring blocks of ``EDGE`` pixels, the share of the positive
+    ones. Two images of which one is flat agree.
+    """
+    left, right = (F.avg_pool2d(pad_to_multiple(x, EDGE), EDGE) for x in (a, b))
+    down = (left[..., 1:, :] - left[..., :-1, :]) * (right[..., 1:, :] - right[..., :-1, :])
+    across = (left[..., 1:] - left[..., :-1]) * (right[..., 1:] - right[..., :-1])
+    same, all_of_them = (
+        (of(down).sum((1, 2, 3), keepdim=True) + of(across).sum((1, 2, 3), keepdim=True) + NO_EDGES)
+        for of in (F.relu, torch.abs)
+    )
+    return same / all_of_them
 
 
 def reflect_index(length: int, padded: int, device: torch.device) -> Tensor:

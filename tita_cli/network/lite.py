@@ -139,7 +139,7 @@ class TitaLite(Backbone):
         return self.interact(self.shallow(a), self.shallow(b))
 
     def weigh(self, pooled: Tensor) -> Tensor:
-        """B×(2C + 6) → OAF's six weights and what steers head and gate, B×(6 + 24 + 2)."""
+        """B×(2C + 7) → OAF's six weights and what steers head and gate, B×(6 + 24 + 2)."""
         features, seen = pooled.tensor_split((2 * self.config.dim,), 1)
         steering, keep = self.steer(torch.cat((features, 8 * seen - 2), 1)).tensor_split((-1,), 1)
         return torch.cat((self.oaf.weigh(features), steering, self._saturating(keep)), 1)

@@ -55,7 +55,7 @@ class Backbone(nn.Module):
         return to_map(self.crossed_norm_a(x)), to_map(self.crossed_norm_b(y))
 
     def weigh(self, pooled: Tensor) -> Tensor:
-        """The mean of both maps' channels, B×2C, and behind them the sources' :func:`tones`, B×6 → guidance, B×K.
+        """The mean of both maps' channels, B×2C, and behind them the sources' :func:`tones`, B×7 → guidance, B×K.
 
         Guidance is OAF's six weights, then what else a variant needs. This one does not look at the tones, which may be
         missing. It holds for the whole image: one that is worked on in tiles has one guidance.

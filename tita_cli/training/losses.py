@@ -28,7 +28,7 @@ Loss: TypeAlias = Callable[[str, FusionOutput, TaskBatch], Terms]
 WEIGHTS: dict[str, dict[str, dict[str, float]]] = {
     "paper": {task: {"intensity": 20.0, "gradient": 20.0, "structure": 10.0} for task in TASKS},
     "truth": {
-        "ivf": {"intensity": 40.0, "base": 30.0, "glow": 25.0, "gradient": 20.0, "structure": 10.0},
+        "ivf": {"intensity": 40.0, "base": 30.0, "share": 60.0, "glow": 25.0, "gradient": 20.0, "structure": 10.0},
         "mef": {"intensity": 30.0, "base": 30.0, "gradient": 20.0, "structure": 10.0, "exposure": 5.0},
         "mff": {
             "intensity": 40.0,
@@ -51,6 +51,8 @@ BASE = 8
 """Side in pixels of the blocks whose mean brightness the term "base" compares."""
 GLOW_BLOCK = 4
 """The same of the term "glow"."""
+GLOWING = 0.05
+"""From so much glow on, a block says nothing about the infrared's share elsewhere."""
 LEAST_GLOW = 0.2
 """Two of its blocks, brighter by 0.1: less than that counts for less."""
 
@@ -108,10 +110,23 @@ def _truth_terms(task: str, output: FusionOutput, batch: TaskBatch) -> Terms:
     # Per pixel, a wrong brightness drowns in wrong detail: the network kept a fifth of the infrared's everywhere.
     terms = {"base": F.avg_pool2d(f - reference, BASE).abs().mean(), **_distance(f, reference)}
     if task == "ivf":
+        terms["share"] = _share_loss(f - reference, b - a, batch.glow)
         terms["glow"] = _glow_loss(f - reference, batch.glow)
     if task == "mef":
         terms["exposure"] = (1 - Moments(a, b, f).mef_ssim()).mean()
     return terms
+
+
+def _share_loss(error: Tensor, apart: Tensor, glow: Tensor) -> Tensor:
+    """How wrong the infrared's share in the brightness is as a whole, away from what glows.
+
+    Each sample's error that goes along with the difference of its sources: the error of the share that least squares
+    would fit, times the difference's root mean square, so that it counts as far as it shows.
+    """
+    error, apart, glow = (F.avg_pool2d(x, BASE) for x in (error, apart, glow))
+    weight = (1 - glow / GLOWING).clamp_min(0)
+    along = (weight * apart * error).sum((1, 2, 3)).abs()
+    return (along / (weight.sum((1, 2, 3)) * (weight * apart * apart).sum((1, 2, 3)) + 1e-6).sqrt()).mean()
 
 
 def _glow_loss(error: Tensor, glow: Tensor) -> Tensor:
