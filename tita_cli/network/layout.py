@@ -49,8 +49,8 @@ def tones(a: Tensor, b: Tensor, block: int) -> Tensor:
 def same_edges(a: Tensor, b: Tensor) -> Tensor:
     """How far edges of two luminances B×1×H×W go the same way: B×1×1×1, 0 where all are reversed, 1 where none is.
 
-    Of the products of both images' differences between neighbouring blocks of ``EDGE`` pixels, the share of the positive
-    ones. Two images of which one is flat agree.
+    Of the products of both images' differences between neighbouring blocks of ``EDGE`` pixels, the share of those above
+    0. Two images of which one is flat agree.
     """
     left, right = (F.avg_pool2d(pad_to_multiple(x, EDGE), EDGE) for x in (a, b))
     down = (left[..., 1:, :] - left[..., :-1, :]) * (right[..., 1:, :] - right[..., :-1, :])
