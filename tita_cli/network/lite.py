@@ -36,6 +36,8 @@ NOISE = 0.004
 """Detail of this size, one of 255 levels, is none: it keeps :meth:`DetailBands.activity` calm in flat places."""
 TRUST = 8.0
 """Unit of the trust in a region's outcome: at 1, what is undisputed there decides all but very sure pixels."""
+FORGET = 0.5
+"""How often, in training, the steering MLP sees tones alone."""
 DEAD_ZONE = 0.05
 """Coefficients smaller than this are exactly 0: where one source is good as it is, it stays untouched."""
 
@@ -141,7 +143,10 @@ class TitaLite(Backbone):
     def weigh(self, pooled: Tensor) -> Tensor:
         """B×(2C + 7) → OAF's six weights and what steers head and gate, B×(6 + 24 + 2)."""
         features, seen = pooled.tensor_split((2 * self.config.dim,), 1)
-        steering, keep = self.steer(torch.cat((features, 8 * seen - 2), 1)).tensor_split((-1,), 1)
+        shown = features
+        if self.training:  # the tones must do without them: features of scenes like none in the data mislead
+            shown = features * (torch.rand_like(features[:, :1]) >= FORGET)
+        steering, keep = self.steer(torch.cat((shown, 8 * seen - 2), 1)).tensor_split((-1,), 1)
         return torch.cat((self.oaf.weigh(features), steering, self._saturating(keep)), 1)
 
     def decode(self, a: Tensor, b: Tensor, x: Tensor, y: Tensor, guidance: Tensor) -> FusionOutput:

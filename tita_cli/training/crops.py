@@ -14,6 +14,7 @@ from tita_cli.training.sample import ByteArray, Sample, to_float
 from tita_cli.training.sources import Scene
 from tita_cli.training.synthesis_infrared import MARGIN, infrared_contrast, infrared_reference
 from tita_cli.training.synthesis_patches import exposure_reference
+from tita_cli.training.synthesis_thermal import miss_exposure, thermal_picture
 
 _SMALLEST_SCALE = 0.5
 _SMALLEST_INFRARED = 0.3
@@ -29,10 +30,10 @@ _INFRARED_RIG = Camera()
 
 def draw(entry: Entry, scene: Scene, crop: int, rng: np.random.Generator) -> Sample:
     """A random crop×crop sample of ``scene``, read as ``entry`` says, augmented, turned and perhaps swapped."""
-    if entry.kind == "stills":
-        sample = _synthesised(entry, scene, crop, rng)
-    elif entry.task == "ivf":
+    if entry.task == "ivf":
         sample = _infrared(entry, scene, crop, rng)
+    elif entry.kind == "stills":
+        sample = _synthesised(entry, scene, crop, rng)
     else:
         sample = _photographed(entry, scene, crop, rng)
     sample = sample.turned(int(rng.integers(4)), mirror=bool(rng.random() < 0.5))
@@ -73,11 +74,16 @@ def _with_reference(entry: Entry, sample: Sample) -> Sample:
 
 def _infrared(entry: Entry, scene: Scene, crop: int, rng: np.random.Generator) -> Sample:
     window = _random_window(scene, crop, MARGIN, rng, _SMALLEST_INFRARED)
-    visible, infrared = (window.read(image) for image in scene.frames)
-    if window.margin and rng.random() < 0.15:
-        infrared = misregister(infrared, rng)
+    visible = window.read(scene.frames[0])
     a = to_float(apply_curve(visible, tone_curve(rng)))
-    b = to_float(apply_curve(infrared, tone_curve(rng, invert=0.05)))
+    if entry.kind == "stills":
+        b = thermal_picture(visible, None if scene.regions is None else window.read_labels(scene.regions), rng)
+        a = miss_exposure(a, rng) if rng.random() < 0.5 else a
+    else:
+        infrared = window.read(scene.frames[1])
+        if window.margin and rng.random() < 0.15:
+            infrared = misregister(infrared, rng)
+        b = to_float(apply_curve(infrared, tone_curve(rng, invert=0.05)))
     if rng.random() < 0.1:
         a = shade(a, rng)
     if rng.random() < 0.07:

@@ -22,10 +22,10 @@ A manifest is the array of ``[[data]]`` tables in the training configuration::
     sharp = "nyud/sharp"
 
     [[data]]
-    task = "mff"                 # or mef: pairs are synthesised from sharp stills
+    task = "mff"                 # or mef, ivf: pairs are synthesised from sharp stills
     kind = "stills"
     stills = "bsds"
-    regions = "bsds_regions"     # optional label images: focus and light follow the objects
+    regions = "bsds_regions"     # optional label images: focus, light and warmth follow the objects
 
 Folders are relative to the configuration's own folder, or to the root that it names.
 """
@@ -53,7 +53,7 @@ _TASKS_OF_KIND: Mapping[str, tuple[str, ...]] = {
     "pairs": TASKS,
     "series": ("mef",),
     "triples": ("mff",),
-    "stills": ("mef", "mff"),
+    "stills": TASKS,
 }
 
 
