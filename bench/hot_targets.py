@@ -1,11 +1,12 @@
 """Are hot targets shown? How much of the brightness that the infrared reference gives them a model gives, on VIFB.
 
-    python bench/hot_targets.py MODEL [MODEL ...]
+    python bench/hot_targets.py MODEL [MODEL ...] [--published]
 
 For every pair, over the pixels that stand out from their surroundings in the infrared picture (by
 ``infrared_contrast(…).hot``) and are brighter there than in the blend: their share of the picture, by how much
 the reference lifts them above the blend, and by what share of that each model does (1: as the reference; 0: as if they
-were cold). The visible picture always comes first. Prints the mean of these shares at the end, and their median.
+were cold). The visible picture always comes first. Prints the mean of these shares at the end, and their median. With
+``--published``, also for the methods whose fused pictures VIFB's authors published.
 """
 
 from __future__ import annotations
@@ -23,17 +24,29 @@ from dev_sets import SETS, SHARED, read
 
 from tita_cli.engine import load_engine
 from tita_cli.images.color import split_luma
+from tita_cli.images.picture import FloatArray
 
+FUSED = SHARED / "bench/vifb_fused"
 LEAST = 0.03
 """By so much the infrared must be brighter than the blend for a lift to be worth a figure."""
+
+
+def published(method: Path, name: str) -> FloatArray:
+    """What a method made of a pair, as luminance."""
+    (file,) = method.glob(f"{name}.*")
+    picture = read(file).astype(np.float32) / 255
+    return split_luma(picture)[0] if picture.ndim == 3 else picture
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+", metavar="MODEL")
-    models = parser.parse_args().models
-    engines = [load_engine(model) for model in models]
-    print(f"{'':14}{'area':>7}{'wanted':>8}" + "".join(f"{Path(model).stem[-12:]:>14}" for model in models))
+    parser.add_argument("--published", action="store_true")
+    options = parser.parse_args()
+    engines = [load_engine(model) for model in options.models]
+    methods = sorted(path for path in FUSED.iterdir() if path.is_dir()) if options.published else []
+    names = [Path(model).stem for model in options.models] + [method.name for method in methods]
+    print(f"{'':14}{'area':>7}{'wanted':>8}" + "".join(f"{name[-12:]:>14}" for name in names))
     shares = []
     for name, *files in SETS["vifb"].pairs(SHARED / "data/dev"):
         a, b = (split_luma(read(file).astype(np.float32) / 255)[0] for file in files)
@@ -45,7 +58,8 @@ def main() -> None:
         if not hot.any():
             continue
         lift = float((wanted - blend)[hot].mean())
-        shares.append([float((brightness(engine.fuse(a, b).fused) - blend)[hot].mean()) / lift for engine in engines])
+        pictures = [engine.fuse(a, b).fused for engine in engines] + [published(method, name) for method in methods]
+        shares.append([float((brightness(picture) - blend)[hot].mean()) / lift for picture in pictures])
         print(f"{name:14}{hot.mean():7.1%}{lift:8.3f}" + "".join(f"{share:14.2f}" for share in shares[-1]), flush=True)
     for word, figure in (("mean", np.mean), ("median", np.median)):
         print(f"{word:29}" + "".join(f"{share:14.2f}" for share in figure(shares, axis=0)))

@@ -45,6 +45,18 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("variant", ["tita", "tita-lite"])
+def test_loading_a_network_imports_no_compiler(variant: str) -> None:
+    """A hundred megabytes, and a second."""
+    code = (
+        "import sys, torch; from tita_cli.engine import load_engine\n"
+        f"load_engine({variant!r}, backend='torch', device='cpu')\n"
+        "print(sorted({'torch._dynamo', 'torch.onnx', 'sympy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_a_missing_input_is_told_before_torch_is_imported(tmp_path: Path) -> None:
     """A typing error in a file name must not cost the seconds that torch takes to import."""
     got, heavy = _imported(["fuse", "a.png", "b.png", "-o", "out.png"], tmp_path)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 PATCH = 16
 """Windows to the side of what a convolution is run on."""
+MERGE_PATCH = 8
+"""The same where OAF merges: it has ten maps of every patch at once, beside the three that are in memory then."""
 _PATCH_BYTES = 320 << 20
 """What a convolution takes on a patch; a chunk of windows takes next to nothing."""
 _STRIP_BYTES = 4096
@@ -133,7 +135,7 @@ class Blocked:
                 for plane, part in zip(tokens, votes(painted), strict=True):
                     inner.paste_image(plane, part, 1)
 
-        self._on_patches(z, MERGE_REACH, merge)
+        self._on_patches(z, MERGE_REACH, merge, MERGE_PATCH)
         features.clear()  # two thirds of the memory
         fused, second = np.empty(a.shape, np.float32), np.empty(a.shape if g.has_gate else 0, np.float32)
         tokens = np.empty((2, a.shape[0] // g.patch, a.shape[1] // g.patch) if g.has_gate else 0, np.float32)
@@ -205,7 +207,7 @@ class Blocked:
         cut = chunks(rows, cols, True, size) if shift else chunks(1, rows * cols, False, size)
         self._run(run, cut)
 
-    def _on_patches(self, windows: FloatArray, reach: int, run: Callable[[Patch], None]) -> None:
+    def _on_patches(self, windows: FloatArray, reach: int, run: Callable[[Patch], None], side: int = PATCH) -> None:
         rows, cols = windows.shape[:2]
 
         def in_turn(patch: Patch) -> None:
@@ -213,8 +215,8 @@ class Blocked:
                 run(patch)
 
         # Of a small image every thread gets a strip: it has least around it.
-        small = rows * cols <= self._threads * PATCH**2
-        high, wide = (-(-rows // self._threads), cols) if small else (PATCH, PATCH)
+        small = rows * cols <= self._threads * side**2
+        high, wide = (-(-rows // self._threads), cols) if small else (side, side)
         self._run(in_turn, patches(rows, cols, high, wide, reach))
 
     def _run(self, job: Callable[..., None], pieces: Iterable[object]) -> None:
