@@ -151,3 +151,18 @@ def test_a_missing_tensor_of_the_authors_is_named(tmp_path: Path) -> None:
     torch.save(state, tmp_path / "net.pth")
     with pytest.raises(ModelError, match=r"last3\.bias"):
         load_network(tmp_path / "net.pth")
+
+
+def test_an_older_model_goes_on_without_the_newest_tone(tmp_path: Path) -> None:
+    torch.manual_seed(4)
+    config = NetworkConfig("tita-lite", dim=8, heads=2, extract=1, fuse=(1,), reconstruct=1, drop_path=0.0)
+    network = build_network(config).eval()
+    with torch.no_grad():
+        network.steer.fc1.weight[:, -1] = 0
+    state = network.state_dict()
+    state["steer.fc1.weight"] = state["steer.fc1.weight"][:, :-1]
+    save_network(tmp_path / "older.safetensors", state, config)
+    a, b = torch.rand(2, 1, 1, 40, 40)
+    with torch.inference_mode():
+        older = load_network(tmp_path / "older.safetensors").network
+        torch.testing.assert_close(older(a, b).fused, network(a, b).fused, rtol=0, atol=0)

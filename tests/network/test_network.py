@@ -165,6 +165,7 @@ def test_training_and_inference_agree_but_training_passes_gradients_through_the_
     network = build_network(TINY["tita-lite"])
     with torch.no_grad():
         network.head2.bias[0] = 9.0  # deep in saturation
+    network.forget = 0.0
     a, b = torch.rand(2, 1, 1, 32, 32)
     trained = network.train()(a, b)
     trained.fused.sum().backward()

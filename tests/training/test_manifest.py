@@ -43,7 +43,7 @@ def test_an_absolute_folder_stays() -> None:
         ([{"task": "ivf", "a": "x", "b": "y"}], "kind is missing"),
         ([PAIRS | {"kind": "videos"}], "kind is 'videos'"),
         ([PAIRS | {"task": "mri"}], "task is 'mri'"),
-        ([STILLS | {"task": "ivf"}], "task is 'ivf'; it is one of mef, mff"),
+        ([{"task": "ivf", "kind": "triples"}], "task is 'ivf'; it is one of mff"),
         ([SERIES | {"task": "mff"}], "task is 'mff'"),
         ([{"task": "ivf", "kind": "pairs", "a": "vis"}], "b must name a folder"),
         ([PAIRS | {"b": ""}], "b must name a folder"),

@@ -30,7 +30,7 @@ def test_edges_go_either_way_and_values_stay_in_range(segmented: bool) -> None:
         assert 0 <= infrared.min() < infrared.max() <= 1
         found.append(same_edges(seen, torch.from_numpy(infrared)[None, None]).item())
     assert 0.2 < np.mean(found) < 0.65
-    assert max(found) < 0.95
+    assert np.mean(np.array(found) < 0.9) > 0.8
 
 
 def test_a_region_has_one_temperature() -> None:

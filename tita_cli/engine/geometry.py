@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tita_cli.engine.windows import WINDOW
 from tita_cli.errors import ModelError
-from tita_cli.network.config import TONES
+from tita_cli.network.config import FIRST_TONES, TONES
 
 if TYPE_CHECKING:
     from tita_cli.network.lite import TitaLite
@@ -30,7 +30,7 @@ class Geometry:
     ``head_reach``: of the latter, without the vote of the gate; ``lift_reach``, ``blend_reach``: what is left of the
     first and of the head's, given the sources' detail (``tita_cli.engine.detail``).
     ``guidance``: how many numbers the network's ``weigh`` gives, OAF's six first; ``tones``: how many of the sources'
-    tones it sees. A file that was exported when there were fewer would read one for another.
+    tones it sees, the first ones: a file may have been exported when there were fewer.
     """
 
     variant: str
@@ -95,7 +95,7 @@ class Geometry:
             and all(0 <= reach <= _MOST for reach in reaches)
             and type(self.guidance) is int
             and 6 <= self.guidance <= _MOST
-            and self.tones == (TONES if self.has_gate else 0)
+            and self.tones in ((FIRST_TONES, TONES) if self.has_gate else (0,))
             and all(0 < len(stage) <= _MOST for stage in (self.extract, self.fuse, self.reconstruct))
             and all(shift in (0, WINDOW // 2) for shift in self.extract + self.fuse + self.reconstruct)
         )

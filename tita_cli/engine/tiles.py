@@ -140,7 +140,7 @@ def run(halves: Halves, a: FloatArray, b: FloatArray, side: int | None) -> Plane
     step = geometry.multiple
     rows, cols = (-(-length // step) for length in a.shape)
     whole = Box(0, rows, 0, cols)
-    seen = tones(a, b, step) if geometry.has_gate else np.empty(0)
+    seen = tones(a, b, step)[: geometry.tones] if geometry.has_gate else np.empty(0)
     if side is None or side >= max(rows, cols):
         images = (padded_part(a, whole.scaled(step)), padded_part(b, whole.scaled(step)))
         features = halves.encode(*images, whole)

@@ -22,6 +22,7 @@ from torch import Tensor
 from tita_cli.errors import ModelError
 from tita_cli.network import NetworkConfig, build_network
 from tita_cli.network.authors import config_from_authors, rename_authors
+from tita_cli.network.config import FIRST_TONES, TONES
 
 if TYPE_CHECKING:
     from tita_cli.network.lite import TitaLite
@@ -121,6 +122,7 @@ def _assemble(path: Path, state: Mapping[str, Tensor], config: NetworkConfig) ->
         raise ModelError(f"{path}: holds too few numbers for the network that its header describes", hint=HINT)
     network = build_network(config)
     expected = network.state_dict()
+    state = _widened(state, config)
     missing, foreign = sorted(set(expected) - set(state)), sorted(set(state) - set(expected))
     if missing or foreign:
         name, what = (missing[0], "missing") if missing else (foreign[0], "unknown")
@@ -137,6 +139,16 @@ def _assemble(path: Path, state: Mapping[str, Tensor], config: NetworkConfig) ->
             )
     network.load_state_dict({name: t.float() for name, t in state.items()}, strict=True)
     return network.eval()
+
+
+def _widened(state: Mapping[str, Tensor], config: NetworkConfig) -> dict[str, Tensor]:
+    """The same network for as many tones as there are now, if it knew the first ones only."""
+    widened, name = dict(state), "steer.fc1.weight"
+    if config.variant == "tita-lite" and name in state:
+        weight = state[name]
+        if weight.ndim == 2 and weight.shape[1] == 2 * config.dim + FIRST_TONES:
+            widened[name] = torch.nn.functional.pad(weight, (0, TONES - FIRST_TONES))
+    return widened
 
 
 def _first_line(error: Exception) -> str:

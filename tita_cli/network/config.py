@@ -11,6 +11,8 @@ from tita_cli.errors import ModelError
 VARIANTS = ("tita", "tita-lite")
 TONES = 7
 """Numbers that ``layout.tones`` gives."""
+FIRST_TONES = 6
+"""So many, the first of them, are what a model saw that is older than the last: it goes on without."""
 FLAT = 1e-3
 """Luminance's standard deviation that is next to none, in ``layout.tones``: two flat images agree, and neither has more
 contrast."""

@@ -123,6 +123,7 @@ class TitaLite(Backbone):
         self.head2 = nn.Conv2d(self.hidden, 1 + 2 * BANDS, 3, padding=1)
         self.steer = Mlp(2 * c + TONES, c, self.hidden + 2)
         self.region = Region(PATCH)
+        self.forget = FORGET
         with torch.no_grad():
             self.steer.fc2.bias[-1] = 3.0  # training begins with all of ρ
 
@@ -145,7 +146,7 @@ class TitaLite(Backbone):
         features, seen = pooled.tensor_split((2 * self.config.dim,), 1)
         shown = features
         if self.training:  # the tones must do without them: features of scenes like none in the data mislead
-            shown = features * (torch.rand_like(features[:, :1]) >= FORGET)
+            shown = features * (torch.rand_like(features[:, :1]) >= self.forget)
         steering, keep = self.steer(torch.cat((shown, 8 * seen - 2), 1)).tensor_split((-1,), 1)
         return torch.cat((self.oaf.weigh(features), steering, self._saturating(keep)), 1)
 

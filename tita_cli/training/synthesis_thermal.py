@@ -30,7 +30,8 @@ def thermal_picture(still: ByteArray, regions: npt.NDArray[np.integer] | None, r
     warmth = np.asarray(cv2.GaussianBlur(warmth, (0, 0), log_uniform(rng, 0.5, 1.6)), dtype=np.float32)
     warmth -= warmth.mean()
     warmth *= np.float32(log_uniform(rng, 0.02, 0.28)) / np.float32(max(float(warmth.std()), 1e-3))
-    return np.clip(warmth + np.float32(rng.uniform(0.12, 0.6)), 0, 1)
+    warmth += np.float32(rng.uniform(0.12, 0.6))
+    return np.asarray(np.clip(warmth, 0, 1), np.float32)
 
 
 def _temperatures(
@@ -40,11 +41,11 @@ def _temperatures(
     if regions is None:
         count = int(rng.integers(2, 6))
         parts = [random_matte(shape, None, rng) * np.float32(rng.standard_normal()) for _ in range(count)]
-        return np.sum(parts, axis=0, dtype=np.float32)
+        return np.asarray(np.sum(parts, axis=0), np.float32)
     labels, index = np.unique(regions, return_inverse=True)
-    return rng.standard_normal(len(labels), dtype=np.float32)[index].reshape(shape)
+    return np.asarray(rng.standard_normal(len(labels), dtype=np.float32)[index].reshape(shape))
 
 
 def miss_exposure(visible: FloatArray, rng: np.random.Generator) -> FloatArray:
     """The visible picture at night or against the light: up to three stops too dark or one and a half too bright."""
-    return np.minimum(visible * np.float32(2.0 ** rng.uniform(-3.0, 1.5)), np.float32(1))
+    return np.asarray(np.minimum(visible * np.float32(2.0 ** rng.uniform(-3.0, 1.5)), 1), np.float32)
