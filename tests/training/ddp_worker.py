@@ -56,6 +56,7 @@ def train(workers: Workers, famo: FamoMode, *, spoilt: bool = False) -> dict[str
         TINY, Manifest(()), steps=STEPS, precision="fp32", device="cpu", famo=famo, schedule=Schedule(warmup=2)
     )
     trainer = Trainer(config, TASKS, workers)
+    trainer.network.forget = 0.0  # at random, and so not the same in one process and in two
     skipped, stops = [], []
     for step in range(STEPS):
         mine = batch(step, workers.rank, spoilt=spoilt) if workers.world > 1 else both(step)
