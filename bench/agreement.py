@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from dev_sets import SETS, SHARED, read
 from unseen import FOLDERS, grey, pairs
 
-from tita_cli.engine.tiles import tones
+from tita_cli.engine.afar import tones
 from tita_cli.network.lite import TitaLite
 
 

@@ -190,8 +190,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     top = peak("float32", options.threads)
-    print(f"matrix product, {options.threads} threads: {top:.0f} GFLOP/s fp32, ", end="")
-    print(f"{peak('bfloat16', options.threads):.0f} GFLOP/s bf16")
+    half = f"{peak('bfloat16', options.threads):.0f} GFLOP/s" if has_bf16() else "none"  # emulated it would take hours
+    print(f"matrix product, {options.threads} threads: {top:.0f} GFLOP/s fp32, bf16 {half}")
     print(", ".join(f"{name}: {flop_a_pixel(name) / 1e3:.0f} kFLOP a pixel" for name in ("tita-lite", "tita")) + "\n")
     sizes = {name: size for name, size in SIZES.items() if not options.quick or size[0] * size[1] <= EAGER}
     table: list[dict[str, Any]] = []

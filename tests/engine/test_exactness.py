@@ -7,23 +7,27 @@ import weakref
 from functools import cache
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tita_cli.engine.afar import STRIP, tones
 from tita_cli.engine.blocked import Blocked
 from tita_cli.engine.detail import blend, contrast, darkest, detail, enlarged, outcome, votes
 from tita_cli.engine.engine import Engine
 from tita_cli.engine.geometry import Geometry
-from tita_cli.engine.tiles import SMALLEST, STRIP, Halves, largest_tile, run, tones
+from tita_cli.engine.salience import ROWS, lift_salient
+from tita_cli.engine.tiles import SMALLEST, Halves, largest_tile, run
 from tita_cli.engine.torch_halves import TorchHalves
 from tita_cli.engine.torch_kernels import TorchKernels
 from tita_cli.errors import UsageError
 from tita_cli.network import NetworkConfig, build_network
 from tita_cli.network.layout import tones as network_tones
 from tita_cli.network.lite import TitaLite
+from tita_cli.network.salience import lift, salience
 from tita_cli.network.tita import Tita
 
 VARIANTS = ("tita", "tita-lite")
@@ -62,6 +66,22 @@ def test_the_engine_sees_from_afar_what_the_network_sees(shape: tuple[int, int],
     b = (0.3 + 0.5 * b).astype(np.float32)
     seen = network_tones(*(torch.from_numpy(i)[None, None] for i in (a, b)), block)[0].numpy()
     np.testing.assert_allclose(tones(a, b, block), seen, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 130), (75, 64), (8 * ROWS + 45, 40), (24 * ROWS, 20)])
+@pytest.mark.parametrize("heed", [0.0, 0.6, 1.0])
+def test_what_is_salient_is_lifted_as_the_network_does(shape: tuple[int, int], heed: float) -> None:
+    """In strips, of which the second and third are higher than one."""
+    a, b = (cv2.resize(image, shape[::-1]) for image in pair(9, 7))  # smooth, so that blocks stand out
+    images = [torch.from_numpy(image)[None, None] for image in (a, b)]
+    salient = salience(*images)
+    assert max(shape) < 70 or salient.max() > 0.7
+    gate = torch.rand(1, 1, *shape, generator=torch.Generator().manual_seed(1))
+    lifted = lift(gate, salient, torch.full((1, 1, 1, 1), heed))
+    fused, own = np.zeros(shape, np.float32), gate[0, 0].numpy().copy()
+    lift_salient(a, b, fused, own, heed)
+    np.testing.assert_allclose(own, lifted[0, 0].numpy(), atol=CLOSE)
+    np.testing.assert_allclose(fused, ((lifted - gate) * (images[0] - images[1]))[0, 0].numpy(), atol=CLOSE)
 
 
 def expected(variant: str, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:

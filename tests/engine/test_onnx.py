@@ -234,7 +234,13 @@ def test_without_the_exporters_libraries_a_line_says_what_to_install(
     assert list(tmp_path.glob("*.onnx")) == []
 
 
-@pytest.mark.parametrize("change", [{"tones": 5}, {"tones": None}])
+def test_a_file_that_is_older_than_what_is_heeded_heeds_nothing() -> None:
+    fields = json.loads(Geometry.of(build_network(NetworkConfig.from_name("tita-lite"))).to_json())
+    assert fields.pop("heeds") is True
+    assert Geometry.from_json(json.dumps(fields)).heeds is False
+
+
+@pytest.mark.parametrize("change", [{"tones": 5}, {"tones": None}, {"heeds": 1}, {"has_gate": False}])
 def test_a_file_that_reads_other_tones_is_refused(change: dict[str, Any]) -> None:
     fields = json.loads(Geometry.of(build_network(NetworkConfig.from_name("tita-lite"))).to_json())
     assert Geometry.from_json(json.dumps(fields)).tones == TONES

@@ -15,6 +15,7 @@ from tita_cli.cli.main import run
 from tita_cli.errors import ExitCode, ModelError
 from tita_cli.network import NetworkConfig, build_network
 from tita_cli.network.checkpoint import load_network, save_network
+from tita_cli.network.config import TONES
 
 DATA = Path(__file__).parents[1] / "data"
 AUTHORS = DATA / "official_small.pth"
@@ -166,3 +167,20 @@ def test_an_older_model_goes_on_without_the_newest_tone(tmp_path: Path) -> None:
     with torch.inference_mode():
         older = load_network(tmp_path / "older.safetensors").network
         torch.testing.assert_close(older(a, b).fused, network(a, b).fused, rtol=0, atol=0)
+
+
+def test_an_older_model_heeds_nothing_salient(tmp_path: Path) -> None:
+    torch.manual_seed(4)
+    config = NetworkConfig("tita-lite", dim=8, heads=2, extract=1, fuse=(1,), reconstruct=1, drop_path=0.0)
+    network = build_network(config).eval()
+    state = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith("heed.")}
+    save_network(tmp_path / "older.safetensors", state, config)
+    older = load_network(tmp_path / "older.safetensors").network.eval()
+    pooled = torch.rand(50, 2 * config.dim + TONES)
+    with torch.inference_mode():
+        assert older.weigh(pooled)[:, -3].eq(0).all()
+        assert network.weigh(pooled)[:, -3].min() > 0
+    del state["steer.fc1.bias"]
+    save_network(tmp_path / "older.safetensors", state, config)
+    with pytest.raises(ModelError, match=r"1 tensors missing.*steer\.fc1\.bias"):
+        load_network(tmp_path / "older.safetensors")

@@ -11,10 +11,12 @@ from torch.nn import functional as F
 from tita_cli.errors import ModelError
 from tita_cli.network import NetworkConfig, build_network
 from tita_cli.network.attention import MASKED, from_windows, shift_mask, to_windows
+from tita_cli.network.checkpoint import NOT_AT_ALL
 from tita_cli.network.config import FLAT, TONES
 from tita_cli.network.layout import pad_to_multiple, reflect_index, same_edges, tones
 from tita_cli.network.lite import DetailBands, darkest
 from tita_cli.network.region import Region
+from tita_cli.network.salience import lift, salience
 from tita_cli.network.tita import count_parameters
 
 TINY = {
@@ -63,8 +65,55 @@ def test_lite_is_a_blend_plus_residual() -> None:
     assert out.residual is not None
     assert out.gate.min() >= 0
     assert out.gate.max() <= 1
+    with torch.no_grad():
+        network.heed.fc2.bias.fill_(NOT_AT_ALL)  # what is salient is lifted behind that
+        out = network(a, b)
+    assert out.gate is not None
+    assert out.residual is not None
     blended = out.gate * a + (1 - out.gate) * b + out.residual
     torch.testing.assert_close(out.fused, blended.maximum(darkest(a, b)), atol=1e-6, rtol=0)
+
+
+def street(warm: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """A lit street and what the infrared shows of it: a warm figure, 16×32 pixels, and a pole not quite as warm."""
+    a = torch.full((1, 1, 200, 264), 0.5)
+    b = torch.full_like(a, 0.2) + 0.02 * torch.randn(a.shape, generator=torch.Generator().manual_seed(0))
+    b[..., 80:112, 160:176] = warm
+    b[..., 40:104, 40:56] = 0.24
+    return a, b
+
+
+def test_what_is_salient_in_the_second_source_gets_its_share() -> None:
+    a, b = street(0.8)
+    salient = salience(a, b)
+    assert salient[..., 84:108, 164:172].min() > 0.95
+    assert salient[..., 40:104, 40:56].max() < 0.01
+    assert salient[..., 80:112, 160:176].min() > 0.3
+    assert salient[..., 76:80, 160:176].max() == 0, "around the figure B is darker: no rim"
+    assert salient[..., :60, :].max() < 0.01
+    assert salience(a + 0.4, b).max() < 0.01, "what A shows brighter needs no lift"
+    gate = torch.full_like(a, 0.9)
+    one = torch.ones(1, 1, 1, 1)
+    assert lift(gate, salient, one)[..., 84:108, 164:172].max() < 0.53
+    torch.testing.assert_close(lift(gate, salient, 0 * one), gate)
+    assert lift(0.2 * gate, salient, one).eq(0.2 * gate).all(), "what has its share already stays as it is"
+
+
+def test_the_picture_shows_what_is_salient_as_far_as_it_is_heeded() -> None:
+    network = build_network(TINY["tita-lite"]).eval()
+    a, b = street(0.8)
+    shown = []
+    for heed in (NOT_AT_ALL, 0.0, 9.0):
+        with torch.no_grad():
+            network.head2.weight.zero_()
+            network.head2.bias.zero_()
+            network.head2.bias[0] = 4.0  # nothing but A
+            network.steer.fc2.weight[-2:] = 0
+            network.steer.fc2.bias[-2:] = 0
+            network.heed.fc2.weight.zero_()
+            network.heed.fc2.bias.fill_(heed)
+            shown.append(float(network(a, b).fused[..., 84:108, 164:172].mean()))
+    assert shown == pytest.approx([0.5, 0.575, 0.65], abs=0.005)
 
 
 def test_nothing_is_darker_than_both_sources_around_it() -> None:
@@ -114,6 +163,7 @@ def test_saturated_gate_takes_a_source_outright() -> None:
         network.head2.bias[0] = 4.0
         network.steer.fc2.weight[-2] = 0  # no trust in a region
         network.steer.fc2.bias[-2] = 0
+        network.heed.fc2.bias.fill_(NOT_AT_ALL)
     a, b = torch.rand(2, 1, 1, 32, 32)
     with torch.inference_mode():
         torch.testing.assert_close(network(a, b).fused, a, atol=1e-6, rtol=0)

@@ -53,6 +53,17 @@ def test_the_base_term_sees_brightness_and_not_detail() -> None:
     assert float(fine["intensity"]) == pytest.approx(float(brighter["intensity"]), rel=1e-3)
 
 
+@pytest.mark.parametrize("task", ["mef", "mff"])
+def test_what_is_salient_should_not_be_heeded_without_an_infrared_image(task: str) -> None:
+    a, b, wanted = _pictures(3)
+    losses = build_losses("truth")
+    heed = torch.tensor([[0.0], [0.5]])
+    terms = losses(task, _output(wanted)._replace(heed=heed), _batch(a, b, wanted))
+    assert float(terms["heed"]) == pytest.approx(0.25 * WEIGHTS["truth"][task]["heed"])
+    assert "heed" not in losses("ivf", _output(wanted)._replace(heed=heed), _batch(a, b, wanted))
+    assert "heed" not in losses(task, _output(wanted), _batch(a, b, wanted))
+
+
 def test_the_share_term_sees_what_goes_along_with_the_infrared() -> None:
     a, b, wanted = _pictures(3)
     a, b = (torch.nn.functional.interpolate(x[..., :5, :5], scale_factor=8) for x in (a, b))

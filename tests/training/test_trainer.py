@@ -181,6 +181,24 @@ def test_start_from_a_checkpoint(tmp_path: Path) -> None:
         new(replace(CONFIG, init=tmp_path / "none.safetensors"))
 
 
+def test_an_older_checkpoint_learns_what_to_heed_from_scratch(tmp_path: Path) -> None:
+    state = {name: t for name, t in build_network(TINY).state_dict().items() if not name.startswith("heed.")}
+    save_network(tmp_path / "older.safetensors", state, TINY, {})
+    heed = new(replace(CONFIG, init=tmp_path / "older.safetensors")).network.state_dict()["heed.fc2.weight"]
+    assert torch.equal(heed, new().network.state_dict()["heed.fc2.weight"])
+    assert heed.abs().min() > 0
+
+
+def test_only_what_is_named_is_trained() -> None:
+    trainer = new(replace(CONFIG, optimizer=Optimizer(only="steer.")))
+    before = {name: tensor.clone() for name, tensor in trainer.network.state_dict().items()}
+    run(trainer, 2)
+    changed = {name for name, tensor in trainer.network.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert changed == {"steer.fc1.weight", "steer.fc1.bias", "steer.fc2.weight", "steer.fc2.bias"}
+    with pytest.raises(TrainingError, match="only"):
+        new(replace(CONFIG, optimizer=Optimizer(only="nothing")))
+
+
 def test_precision_follows_the_processor() -> None:
     cpu = torch.device("cpu")
     assert new(replace(CONFIG, precision="auto")).precision == ("bf16" if has_bf16(cpu) else "fp32")

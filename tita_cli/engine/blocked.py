@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from tita_cli.engine.box import Box
 from tita_cli.engine.denormals import flush_denormals
 from tita_cli.engine.detail import Detail, blend, contrast, darkest, detail, enlarged, outcome, votes
 from tita_cli.engine.geometry import MERGE_REACH, Geometry
 from tita_cli.engine.memory import free_memory
 from tita_cli.engine.patches import Patch, patches
-from tita_cli.engine.tiles import Box
 from tita_cli.engine.windows import TOKENS, Chunk, chunks, put, take
 
 if TYPE_CHECKING:
-    from tita_cli.engine.tiles import DoubleArray
+    from tita_cli.engine.afar import DoubleArray
     from tita_cli.images.picture import FloatArray
 
 PATCH = 16

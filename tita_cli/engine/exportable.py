@@ -59,10 +59,10 @@ class Exportable(nn.Module):
         for i, block in enumerate(self.stages.reconstruct):
             z = self._swin(f"reconstruct.{i}", block, z, grid)
         out = self._paint(a, b, self._seam("z", grid.to_map(z)), guidance)
-        results = [self._seam("painted", out.fused)[..., :h, :w], out.weights]
-        if out.gate is not None:
-            results.append(self._seam("painted_gate", out.gate)[..., :h, :w])
-        return tuple(results)
+        fused = self._seam("painted", out.fused)[..., :h, :w]
+        gate = None if out.gate is None else self._seam("painted_gate", out.gate)[..., :h, :w]
+        out = net.finish(*sources, FusionOutput(fused, out.weights, gate), guidance)
+        return (out.fused, out.weights, *([] if out.gate is None else [out.gate]))
 
     def _seam(self, name: str, x: Tensor) -> Tensor:
         if not any(x is known for known in self.seams.values()):

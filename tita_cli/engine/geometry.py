@@ -30,7 +30,8 @@ class Geometry:
     ``head_reach``: of the latter, without the vote of the gate; ``lift_reach``, ``blend_reach``: what is left of the
     first and of the head's, given the sources' detail (``tita_cli.engine.detail``).
     ``guidance``: how many numbers the network's ``weigh`` gives, OAF's six first; ``tones``: how many of the sources'
-    tones it sees, the first ones: a file may have been exported when there were fewer.
+    tones it sees, the first ones: a file may have been exported when there were fewer. ``heeds``: whether the
+    third last of the guidance says how far what is salient is heeded; older files have nothing of the kind.
     """
 
     variant: str
@@ -47,6 +48,7 @@ class Geometry:
     blend_reach: int
     guidance: int
     tones: int
+    heeds: bool = False
 
     @classmethod
     def of(cls, network: Tita | TitaLite) -> Geometry:
@@ -67,6 +69,7 @@ class Geometry:
             blend_reach=network.blend_reach,
             guidance=network.guidance,
             tones=TONES if config.variant == "tita-lite" else 0,
+            heeds=config.variant == "tita-lite",
         )
 
     @classmethod
@@ -88,6 +91,8 @@ class Geometry:
         sound = (
             isinstance(self.variant, str)
             and isinstance(self.has_gate, bool)
+            and isinstance(self.heeds, bool)
+            and self.heeds <= self.has_gate
             and all(type(number) is int for number in (self.dim, self.multiple, *reaches))
             and 0 < self.dim <= _MOST
             and 0 < self.multiple <= _MOST

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tita_cli.engine.box import Box
 from tita_cli.engine.memory import free_memory
 from tita_cli.engine.onnx_file import OnnxFile
 from tita_cli.engine.onnx_sessions import Place, device_errors, open_session
 from tita_cli.engine.onnx_steps import halves
-from tita_cli.engine.tiles import Box
 from tita_cli.engine.windows import WINDOW
 
 if TYPE_CHECKING:
-    from tita_cli.engine.tiles import DoubleArray
+    from tita_cli.engine.afar import DoubleArray
     from tita_cli.images.picture import FloatArray
 
 _BYTES_A_TOKEN = 16 << 10

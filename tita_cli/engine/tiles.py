@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
+from tita_cli.engine.afar import tones
+from tita_cli.engine.box import Box, padded_part
 from tita_cli.engine.geometry import Geometry
 from tita_cli.engine.patches import parts
+from tita_cli.engine.salience import lift_salient
 from tita_cli.errors import DeviceError
-from tita_cli.network.config import EDGE, FLAT, NO_EDGES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,39 +30,10 @@ if TYPE_CHECKING:
 
 SMALLEST = 2
 """Windows to the side of the smallest tile."""
-STRIP = 512
-"""Pixels to the height of what is averaged into blocks at a time."""
 
 
 class OutOfMemoryError(DeviceError):
     """The device has no memory left for a piece of this size: a smaller one may do."""
-
-
-class Box(NamedTuple):
-    """A rectangle of windows."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        return slice(self.top, self.bottom), slice(self.left, self.right)
-
-    def grown(self, by: int, rows: int, cols: int) -> Box:
-        """With ``by`` windows more on each side, as far as a map of rows × cols windows goes."""
-        return Box(
-            max(self.top - by, 0), min(self.bottom + by, rows), max(self.left - by, 0), min(self.right + by, cols)
-        )
-
-    def scaled(self, by: int) -> Box:
-        """In tokens or pixels, ``by`` to a window."""
-        return Box(*(by * edge for edge in self))
-
-    def seen_from(self, outer: Box) -> Box:
-        """Counted from the corner of a rectangle around this one."""
-        return Box(self.top - outer.top, self.bottom - outer.top, self.left - outer.left, self.right - outer.left)
 
 
 class Halves(Protocol):
@@ -147,7 +120,7 @@ def run(halves: Halves, a: FloatArray, b: FloatArray, side: int | None) -> Plane
         guidance = halves.weigh(_pooled(halves.pool(features), whole, seen))
         fused, gate = halves.decode(*images, features, guidance)
         h, w = a.shape
-        return Planes(fused[:h, :w], None if gate is None else gate[:h, :w], guidance[:6])
+        return _finished(halves, a, b, fused[:h, :w], None if gate is None else gate[:h, :w], guidance)
 
     pooled = np.zeros(2 * geometry.dim)
     for core in _cores(rows, cols, side):
@@ -167,22 +140,15 @@ def run(halves: Halves, a: FloatArray, b: FloatArray, side: int | None) -> Plane
             if target is not None and plane is not None:
                 part = target[place]
                 part[...] = plane[inside][: part.shape[0], : part.shape[1]]
+    return _finished(halves, a, b, fused, gate, guidance)
+
+
+def _finished(
+    halves: Halves, a: FloatArray, b: FloatArray, fused: FloatArray, gate: FloatArray | None, guidance: FloatArray
+) -> Planes:
+    if gate is not None and halves.geometry.heeds:
+        lift_salient(a, b, fused, gate, float(guidance[-3]))
     return Planes(fused, gate, guidance[:6])
-
-
-def padded_part(image: FloatArray, box: Box) -> FloatArray:
-    """A rectangle of pixels of an image that is reflected at its bottom and right, as ``pad_to_multiple`` does."""
-    h, w = image.shape
-    if box.bottom <= h and box.right <= w:
-        return image[box.slices]
-    reflected: FloatArray = image[np.ix_(_reflected(box.top, box.bottom, h), _reflected(box.left, box.right, w))]
-    return reflected
-
-
-def _reflected(start: int, stop: int, length: int) -> Any:
-    period = max(2 * (length - 1), 1)
-    i = np.arange(start, stop) % period
-    return np.minimum(i, period - i)
 
 
 def _encode(halves: Halves, a: FloatArray, b: FloatArray, core: Box, around: int) -> tuple[Box, Any]:
@@ -193,42 +159,6 @@ def _encode(halves: Halves, a: FloatArray, b: FloatArray, core: Box, around: int
     seen = kept.grown(geometry.encode_halo, rows, cols)
     part_a, part_b = (padded_part(image, seen.scaled(geometry.multiple)) for image in (a, b))
     return kept, halves.encode(part_a, part_b, kept.seen_from(seen))
-
-
-def tones(a: FloatArray, b: FloatArray, block: int) -> DoubleArray:
-    """As ``tita_cli.network.layout.tones``; OpenCV sums in double precision without a copy in it."""
-    import cv2
-
-    means, spreads = zip(*(cv2.meanStdDev(image) for image in (a, b)), strict=True)
-    apart = float(np.abs(_blocks(a, block) - _blocks(b, block)).mean())
-    share = apart / (apart + float(np.mean(spreads)) + FLAT)
-    of_a, of_b = np.ravel(spreads) + FLAT
-    balance = 1 / (1 + (of_a / of_b) ** 4)
-    return np.concatenate((np.ravel(means), np.ravel(spreads), [balance, share, _same_edges(a, b)]))
-
-
-def _same_edges(a: FloatArray, b: FloatArray) -> float:
-    """As ``tita_cli.network.layout.same_edges``."""
-    of_a, of_b = _blocks(a, EDGE), _blocks(b, EDGE)
-    same = everything = NO_EDGES
-    for axis in (0, 1):
-        products = np.diff(of_a, axis=axis) * np.diff(of_b, axis=axis)
-        same += float(np.maximum(products, 0).sum(dtype=np.float64))
-        everything += float(np.abs(products).sum(dtype=np.float64))
-    return same / everything
-
-
-def _blocks(image: FloatArray, side: int) -> FloatArray:
-    """Means of blocks of side × side pixels, the image reflected at its bottom and right."""
-    import cv2
-
-    rows, cols = (-(-length // side) for length in image.shape)
-    means = np.empty((rows, cols), np.float32)
-    for top in range(0, rows, STRIP // side):  # a reflected image is a copy: strips bound it
-        strip = Box(top, min(top + STRIP // side, rows), 0, cols)
-        part = padded_part(image, strip.scaled(side))
-        means[strip.slices] = cv2.resize(part, (cols, strip.bottom - top), interpolation=cv2.INTER_AREA)
-    return means
 
 
 def _pooled(sums: DoubleArray, whole: Box, seen: DoubleArray) -> FloatArray:

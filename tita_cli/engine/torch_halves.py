@@ -10,14 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tita_cli.engine.box import Box
 from tita_cli.engine.geometry import Geometry
 from tita_cli.engine.memory import free_memory
-from tita_cli.engine.tiles import Box, OutOfMemoryError
+from tita_cli.engine.tiles import OutOfMemoryError
 from tita_cli.engine.windows import TOKENS, WINDOW
 from tita_cli.errors import DeviceError
 
 if TYPE_CHECKING:
-    from tita_cli.engine.tiles import DoubleArray
+    from tita_cli.engine.afar import DoubleArray
     from tita_cli.images.picture import FloatArray
     from tita_cli.network.lite import TitaLite
     from tita_cli.network.tita import Tita

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from tita_cli.errors import ModelError
 from tita_cli.network import NetworkConfig, build_network
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tita_cli.network.tita import Tita
 
 FORMAT = "tita-1"
+NOT_AT_ALL = -3.0
+"""Logit of what is heeded of salient pixels that stands for nothing."""
 HINT = "tita reads its own .safetensors, exported .onnx files and the TITA authors' .pth checkpoints"
 
 
@@ -122,7 +124,7 @@ def _assemble(path: Path, state: Mapping[str, Tensor], config: NetworkConfig) ->
         raise ModelError(f"{path}: holds too few numbers for the network that its header describes", hint=HINT)
     network = build_network(config)
     expected = network.state_dict()
-    state = _widened(state, config)
+    state = _brought_up(state, config, network)
     missing, foreign = sorted(set(expected) - set(state)), sorted(set(state) - set(expected))
     if missing or foreign:
         name, what = (missing[0], "missing") if missing else (foreign[0], "unknown")
@@ -141,14 +143,19 @@ def _assemble(path: Path, state: Mapping[str, Tensor], config: NetworkConfig) ->
     return network.eval()
 
 
-def _widened(state: Mapping[str, Tensor], config: NetworkConfig) -> dict[str, Tensor]:
-    """The same network for as many tones as there are now, if it knew the first ones only."""
-    widened, name = dict(state), "steer.fc1.weight"
-    if config.variant == "tita-lite" and name in state:
-        weight = state[name]
-        if weight.ndim == 2 and weight.shape[1] == 2 * config.dim + FIRST_TONES:
-            widened[name] = torch.nn.functional.pad(weight, (0, TONES - FIRST_TONES))
-    return widened
+def _brought_up(state: Mapping[str, Tensor], config: NetworkConfig, network: nn.Module) -> dict[str, Tensor]:
+    """The same network, if it is older, as one that has as many tones as there are now, and heeds nothing salient."""
+    state, name = dict(state), "steer.fc1.weight"
+    if config.variant != "tita-lite":
+        return state
+    weight = state.get(name)
+    if weight is not None and weight.ndim == 2 and weight.shape[1] == 2 * config.dim + FIRST_TONES:
+        state[name] = torch.nn.functional.pad(weight, (0, TONES - FIRST_TONES))
+    if not any(known.startswith("heed.") for known in state):
+        heed = {known: torch.zeros_like(t) for known, t in network.state_dict().items() if known.startswith("heed.")}
+        heed["heed.fc2.bias"] += NOT_AT_ALL
+        state |= heed
+    return state
 
 
 def _first_line(error: Exception) -> str:

@@ -17,7 +17,8 @@ class FusionOutput(NamedTuple):
     ``fused``: B×1×H×W luminance, not clamped. ``weights``: B×6, OAF's, three for A and three for B.
     ``gate``: B×1×H×W in 0..1, the share of A in every pixel, and ``residual``: B×1×H×W, what is added to the blend:
     both None for a network that paints its picture itself. For the losses, ``logits``: the gate before its sigmoid, and
-    ``region``: B×1×H×W in −1..1, which source the neighbourhood voted for.
+    ``region``: B×1×H×W in −1..1, which source the neighbourhood voted for, and ``heed``: B×1 in 0..1, how far what is
+    salient in B counts.
     """
 
     fused: Tensor
@@ -26,6 +27,7 @@ class FusionOutput(NamedTuple):
     residual: Tensor | None = None
     logits: Tensor | None = None
     region: Tensor | None = None
+    heed: Tensor | None = None
 
 
 def tones(a: Tensor, b: Tensor, block: int) -> Tensor:

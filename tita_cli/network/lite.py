@@ -12,10 +12,13 @@ two frames is better exposed is a matter of the whole image, and so is whether t
 also says how much a pixel's gate trusts the outcome of its neighbourhood's vote (``region``), and how much of ρ there
 is: a focus pair is decided by region and shows its sources as they are, an infrared pair is blended pixel by pixel.
 No pixel is darker than the darkest of both sources around it: detail of a hot target on the brightness of a dark street
-would draw a black rim.
+would draw a black rim. And what is salient in B, a warm figure in the infrared image, has at least half of its
+brightness, as far as another MLP on the tones heeds it (``salience``).
 """
 
 from __future__ import annotations
+
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +27,7 @@ from torch.nn import functional as F
 from tita_cli.network.config import TONES, NetworkConfig
 from tita_cli.network.layout import FusionOutput
 from tita_cli.network.region import REACH, Region
+from tita_cli.network.salience import lift, salience
 from tita_cli.network.swin import Mlp
 from tita_cli.network.tita import SLOPE, Backbone, fuse_padded
 
@@ -109,8 +113,9 @@ class TitaLite(Backbone):
     upsampled = 12
     """Channels that the tokens hand to every pixel."""
     hidden = 24
-    guidance = 6 + hidden + 2
-    """OAF's weights, what is added to the head's hidden layer, the trust in the region, the share of ρ."""
+    guidance = 6 + hidden + 3
+    """OAF's weights, what is added to the head's hidden layer, how far what is salient in B is heeded, the trust in the
+    region, the share of ρ."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__(config)
@@ -122,10 +127,12 @@ class TitaLite(Backbone):
         self.head1 = nn.Conv2d(up + 2 + 3 * BANDS, self.hidden, 3, padding=1)
         self.head2 = nn.Conv2d(self.hidden, 1 + 2 * BANDS, 3, padding=1)
         self.steer = Mlp(2 * c + TONES, c, self.hidden + 2)
+        self.heed = Mlp(TONES, self.hidden, 1)
         self.region = Region(PATCH)
         self.forget = FORGET
         with torch.no_grad():
             self.steer.fc2.bias[-1] = 3.0  # training begins with all of ρ
+            self.heed.fc2.bias.zero_()  # and with half of what there is to heed: with none, nothing would be learnt
 
     def shallow(self, image: Tensor) -> Tensor:
         """Luminance B×1×H×W → shallow features B×C×H/4×W/4."""
@@ -142,13 +149,16 @@ class TitaLite(Backbone):
         return self.interact(self.shallow(a), self.shallow(b))
 
     def weigh(self, pooled: Tensor) -> Tensor:
-        """B×(2C + 7) → OAF's six weights and what steers head and gate, B×(6 + 24 + 2)."""
+        """B×(2C + 7) → OAF's six weights and what steers head and gate, B×(6 + 24 + 3)."""
         features, seen = pooled.tensor_split((2 * self.config.dim,), 1)
         shown = features
-        if self.training:  # the tones must do without them: features of scenes like none in the data mislead
+        if self.training and self.steer.fc1.weight.requires_grad:
+            # The tones must do without them: features of scenes like none in the data mislead.
             shown = features * (torch.rand_like(features[:, :1]) >= self.forget)
-        steering, keep = self.steer(torch.cat((shown, 8 * seen - 2), 1)).tensor_split((-1,), 1)
-        return torch.cat((self.oaf.weigh(features), steering, self._saturating(keep)), 1)
+        seen = 8 * seen - 2
+        steering, trust, keep = self.steer(torch.cat((shown, seen), 1)).tensor_split((-2, -1), 1)
+        heed = self._saturating(self.heed(seen))
+        return torch.cat((self.oaf.weigh(features), steering, heed, trust, self._saturating(keep)), 1)
 
     def decode(self, a: Tensor, b: Tensor, x: Tensor, y: Tensor, guidance: Tensor) -> FusionOutput:
         """Sources, features and guidance → the picture, its gate and residual."""
@@ -164,7 +174,7 @@ class TitaLite(Backbone):
         self, a: Tensor, b: Tensor, z: Tensor, bands: Tensor, activity: Tensor, guidance: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Sources, features, the sources' bands and their activity → every pixel's own logit of the gate, and ρ."""
-        steering, keep = guidance[:, 6:-2, None, None], guidance[:, -1:, None, None]
+        steering, keep = guidance[:, 6:-3, None, None], guidance[:, -1:, None, None]
         pixels = F.pixel_shuffle(self.to_pixels(z), PATCH)
         seen = torch.cat((pixels, a, b, 4 * bands, activity), 1)
         h = F.leaky_relu(self.head1(seen) + steering, SLOPE)
@@ -180,6 +190,12 @@ class TitaLite(Backbone):
         gate = self._saturating(logits)
         fused = torch.maximum(b + gate * (a - b) + residual, darkest(a, b))
         return FusionOutput(fused, guidance[:, :6], gate, residual, logits, region)
+
+    def finish(self, a: Tensor, b: Tensor, out: FusionOutput, guidance: Tensor) -> FusionOutput:
+        """The picture of the sources as they were before padding, with what is salient in B lifted."""
+        gate, heed = cast(Tensor, out.gate), guidance[:, -3:-2]
+        lifted = lift(gate, salience(a, b), heed[..., None, None])
+        return out._replace(fused=out.fused + (lifted - gate) * (a - b), gate=lifted, heed=heed)
 
     def _saturating(self, logits: Tensor) -> Tensor:
         """A sigmoid that reaches 0 and 1."""

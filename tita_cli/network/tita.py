@@ -67,6 +67,10 @@ class Backbone(nn.Module):
         merged = to_tokens(self.oaf.merge(x, y, guidance))
         return to_map(self.reconstructed_norm(self.reconstructor(self.patch_norm(merged))))
 
+    def finish(self, a: Tensor, b: Tensor, out: FusionOutput, guidance: Tensor) -> FusionOutput:
+        """What is left to do with the whole picture, cropped to the sources' size: here, nothing."""
+        return out
+
 
 class Tita(Backbone):
     """TITA in any size; the paper's is ``NetworkConfig.from_name("tita")``."""
@@ -116,19 +120,20 @@ class Tita(Backbone):
 
 
 def fuse_padded(network: Tita | nn.Module, a: Tensor, b: Tensor) -> FusionOutput:
-    """Pad, encode, weigh, decode, crop: the same for both variants."""
+    """Pad, encode, weigh, decode, crop, finish: the same for both variants."""
     net = cast(Tita, network)
     h, w = a.shape[-2:]
-    seen = tones(a, b, net.multiple)
-    a, b = pad_to_multiple(a, net.multiple), pad_to_multiple(b, net.multiple)
-    x, y = net.encode(a, b)
-    out = net.decode(a, b, x, y, net.weigh(torch.cat((net.oaf.pool(x, y), seen), 1)))
+    padded = pad_to_multiple(a, net.multiple), pad_to_multiple(b, net.multiple)
+    x, y = net.encode(*padded)
+    guidance = net.weigh(torch.cat((net.oaf.pool(x, y), tones(a, b, net.multiple)), 1))
+    out = net.decode(*padded, x, y, guidance)
 
     def crop(image: Tensor | None) -> Tensor | None:
         return None if image is None else image[..., :h, :w]
 
     fused, weights, *rest = out
-    return FusionOutput(fused[..., :h, :w], weights, *(crop(image) for image in rest))
+    cropped = FusionOutput(fused[..., :h, :w], weights, *(crop(image) for image in rest))
+    return net.finish(a, b, cropped, guidance)
 
 
 def count_parameters(network: nn.Module) -> int:

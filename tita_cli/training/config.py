@@ -29,7 +29,8 @@ else:
 class Optimizer:
     """``clip``: the largest norm of the gradient over all parameters; 0 leaves it as it is.
 
-    ``weight_decay`` acts on matrices and kernels only, not on biases, norms and tables of fewer dimensions.
+    ``weight_decay`` acts on matrices and kernels only, not on biases, norms and tables of fewer dimensions. ``only``:
+    with what the names of the parameters begin that are trained, the others staying as they are; all of them where "".
     """
 
     name: Literal["adamw", "adam"] = "adamw"
@@ -38,6 +39,7 @@ class Optimizer:
     beta2: float = 0.999
     weight_decay: float = 0.0
     clip: float = 1.0
+    only: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.network: nn.Module = build_network(config.network)
         _start(self.network, config)
+        _freeze_others(self.network, config.optimizer.only)
         self.network.to(workers.device)
         self.ema = AveragedModel(self.network, multi_avg_fn=_averaging(config.ema))
         self.balance = build_balance(config.famo, len(tasks))
@@ -198,9 +199,18 @@ def _averaging(decay: float) -> Callable[[Any, Any, Any], None]:
     return average
 
 
+def _freeze_others(network: nn.Module, only: str) -> None:
+    """All parameters but those whose names begin with ``only``."""
+    trained = [name for name, parameter in network.named_parameters() if name.startswith(only)]
+    if not trained:
+        raise TrainingError(f"optimizer.only: no parameter's name begins with {only!r}")
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(name in trained)
+
+
 def _build_optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    matrices = [p for p in network.parameters() if p.ndim >= 2]
-    others = [p for p in network.parameters() if p.ndim < 2]
+    trained = [p for p in network.parameters() if p.requires_grad]
+    matrices, others = [p for p in trained if p.ndim >= 2], [p for p in trained if p.ndim < 2]
     options = config.optimizer
     groups = [{"params": matrices, "weight_decay": options.weight_decay}, {"params": others, "weight_decay": 0.0}]
     kind = torch.optim.AdamW if options.name == "adamw" else torch.optim.Adam
@@ -223,8 +233,12 @@ def _start(network: nn.Module, config: TrainingConfig) -> None:
         start = load_network(path)
     except ModelError as error:
         raise TrainingError(f"init: {error.message}", hint=error.hint) from error
+    state = start.network.state_dict()
+    if "heed.fc2.weight" in state and not state["heed.fc2.weight"].any():
+        # An older checkpoint, which heeds nothing: that has no gradient, so this part begins as in a new network.
+        state |= {name: tensor for name, tensor in network.state_dict().items() if name.startswith("heed.")}
     try:
-        network.load_state_dict(start.network.state_dict())
+        network.load_state_dict(state)
     except RuntimeError as error:
         raise TrainingError(
             f"init: {path} holds {start.config.to_dict()}, the configuration asks for {config.network.to_dict()}",
