@@ -1,24 +1,28 @@
 """How far apart the two images of a pair are when seen from afar, set by set: what tells tasks from each other.
 
-    python bench/agreement.py
+    python bench/agreement.py [MODEL]
 
 Prints least, median and largest over the pairs of each dev set of two of ``tita_cli.network.layout.tones``: the
 disagreement, which tells focus pairs from all others, and which part of the edges is the same, which tells exposures
-from spectra.
+from spectra. With a tita-lite model, also how far it heeds what is salient in the second image, 0..1, in the mean of
+each set and for the pairs where that is least and most.
 """
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import cast
 
 import numpy as np
+import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 from dev_sets import SETS, SHARED, read
 from unseen import FOLDERS, grey, pairs
 
 from tita_cli.engine.afar import tones
+from tita_cli.network.checkpoint import load_network
 from tita_cli.network.lite import TitaLite
 
 
@@ -27,6 +31,15 @@ def seen(first: Path, second: Path) -> tuple[float, float]:
     a, b = (grey(read(path)).astype(np.float32) / 255 for path in (first, second))
     *_, disagreement, same = tones(a, b, TitaLite.multiple)
     return float(disagreement), float(same)
+
+
+def heeded(network: TitaLite, first: Path, second: Path) -> float:
+    """How far what is salient in the second image counts. The features have no say in it."""
+    a, b = (grey(read(path)).astype(np.float32) / 255 for path in (first, second))
+    seen = torch.from_numpy(tones(a, b, TitaLite.multiple)).float()
+    pooled = torch.cat((torch.zeros(2 * network.config.dim), seen))
+    with torch.inference_mode():
+        return float(network.weigh(pooled[None])[0, -3])
 
 
 def main() -> None:
@@ -39,6 +52,14 @@ def main() -> None:
         for found in zip(*(seen(*pair) for pair in files), strict=True):
             print(f" {min(found):7.3f} {np.median(found):7.3f} {max(found):7.3f}  ", end="")
         print()
+    if len(sys.argv) > 1:
+        network = cast(TitaLite, load_network(sys.argv[1]).network)
+        print(f"\n{'set':10} heeds")
+        for name, files in sets.items():
+            found = sorted((heeded(network, *pair), "/".join(Path(pair[0]).parts[-2:])) for pair in files)
+            (least, dimmest), (most, brightest) = found[0], found[-1]
+            mean = np.mean([heed for heed, _ in found])
+            print(f"{name:10} {mean:.3f}, from {least:.2f} ({dimmest}) to {most:.2f} ({brightest})")
 
 
 if __name__ == "__main__":

@@ -179,7 +179,7 @@ def test_an_older_model_heeds_nothing_salient(tmp_path: Path) -> None:
     pooled = torch.rand(50, 2 * config.dim + TONES)
     with torch.inference_mode():
         assert older.weigh(pooled)[:, -3].eq(0).all()
-        assert network.weigh(pooled)[:, -3].min() > 0
+        assert network.weigh(pooled)[:, -3].max() > 0.5
     del state["steer.fc1.bias"]
     save_network(tmp_path / "older.safetensors", state, config)
     with pytest.raises(ModelError, match=r"1 tensors missing.*steer\.fc1\.bias"):

@@ -37,7 +37,7 @@ def test_the_wanted_picture_of_an_infrared_pair_costs_nothing() -> None:
     a, b, wanted = _pictures(3)
     losses = build_losses("truth")
     terms = losses("ivf", _output(wanted), _batch(a, b, wanted))
-    assert set(terms) == {"total", *WEIGHTS["truth"]["ivf"]}
+    assert {"heed", *terms} == {"total", *WEIGHTS["truth"]["ivf"]}
     assert float(terms["total"]) == pytest.approx(0, abs=1e-4)
     assert float(losses("ivf", _output(a), _batch(a, b, wanted))["total"]) > 1
 
@@ -53,15 +53,14 @@ def test_the_base_term_sees_brightness_and_not_detail() -> None:
     assert float(fine["intensity"]) == pytest.approx(float(brighter["intensity"]), rel=1e-3)
 
 
-@pytest.mark.parametrize("task", ["mef", "mff"])
-def test_what_is_salient_should_not_be_heeded_without_an_infrared_image(task: str) -> None:
+@pytest.mark.parametrize(("task", "off"), [("ivf", 0.75), ("mef", 0.25), ("mff", 0.25)])
+def test_what_is_salient_counts_where_there_is_an_infrared_image(task: str, off: float) -> None:
     a, b, wanted = _pictures(3)
     losses = build_losses("truth")
-    heed = torch.tensor([[0.0], [0.5]])
-    terms = losses(task, _output(wanted)._replace(heed=heed), _batch(a, b, wanted))
-    assert float(terms["heed"]) == pytest.approx(0.25 * WEIGHTS["truth"][task]["heed"])
-    assert "heed" not in losses("ivf", _output(wanted)._replace(heed=heed), _batch(a, b, wanted))
-    assert "heed" not in losses(task, _output(wanted), _batch(a, b, wanted))
+    output = _output(wanted)._replace(heed=torch.tensor([[0.0], [0.5]]))
+    terms = losses(task, output, _batch(a, b, wanted))
+    assert float(terms["heed"]) == pytest.approx(off * WEIGHTS["truth"][task]["heed"])
+    assert "heed" not in losses(task, _output(wanted), _batch(a, b, wanted)), "a network without"
 
 
 def test_the_share_term_sees_what_goes_along_with_the_infrared() -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from tita_cli.engine.afar import blocks
@@ -32,6 +31,8 @@ ROWS = 64
 
 def salient_blocks(a: FloatArray, b: FloatArray) -> FloatArray:
     """How salient B is beside A in every block, ⌈H/8⌉×⌈W/8⌉ in 0..1. Luminances H×W."""
+    import cv2
+
     of_a, of_b = blocks(a, BLOCK), blocks(b, BLOCK)
     threshold = np.float32(min(max(STANDS_OUT * float(cv2.meanStdDev(b)[1].item()), LEAST), MOST))
     side = 2 * SURROUNDINGS_REACH + 1
@@ -46,6 +47,8 @@ def lift_salient(a: FloatArray, b: FloatArray, fused: FloatArray, gate: FloatArr
     """Lift the picture and lower its gate in place where B is salient, all H×W. ``heed``: how far that counts."""
     if heed <= 0:
         return
+    import cv2
+
     salient = salient_blocks(a, b)
     rows, (height, width) = len(salient), a.shape
     for top in range(0, rows, ROWS):

@@ -28,8 +28,16 @@ Loss: TypeAlias = Callable[[str, FusionOutput, TaskBatch], Terms]
 WEIGHTS: dict[str, dict[str, dict[str, float]]] = {
     "paper": {task: {"intensity": 20.0, "gradient": 20.0, "structure": 10.0} for task in TASKS},
     "truth": {
-        "ivf": {"intensity": 40.0, "base": 30.0, "share": 60.0, "glow": 25.0, "gradient": 20.0, "structure": 10.0},
-        "mef": {"intensity": 30.0, "base": 30.0, "gradient": 20.0, "structure": 10.0, "exposure": 5.0, "heed": 0.2},
+        "ivf": {
+            "intensity": 40.0,
+            "base": 30.0,
+            "share": 60.0,
+            "glow": 25.0,
+            "gradient": 20.0,
+            "structure": 10.0,
+            "heed": 1.0,
+        },
+        "mef": {"intensity": 30.0, "base": 30.0, "gradient": 20.0, "structure": 10.0, "exposure": 5.0, "heed": 1.0},
         "mff": {
             "intensity": 40.0,
             "gradient": 20.0,
@@ -38,7 +46,7 @@ WEIGHTS: dict[str, dict[str, dict[str, float]]] = {
             "gate": 6.0,
             "outline": 2.0,
             "residual": 30.0,
-            "heed": 0.2,
+            "heed": 1.0,
         },
     },
 }
@@ -115,13 +123,15 @@ def _truth_terms(task: str, output: FusionOutput, batch: TaskBatch) -> Terms:
         terms["glow"] = _glow_loss(f - reference, batch.glow)
     if task == "mef":
         terms["exposure"] = (1 - Moments(a, b, f).mef_ssim()).mean()
-        terms |= _heed_term(output)
-    return terms
+    return terms | _heed_term(output, float(task == "ivf"))
 
 
-def _heed_term(output: FusionOutput) -> Terms:
-    """Nothing is salient in a bracket or a stack, which their pictures hardly say: the gate is right there already."""
-    return {} if output.heed is None else {"heed": output.heed.mean()}
+def _heed_term(output: FusionOutput, wanted: float) -> Terms:
+    """What is salient counts in full where one image is an infrared one, and not at all in brackets and stacks.
+
+    Their pictures hardly say so: salient pixels of the brighter frame have their share already, as a rule.
+    """
+    return {} if output.heed is None else {"heed": (output.heed - wanted).abs().mean()}
 
 
 def _share_loss(error: Tensor, apart: Tensor, glow: Tensor) -> Tensor:
@@ -162,7 +172,7 @@ def _focus_terms(output: FusionOutput, batch: TaskBatch) -> Terms:
         terms["gate"] = _gate_loss(output.logits, batch)
         terms["outline"] = _outline_loss(output.logits, batch)
         terms["residual"] = output.residual.abs().mean()
-    return terms | _heed_term(output)
+    return terms | _heed_term(output, 0)
 
 
 def _region_loss(region: Tensor, batch: TaskBatch) -> Tensor:
