@@ -10,17 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tita_cli.engine.afar import blocks
-from tita_cli.network.config import (
-    BLOCK,
-    BRIGHTER,
-    HALF,
-    LEAST,
-    MOST,
-    SOFTNESS,
-    STANDS_OUT,
-    SURROUNDINGS,
-    SURROUNDINGS_REACH,
-)
+from tita_cli.network import salience_rule as rule
 
 if TYPE_CHECKING:
     from tita_cli.images.picture import FloatArray
@@ -33,13 +23,13 @@ def salient_blocks(a: FloatArray, b: FloatArray) -> FloatArray:
     """How salient B is beside A in every block, ⌈H/8⌉×⌈W/8⌉ in 0..1. Luminances H×W."""
     import cv2
 
-    of_a, of_b = blocks(a, BLOCK), blocks(b, BLOCK)
-    threshold = np.float32(min(max(STANDS_OUT * float(cv2.meanStdDev(b)[1].item()), LEAST), MOST))
-    side = 2 * SURROUNDINGS_REACH + 1
-    around = cv2.GaussianBlur(of_b, (side, side), SURROUNDINGS, borderType=cv2.BORDER_REPLICATE)
-    apart = ((of_b - around) / threshold - 1) / np.float32(SOFTNESS)
+    of_a, of_b = blocks(a, rule.BLOCK), blocks(b, rule.BLOCK)
+    threshold = np.float32(min(max(rule.STANDS_OUT * float(cv2.meanStdDev(b)[1].item()), rule.LEAST), rule.MOST))
+    side = 2 * rule.REACH + 1
+    around = cv2.GaussianBlur(of_b, (side, side), rule.SURROUNDINGS, borderType=cv2.BORDER_REPLICATE)
+    apart = ((of_b - around) / threshold - 1) / np.float32(rule.SOFTNESS)
     stands_out = 0.5 + 0.5 * np.tanh(apart * np.float32(0.5))
-    salient: FloatArray = stands_out * np.clip((of_b - of_a) / np.float32(BRIGHTER), 0, 1)
+    salient: FloatArray = stands_out * np.clip((of_b - of_a) / np.float32(rule.BRIGHTER), 0, 1)
     return salient
 
 
@@ -57,10 +47,12 @@ def lift_salient(a: FloatArray, b: FloatArray, fused: FloatArray, gate: FloatArr
         if not salient[first:last].any():
             continue
         strip = salient[first:last]
-        pixels = cv2.resize(strip, (strip.shape[1] * BLOCK, strip.shape[0] * BLOCK), interpolation=cv2.INTER_LINEAR)
-        place = slice(top * BLOCK, min(bottom * BLOCK, height))
-        inside = pixels[(top - first) * BLOCK :][: place.stop - place.start, :width]
-        most = 1 - np.float32(HALF * heed) * inside
+        pixels = cv2.resize(
+            strip, (strip.shape[1] * rule.BLOCK, strip.shape[0] * rule.BLOCK), interpolation=cv2.INTER_LINEAR
+        )
+        place = slice(top * rule.BLOCK, min(bottom * rule.BLOCK, height))
+        inside = pixels[(top - first) * rule.BLOCK :][: place.stop - place.start, :width]
+        most = 1 - np.float32(rule.HALF * heed) * inside
         lower = np.minimum(most - gate[place], 0) * (b[place] > a[place])
         gate[place] += lower
         fused[place] += lower * (a[place] - b[place])

@@ -1,0 +1,19 @@
+"""The numbers of the rule for what is salient, for ``salience`` and for the engine, which imports no torch."""
+
+from __future__ import annotations
+
+BLOCK = 8
+"""Side in pixels of the blocks by whose means one tells what stands out."""
+SURROUNDINGS = 5.0
+"""Sigma of what counts as a block's surroundings, in blocks: 40 pixels."""
+REACH = 15
+"""Blocks of them to each side."""
+STANDS_OUT, LEAST, MOST = 1.5, 0.04, 0.13
+"""By so many of its image's standard deviations a block must be brighter than its surroundings to stand out, but by no
+less and no more than this: a person in a flat picture of a cold field is as warm as one in a street."""
+SOFTNESS = 0.1
+"""How gradual that is, as a share of it."""
+BRIGHTER = 0.1
+"""By so much it must be brighter than the other image to count in full."""
+HALF = 0.5
+"""The share that salient pixels get at least, where the network heeds them in full."""
