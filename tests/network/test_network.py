@@ -92,11 +92,23 @@ def test_what_is_salient_in_the_second_source_gets_its_share() -> None:
     assert salient[..., 76:80, 160:176].max() == 0, "around the figure B is darker: no rim"
     assert salient[..., :60, :].max() < 0.01
     assert salience(a + 0.4, b).max() < 0.01, "what A shows brighter needs no lift"
+    dark = torch.where(b > 0.7, 0.5, 0.85)
+    assert salience(dark, b).max() < 0.01, "a dark figure on snow is not lifted into the snow"
     gate = torch.full_like(a, 0.9)
     one = torch.ones(1, 1, 1, 1)
-    assert lift(gate, salient, one)[..., 84:108, 164:172].max() < 0.53
+    assert lift(gate, salient, one)[..., 84:108, 164:172].max() < 0.38
     torch.testing.assert_close(lift(gate, salient, 0 * one), gate)
     assert lift(0.2 * gate, salient, one).eq(0.2 * gate).all(), "what has its share already stays as it is"
+
+
+def test_all_of_a_figure_is_salient_not_only_its_warmest_parts() -> None:
+    shares = []
+    for left in (160, 216):  # its legs below the figure, and far from it
+        a, b = street(0.8)
+        b[..., 112:120, left : left + 16] = 0.29
+        shares.append(float(salience(a - 0.45, b)[..., 113:118, left + 2 : left + 14].mean()))
+    assert shares[0] > 0.3
+    assert shares[1] < 0.8 * shares[0]
 
 
 def test_the_picture_shows_what_is_salient_as_far_as_it_is_heeded() -> None:
@@ -113,7 +125,7 @@ def test_the_picture_shows_what_is_salient_as_far_as_it_is_heeded() -> None:
             network.heed.fc2.weight.zero_()
             network.heed.fc2.bias.fill_(heed)
             shown.append(float(network(a, b).fused[..., 84:108, 164:172].mean()))
-    assert shown == pytest.approx([0.5, 0.575, 0.65], abs=0.005)
+    assert shown == pytest.approx([0.5, 0.5975, 0.695], abs=0.005)
 
 
 def test_nothing_is_darker_than_both_sources_around_it() -> None:

@@ -12,8 +12,8 @@ two frames is better exposed is a matter of the whole image, and so is whether t
 also says how much a pixel's gate trusts the outcome of its neighbourhood's vote (``region``), and how much of ρ there
 is: a focus pair is decided by region and shows its sources as they are, an infrared pair is blended pixel by pixel.
 No pixel is darker than the darkest of both sources around it: detail of a hot target on the brightness of a dark street
-would draw a black rim. And what is salient in B, a warm figure in the infrared image, has at least half of its
-brightness, as far as another MLP on the tones heeds it (``salience``).
+would draw a black rim. And what is salient in B, a warm figure in the infrared image, has about two thirds of
+its brightness at least, as far as another MLP on the tones heeds it (``salience``).
 """
 
 from __future__ import annotations

@@ -13,7 +13,15 @@ STANDS_OUT, LEAST, MOST = 1.5, 0.04, 0.13
 less and no more than this: a person in a flat picture of a cold field is as warm as one in a street."""
 SOFTNESS = 0.1
 """How gradual that is, as a share of it."""
+NEAR = 1
+"""Blocks around those that stand out whose pixels are looked at, too: a figure is more than its warmest parts."""
+FROM = 0.4
+"""A pixel there counts from this share of the threshold on, and in full from the whole of it."""
+SMOOTH, SMOOTH_REACH = 0.7, 1
+"""Sigma and reach, in pixels, of what takes the noise off B before its pixels are judged."""
 BRIGHTER = 0.1
-"""By so much it must be brighter than the other image to count in full."""
-HALF = 0.5
+"""By so much a pixel of B must be brighter than A's to count in full."""
+ABOVE = 0.2
+"""And by so much brighter than what surrounds it in A: half lifted, a dark figure on snow would vanish in the snow."""
+SHARE = 0.65
 """The share that salient pixels get at least, where the network heeds them in full."""
