@@ -13,10 +13,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 sys.path.insert(0, str(Path(__file__).parent))
 from brightness import brightness, reference, rule
@@ -29,6 +32,34 @@ from tita_cli.images.picture import FloatArray
 FUSED = SHARED / "bench/vifb_fused"
 LEAST = 0.03
 """By so much the infrared must be brighter than the blend for a lift to be worth a figure."""
+
+
+class Target(NamedTuple):
+    """What stands out in one pair's infrared picture: luminances, which pixels, what a blend and the reference give."""
+
+    name: str
+    a: FloatArray
+    b: FloatArray
+    hot: npt.NDArray[np.bool_]
+    blend: float
+    wanted: float
+
+    def share(self, fused: FloatArray) -> float:
+        """By what share of the reference's lift a fused luminance is lifted above the blend."""
+        return (float(brightness(fused)[self.hot].mean()) - self.blend) / (self.wanted - self.blend)
+
+
+def targets() -> Iterator[Target]:
+    """Those of VIFB, pair by pair; pairs without any are left out."""
+    for name, *files in SETS["vifb"].pairs(SHARED / "data/dev"):
+        a, b = (split_luma(read(file).astype(np.float32) / 255)[0] for file in files)
+        contrast = rule.infrared_contrast(a, b)
+        of_a, of_b, wanted = (brightness(image) for image in (a, b, reference(a, b)))
+        around = cv2.GaussianBlur(of_b, (0, 0), rule.SURROUNDINGS / 2**rule.LEVELS, borderType=cv2.BORDER_REFLECT_101)
+        blend = of_a + contrast.share * (of_b - of_a)
+        hot = (of_b - around > contrast.hot) & (of_b > blend + LEAST)
+        if hot.any():
+            yield Target(name, a, b, hot, float(blend[hot].mean()), float(wanted[hot].mean()))
 
 
 def published(method: Path, name: str) -> FloatArray:
@@ -48,19 +79,12 @@ def main() -> None:
     names = [Path(model).stem for model in options.models] + [method.name for method in methods]
     print(f"{'':14}{'area':>7}{'wanted':>8}" + "".join(f"{name[-12:]:>14}" for name in names))
     shares = []
-    for name, *files in SETS["vifb"].pairs(SHARED / "data/dev"):
-        a, b = (split_luma(read(file).astype(np.float32) / 255)[0] for file in files)
-        contrast = rule.infrared_contrast(a, b)
-        of_a, of_b, wanted = (brightness(image) for image in (a, b, reference(a, b)))
-        around = cv2.GaussianBlur(of_b, (0, 0), rule.SURROUNDINGS / 2**rule.LEVELS, borderType=cv2.BORDER_REFLECT_101)
-        blend = of_a + contrast.share * (of_b - of_a)
-        hot = (of_b - around > contrast.hot) & (of_b > blend + LEAST)
-        if not hot.any():
-            continue
-        lift = float((wanted - blend)[hot].mean())
-        pictures = [engine.fuse(a, b).fused for engine in engines] + [published(method, name) for method in methods]
-        shares.append([float((brightness(picture) - blend)[hot].mean()) / lift for picture in pictures])
-        print(f"{name:14}{hot.mean():7.1%}{lift:8.3f}" + "".join(f"{share:14.2f}" for share in shares[-1]), flush=True)
+    for target in targets():
+        pictures = [engine.fuse(target.a, target.b).fused for engine in engines]
+        pictures += [published(method, target.name) for method in methods]
+        shares.append([target.share(picture) for picture in pictures])
+        line = f"{target.name:14}{target.hot.mean():7.1%}{target.wanted - target.blend:8.3f}"
+        print(line + "".join(f"{share:14.2f}" for share in shares[-1]), flush=True)
     for word, figure in (("mean", np.mean), ("median", np.median)):
         print(f"{word:29}" + "".join(f"{share:14.2f}" for share in figure(shares, axis=0)))
 
