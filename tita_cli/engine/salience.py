@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 ROWS = 64
 """Blocks to the height of what is lifted at a time."""
-NOTHING = 1e-6
-"""Where no block stands out more than this, pixels are not looked at."""
 
 
 def lift_salient(a: FloatArray, b: FloatArray, fused: FloatArray, gate: FloatArray, heed: float) -> None:
@@ -33,8 +31,6 @@ def lift_salient(a: FloatArray, b: FloatArray, fused: FloatArray, gate: FloatArr
     for top in range(0, rows, ROWS):
         bottom = min(top + ROWS, rows)
         first, last = max(top - 1, 0), min(bottom + 1, rows)  # what is interpolated between blocks sees the next
-        if near[first:last].max() < NOTHING:
-            continue
         place = slice(top * rule.BLOCK, min(bottom * rule.BLOCK, height))
         inside = slice((top - first) * rule.BLOCK, (top - first) * rule.BLOCK + place.stop - place.start)
         salient, of_a, of_b = (_in_pixels(x[first:last])[inside, :width] for x in (near, around_a, around_b))
