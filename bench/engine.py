@@ -1,6 +1,6 @@
 """How fast and how exact the engine is on this machine, and how much memory it takes.
 
-    python bench/engine.py [--quick] [--limit SECONDS] [--threads N] [--folder DIR] [--json FILE]
+    python bench/engine.py [--quick] [--limit SECONDS] [--memory SIZE] [--threads N] [--folder DIR] [--json FILE]
 
 Prints the machine's matrix-product peak; then, for each variant, back end, precision and size, seconds, megapixels a
 second, share of that peak in useful FLOP (those of the network as it is written down), peak resident memory of the
@@ -29,7 +29,8 @@ import numpy as np
 
 SIZES = {"256²": (256, 256), "640×480": (480, 640), "1 MP": (816, 1232), "12 MP": (3000, 4000), "24 MP": (4000, 6000)}
 GROWTH = {"0.3": (480, 640), "1": (816, 1232), "3": (1500, 2000), "12": (3000, 4000), "50": (5792, 8640)}
-BUDGET = 4 << 30
+ENOUGH = 60.0
+"""Seconds after which a case is not repeated: by then the start no longer counts."""
 EAGER = 1_100_000
 """Pixels up to which the network is run as it is."""
 CASES = (
@@ -97,13 +98,20 @@ def resident() -> int:
 
 
 def measure(
-    model: str, backend: str, precision: str, size: tuple[int, int], threads: int, reference: str, limit: float
+    model: str,
+    backend: str,
+    precision: str,
+    size: tuple[int, int],
+    threads: int,
+    memory: int,
+    reference: str,
+    limit: float,
 ) -> None:
     """One case, in this process: prints JSON."""
     from tita_cli.engine import load_engine
 
     own = precision if backend == "torch" else "fp32"  # of an exported file it is in the file
-    engine = load_engine(model, backend=backend, device="cpu", precision=own, threads=threads, memory=BUDGET)
+    engine = load_engine(model, backend=backend, device="cpu", precision=own, threads=threads, memory=memory)
     a, b = pictures(*size)
     best: dict[str, float] = {"seconds": float("inf")}
     begun = time.perf_counter()
@@ -114,9 +122,9 @@ def measure(
         others = max(everybody - own, 0) / (seconds * (os.cpu_count() or 1))
         if seconds < best["seconds"]:
             best = {"seconds": seconds, "cpu": own, "others": others}
-        if time.perf_counter() - begun > limit / 4:
+        if time.perf_counter() - begun > min(limit / 4, ENOUGH):
             break
-    memory = resident()
+    most = resident()
     difference = mean = None
     if Path(reference).exists():
         off = np.abs(fused - np.load(reference))
@@ -126,7 +134,7 @@ def measure(
             fused = eager(model, a, b)
         np.save(reference, fused)
         difference = float(np.abs(engine.fuse(a, b).fused - fused).max()) if fused.size <= EAGER else 0.0
-    print(json.dumps({**best, "rss": memory, "difference": difference, "mean": mean, "engine": engine.describe()}))
+    print(json.dumps({**best, "rss": most, "difference": difference, "mean": mean, "engine": engine.describe()}))
 
 
 def eager(model: str, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -162,7 +170,10 @@ def models(folder: Path) -> dict[tuple[str, str, str], str]:
 def run(
     model: str, backend: str, precision: str, size: tuple[int, int], reference: Path, options: argparse.Namespace
 ) -> dict[str, Any]:
-    case = [model, backend, precision, *map(str, size), str(options.threads), str(reference), str(options.limit)]
+    from tita_cli.engine.memory import parse_size
+
+    numbers = [*size, options.threads, parse_size(options.memory)]
+    case = [model, backend, precision, *map(str, numbers), str(reference), str(options.limit)]
     done = subprocess.run([sys.executable, __file__, "--one", *case], capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stderr)
@@ -185,6 +196,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="up to 1 MP, tita-lite only")
     parser.add_argument("--limit", type=float, default=60, help="seconds a case may take")
+    parser.add_argument(
+        "--memory", default="4G", help="what an image may take; tita takes 0.5 GB a megapixel in one piece"
+    )
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--folder", type=Path, help="for the models that it makes, to find them there again")
     parser.add_argument("--json", type=Path)
@@ -234,7 +248,8 @@ def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]:
-        model, backend, precision, height, width, threads, reference, limit = sys.argv[2:]
-        measure(model, backend, precision, (int(height), int(width)), int(threads), reference, float(limit))
+        model, backend, precision, height, width, threads, memory, reference, limit = sys.argv[2:]
+        size = int(height), int(width)
+        measure(model, backend, precision, size, int(threads), int(memory), reference, float(limit))
     else:
         main()
