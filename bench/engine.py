@@ -197,7 +197,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="up to 1 MP, tita-lite only")
     parser.add_argument("--limit", type=float, default=60, help="seconds a case may take")
     parser.add_argument(
-        "--memory", default="4G", help="what an image may take; tita takes 0.5 GB a megapixel in one piece"
+        "--memory", default="4G", help="what an image may take; tita takes 0.76 GB a megapixel in one piece"
     )
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--folder", type=Path, help="for the models that it makes, to find them there again")
