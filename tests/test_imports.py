@@ -1,0 +1,124 @@
+"""The rooms of the package: who may import whom, and that nothing but the command line prints."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1] / "tita_cli"
+
+GROUND = {"errors", "options", "version"}  # every room may import these
+# Each room, and the rooms it may import besides GROUND; "version" is tita_cli/__init__.py. The main line is
+# cli → api → fusion → (images, align, runtime) → models → network.
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "options": set(),
+    "images": set(),
+    "pairing": {"images"},
+    "network": {"images"},  # images.atomic, to write a checkpoint
+    "align": {"images"},
+    "models": {"images", "network"},
+    "runtime": {"images", "network", "models"},
+    "export": {"images", "network", "models", "runtime"},
+    "engine": {"images", "network"},
+    "fusing": {"images", "align", "engine", "models", "runtime"},
+    "fusion": {"images", "align", "engine", "models", "runtime"},
+    "api": {"images", "align", "engine", "models", "runtime", "fusing", "fusion"},
+    "metrics": {"images", "pairing"},
+    "batch": {"images", "pairing", "align", "engine", "models", "runtime", "fusing", "fusion", "api"},
+    "report": {"images", "metrics", "engine", "runtime", "batch"},
+    "training": {"images", "network", "engine", "models", "runtime", "metrics"},
+    "config": set(),
+}
+ABOVE_ALL = {"cli", "__main__"}  # may import every room; no other room may import them
+PRINTS = ("print", "sys.stdout.write", "sys.stderr.write")
+TERMINAL = ("typer", "click", "rich")
+VERSION = {"version": {"api", "images"}}  # the public names, which tita_cli/__init__.py imports on first use
+
+
+def room(module: str) -> str:
+    """The room of a dotted module name: ``tita_cli.images.read`` is in ``images``."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "version"
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and module of everything of this package that ``path`` imports, wherever in the file it does."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: relative import"
+            # `from tita_cli import api` imports a room, `from tita_cli import fuse` a name.
+            inside = node.module == "tita_cli"
+            rooms = [
+                f"tita_cli.{alias.name}" for alias in node.names if alias.name in ALLOWED or alias.name in ABOVE_ALL
+            ]
+            names = rooms if inside and rooms else [node.module or ""]
+        else:
+            continue
+        yield from ((node.lineno, name) for name in names if name.split(".")[0] == "tita_cli")
+
+
+def home(path: Path) -> str:
+    """The room that ``path`` is in."""
+    inside = path.relative_to(PACKAGE)
+    return "version" if inside.name == "__init__.py" and len(inside.parts) == 1 else inside.parts[0].removesuffix(".py")
+
+
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+
+def test_every_room_is_known() -> None:
+    found = {home(path) for path in SOURCES} - ABOVE_ALL - {"version"}
+    assert found <= ALLOWED.keys(), "say in ALLOWED what the new room may import"
+
+
+def test_no_two_rooms_may_import_each_other() -> None:
+    graph = {
+        name: allowed | (GROUND - {"version"} if name not in GROUND else set()) for name, allowed in ALLOWED.items()
+    }
+    list(TopologicalSorter(graph).static_order())  # raises CycleError
+
+
+def test_arrows_point_one_way() -> None:
+    wrong = [
+        f"{path.relative_to(PACKAGE)}:{line}: {home(path)} imports {module}"
+        for path in SOURCES
+        if home(path) not in ABOVE_ALL
+        for line, module in imports(path)
+        if room(module) not in {home(path)} | GROUND | ALLOWED.get(home(path), VERSION["version"])
+    ]
+    assert wrong == []
+
+
+def test_the_ground_stands_on_nothing() -> None:
+    wrong = [
+        f"{name}.py:{line} imports {module}"
+        for name in ("errors", "options")
+        for path in [PACKAGE / f"{name}.py"]
+        if path.exists()
+        for line, module in imports(path)
+        if room(module) not in ("errors", name)
+    ]
+    assert wrong == []
+
+
+def test_only_the_command_line_prints() -> None:
+    """Elsewhere no ``print``, no terminal library, and nothing written to the process's own streams."""
+    wrong = []
+    for path in SOURCES:
+        if home(path) in ABOVE_ALL:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            used: list[str] = []
+            if isinstance(node, ast.Call):
+                used = [name for name in PRINTS if ast.unparse(node.func) == name]
+            elif isinstance(node, ast.Import):
+                used = [alias.name for alias in node.names if alias.name.split(".")[0] in TERMINAL]
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in TERMINAL:
+                used = [node.module or ""]
+            wrong += [f"{path.relative_to(PACKAGE)}:{node.lineno}: {name}" for name in used]
+    assert wrong == []
