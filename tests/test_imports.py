@@ -26,10 +26,11 @@ ALLOWED: dict[str, set[str]] = {
     "fusing": {"images", "align", "engine", "models", "runtime"},
     "fusion": {"images", "align", "engine", "models", "runtime"},
     "api": {"images", "align", "engine", "models", "runtime", "fusing", "fusion"},
-    "metrics": {"images", "pairing"},
+    "drawing": set(),
+    "metrics": {"images", "pairing", "drawing"},
     "batch": {"images", "pairing", "align", "engine", "models", "runtime", "fusing", "fusion", "api"},
     "report": {"images", "metrics", "engine", "runtime", "batch"},
-    "training": {"images", "network", "engine", "models", "runtime", "metrics"},
+    "training": {"images", "network", "engine", "models", "runtime", "metrics", "drawing"},
     "config": set(),
 }
 ABOVE_ALL = {"cli", "__main__"}  # may import every room; no other room may import them

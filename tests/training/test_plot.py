@@ -10,8 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from tita_cli.drawing import Line
 from tita_cli.errors import InputError, OutputError
-from tita_cli.training.chart import HEIGHT, WIDTH, Line, Panel
+from tita_cli.training.chart import HEIGHT, WIDTH, Panel
 from tita_cli.training.log import Log, clean, read_log
 from tita_cli.training.plot import build_panels, plot_log
 

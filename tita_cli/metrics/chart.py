@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from html import escape
 
+from tita_cli.drawing import Dot, Line, Mark, Text, to_svg
 from tita_cli.metrics.ranking import Published
 from tita_cli.metrics.registry import Metric
 
 _LEFT, _WIDTH, _RIGHT, _ROW, _TOP, _BOTTOM = 96, 560, 110, 34, 52, 16
-_OURS, _THEIRS, _INK, _FAINT = "#D55E00", "#9a9a9a", "#333333", "#e4e4e4"
+_OURS, _THEIRS, _FAINT = "#D55E00", "#9a9a9a", "#e4e4e4"
 
 
 def chart(
@@ -27,26 +27,23 @@ def chart(
     height = _TOP + _ROW * len(metrics) + _BOTTOM
     width = _LEFT + _WIDTH + _RIGHT
     theirs = "  |  grey: published methods" if published else ""
-    body = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        'font-family="sans-serif" font-size="12">',
-        f'<rect width="{width}" height="{height}" fill="white"/>',
-        _text(_LEFT, 20, title, weight="bold"),
-        _text(_LEFT, 38, f"better →  |  dots: {len(values)} images, bar: mean{theirs}"),
+    marks: list[Mark] = [
+        Text(_LEFT, 20, title, bold=True),
+        Text(_LEFT, 38, f"better →  |  dots: {len(values)} images, bar: mean{theirs}"),
     ]
     for row, metric in enumerate(metrics):
-        body += _row(metric, values, published, _TOP + _ROW * row + _ROW / 2)
-    return "\n".join([*body, "</svg>"]) + "\n"
+        marks += _row(metric, values, published, _TOP + _ROW * row + _ROW / 2)
+    return to_svg(marks, width, height)
 
 
 def _row(
     metric: Metric, values: Mapping[str, Mapping[str, float]], published: Published | None, middle: float
-) -> list[str]:
+) -> list[Mark]:
     own = [row[metric.name] for row in values.values() if math.isfinite(row[metric.name])]
     others = _means(metric, list(values), published)
-    marks = [_text(_LEFT - 10, middle + 4, f"{metric.name} {metric.arrow}", "end")]
+    marks: list[Mark] = [Text(_LEFT - 10, middle + 4, f"{metric.name} {metric.arrow}", "end")]
     if not own:
-        return [*marks, _text(_LEFT, middle + 4, "not defined on these images")]
+        return [*marks, Text(_LEFT, middle + 4, "not defined on these images")]
     mean = sum(own) / len(own)
     # Beside the published means the images spread too far to see anything: their dots may leave the row.
     low, high = _range([*others, mean] if others else own)
@@ -55,15 +52,14 @@ def _row(
         share = (value - low) / (high - low)
         return _LEFT + _WIDTH * (share if metric.higher_is_better else 1 - share)
 
-    marks.append(_line(_LEFT, middle, _LEFT + _WIDTH, middle, _FAINT, 1))
-    marks += [_line(place(value), middle - 7, place(value), middle + 7, _THEIRS, 1.5) for value in others]
-    marks += [
-        f'<circle cx="{place(value):.1f}" cy="{middle:.1f}" r="3" fill="{_OURS}" fill-opacity="0.35"/>'
-        for value in own
-        if low <= value <= high
-    ]
-    marks.append(_line(place(mean), middle - 11, place(mean), middle + 11, _OURS, 3))
-    marks.append(_text(_LEFT + _WIDTH + 12, middle + 4, f"{mean:.4g}"))
+    def bar(value: float, half: float, color: str, width: float) -> Line:
+        return Line(((place(value), middle - half), (place(value), middle + half)), color, width)
+
+    marks.append(Line(((_LEFT, middle), (_LEFT + _WIDTH, middle)), _FAINT, 1))
+    marks += [bar(value, 7, _THEIRS, 1.5) for value in others]
+    marks += [Dot(place(value), middle, _OURS) for value in own if low <= value <= high]
+    marks.append(bar(mean, 11, _OURS, 3))
+    marks.append(Text(_LEFT + _WIDTH + 12, middle + 4, f"{mean:.4g}"))
     return marks
 
 
@@ -80,17 +76,3 @@ def _range(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
     margin = 0.04 * (high - low) or abs(high) * 0.1 or 1.0
     return low - margin, high + margin
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, color: str, width: float) -> str:
-    return (
-        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{color}" stroke-width="{width:g}" '
-        'stroke-linecap="round"/>'
-    )
-
-
-def _text(x: float, y: float, text: str, anchor: str = "start", weight: str = "normal") -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-weight="{weight}" fill="{_INK}">'
-        f"{escape(text)}</text>"
-    )

@@ -1,48 +1,23 @@
-"""Line charts from a few primitives, rendered as SVG or by Pillow: what a training log needs, and no library for it."""
+"""Panels of curves over a common x axis: what the plot of a training log is made of."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from html import escape
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
+
+from tita_cli import drawing
+from tita_cli.drawing import FONT, GRID, Line, Mark, Point, Text
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Point: TypeAlias = tuple[float, float]
-
 # Okabe and Ito's palette: distinguishable for colour-blind readers too.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-INK, GRID = "#333333", "#dddddd"
-FONT = 12
 WIDTH, HEIGHT = 480, 250
+"""Size of a panel in pixels."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 46, 30
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A polyline in pixels."""
-
-    points: Sequence[Point]
-    color: str
-    width: float = 1.5
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A text whose baseline starts, is centred on, or ends at (x, y)."""
-
-    x: float
-    y: float
-    text: str
-    anchor: Literal["start", "middle", "end"] = "start"
-    bold: bool = False
-    color: str = INK
-
-
-Mark: TypeAlias = Line | Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,34 +61,12 @@ class Panel:
 
 def to_svg(panels: Sequence[Panel], columns: int = 2) -> str:
     """A complete SVG document, panels row by row."""
-    width, height = _extent(panels, columns)
-    body = "\n".join(_svg(mark) for mark in _lay_out(panels, columns))
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f'font-family="sans-serif" font-size="{FONT}">\n<rect width="{width}" height="{height}" fill="white"/>\n'
-        f"{body}\n</svg>\n"
-    )
+    return drawing.to_svg(_lay_out(panels, columns), *_extent(panels, columns))
 
 
 def to_image(panels: Sequence[Panel], columns: int = 2) -> Image:
     """The same as a picture, drawn at twice the size."""
-    from PIL import Image, ImageDraw, ImageFont
-
-    zoom = 2
-    width, height = _extent(panels, columns)
-    image = Image.new("RGB", (zoom * width, zoom * height), "white")
-    draw = ImageDraw.Draw(image)
-    font = ImageFont.load_default(FONT * zoom)
-    anchors = {"start": "ls", "middle": "ms", "end": "rs"}
-    for mark in _lay_out(panels, columns):
-        if isinstance(mark, Line):
-            points = [(zoom * x, zoom * y) for x, y in mark.points]
-            draw.line(points, fill=mark.color, width=round(zoom * mark.width), joint="curve")
-        else:
-            stroke = 0.5 if mark.bold else 0
-            place = (zoom * mark.x, zoom * mark.y)
-            draw.text(place, mark.text, mark.color, font, anchor=anchors[mark.anchor], stroke_width=stroke)
-    return image
+    return drawing.to_image(_lay_out(panels, columns), *_extent(panels, columns))
 
 
 def _extent(panels: Sequence[Panel], columns: int) -> tuple[int, int]:
@@ -123,15 +76,6 @@ def _extent(panels: Sequence[Panel], columns: int) -> tuple[int, int]:
 def _lay_out(panels: Sequence[Panel], columns: int) -> list[Mark]:
     placed = ((panel, WIDTH * (i % columns), HEIGHT * (i // columns)) for i, panel in enumerate(panels))
     return [mark for panel, left, top in placed for mark in panel.marks(left, top)]
-
-
-def _svg(mark: Mark) -> str:
-    if isinstance(mark, Line):
-        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in mark.points)
-        return f'<polyline points="{points}" fill="none" stroke="{mark.color}" stroke-width="{mark.width:g}"/>'
-    weight = ' font-weight="bold"' if mark.bold else ""
-    place = f'x="{mark.x:.1f}" y="{mark.y:.1f}" text-anchor="{mark.anchor}"'
-    return f'<text {place} fill="{mark.color}"{weight}>{escape(mark.text)}</text>'
 
 
 def _widen(low: float, high: float, share: float) -> tuple[float, float]:

@@ -10,9 +10,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from tita_cli.drawing import Point
 from tita_cli.errors import InputError, OutputError
 from tita_cli.images.atomic import atomic_output
-from tita_cli.training.chart import Panel, Point, to_image, to_svg
+from tita_cli.training.chart import Panel, to_image, to_svg
 from tita_cli.training.log import Record, read_log
 
 _OAF = ("high A", "add A", "mul A", "high B", "add B", "mul B")
