@@ -28,7 +28,7 @@ TINY = NetworkConfig(variant="tita-lite", dim=8, heads=2, extract=1, fuse=(1,), 
 
 
 def batch(step: int, rank: int, *, spoilt: bool = False) -> dict[str, TaskBatch]:
-    """One crop a task; ``spoilt``: process 1 meets a value that is no number in step 1."""
+    """One crop a task; ``spoilt``: process 1 gets a NaN in step 1."""
     random = torch.Generator().manual_seed(10 * step + rank)
 
     def image() -> Tensor:
@@ -61,7 +61,7 @@ def train(workers: Workers, famo: FamoMode, *, spoilt: bool = False) -> dict[str
     for step in range(STEPS):
         mine = batch(step, workers.rank, spoilt=spoilt) if workers.world > 1 else both(step)
         skipped.append(trainer.step(mine).skipped is not None)
-        trainer.seconds, stop = workers.lead_says(1.0 + workers.rank, workers.rank == 1 and step == 2)
+        trainer.seconds, stop = workers.agree(1.0 + workers.rank, workers.rank == 1 and step == 2)
         stops.append(stop)
     return {
         "model": trainer.network.state_dict(),

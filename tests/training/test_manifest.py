@@ -54,11 +54,11 @@ def test_an_absolute_folder_stays() -> None:
         ([PAIRS | {"weight": float("nan")}], "weight must be above 0"),
         ([PAIRS | {"weight": float("inf")}], "weight must be above 0"),
         ([PAIRS | {"crop_border": -1}], "crop_border must be at least 0"),
-        ([PAIRS | {"crop_border": 1.5}], "crop_border must be a whole number"),
-        ([PAIRS | {"crop_border": True}], "crop_border must be a whole number"),
+        ([PAIRS | {"crop_border": 1.5}], "crop_border must be an integer"),
+        ([PAIRS | {"crop_border": True}], "crop_border must be an integer"),
         ([PAIRS | {"swap": 1.5}], "swap must be 0 to 1"),
         ([SERIES | {"reference": "no"}], "reference must be true or false"),
-        ([STILLS | {"reference": False}], "reference is not for focus pairs"),
+        ([STILLS | {"reference": False}], "reference does not apply to focus pairs"),
     ],
 )
 def test_what_is_wrong_is_named(tables: object, fault: str) -> None:

@@ -1,4 +1,4 @@
-"""The infrared picture that might belong to a still."""
+"""Synthetic infrared pictures for photographs."""
 
 from __future__ import annotations
 

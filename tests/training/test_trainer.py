@@ -181,14 +181,6 @@ def test_start_from_a_checkpoint(tmp_path: Path) -> None:
         new(replace(CONFIG, init=tmp_path / "none.safetensors"))
 
 
-def test_an_older_checkpoint_learns_what_to_heed_from_scratch(tmp_path: Path) -> None:
-    state = {name: t for name, t in build_network(TINY).state_dict().items() if not name.startswith("heed.")}
-    save_network(tmp_path / "older.safetensors", state, TINY, {})
-    heed = new(replace(CONFIG, init=tmp_path / "older.safetensors")).network.state_dict()["heed.fc2.weight"]
-    assert torch.equal(heed, new().network.state_dict()["heed.fc2.weight"])
-    assert heed.abs().min() > 0
-
-
 def test_only_what_is_named_is_trained() -> None:
     trainer = new(replace(CONFIG, optimizer=Optimizer(only="steer.")))
     before = {name: tensor.clone() for name, tensor in trainer.network.state_dict().items()}

@@ -1,4 +1,4 @@
-"""Augmentation: what cameras, files and rigs do to a pair, in the order in which it happens to a photograph."""
+"""Augmentation: noise, sharpening, JPEG, misregistration and tone, as cameras and files apply them to a pair."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tita_cli.training.sample import ByteArray, FloatArray, Sample, log_uniform,
 
 
 def tone_curve(rng: np.random.Generator, *, invert: float = 0.0) -> ByteArray | None:
-    """A random change of gamma, contrast and brightness as a table of 256 grey levels; often None: no change.
+    """A random change of gamma, contrast and brightness as a table of 256 grey levels, or None for no change.
 
-    ``invert``: probability that the table turns bright into dark.
+    ``invert``: probability of an inverted table (white-hot to black-hot).
     """
     inverted = rng.random() < invert
     if rng.random() < 0.5 and not inverted:
@@ -27,14 +27,14 @@ def tone_curve(rng: np.random.Generator, *, invert: float = 0.0) -> ByteArray | 
 
 
 def apply_curve(image: ByteArray, curve: ByteArray | None) -> ByteArray:
-    """``image`` through a table of 256 grey levels; as it is for None."""
+    """Apply a table of 256 grey levels; None leaves ``image`` unchanged."""
     import cv2
 
     return image if curve is None else np.asarray(cv2.LUT(image, curve))
 
 
 def misregister(image: ByteArray, rng: np.random.Generator, *, pixels: float = 1.5) -> ByteArray:
-    """``image`` moved, turned and scaled by no more than about ``pixels`` anywhere."""
+    """Shift, rotate and scale ``image`` slightly: no point moves by more than about ``pixels``."""
     import cv2
 
     h, w = image.shape
@@ -47,7 +47,7 @@ def misregister(image: ByteArray, rng: np.random.Generator, *, pixels: float = 1
 
 
 def add_lamp(image: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """A glaring lamp: a saturated spot with a halo. It belongs to the scene, however much it looks over-exposed."""
+    """Add a lamp to a visible picture: a saturated spot with a halo, which is content and not over-exposure."""
     h, w = image.shape
     y = np.arange(h, dtype=np.float32)[:, None] - np.float32(rng.uniform(0, h))
     x = np.arange(w, dtype=np.float32)[None, :] - np.float32(rng.uniform(0, w))
@@ -57,7 +57,7 @@ def add_lamp(image: FloatArray, rng: np.random.Generator) -> FloatArray:
 
 
 def add_figure(infrared: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Something upright and warm that the visible picture does not show: weak ones are rare in the data."""
+    """Add an upright warm figure to an infrared picture. Real pairs have few faint ones."""
     h, w = infrared.shape
     height = np.float32(log_uniform(rng, 2.0, 20.0))
     width = height * np.float32(rng.uniform(0.3, 0.8))
@@ -71,7 +71,7 @@ def add_figure(infrared: FloatArray, rng: np.random.Generator) -> FloatArray:
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """How often a camera shows in the frames: probabilities of noise, sharpening, JPEG, and of B exposed otherwise."""
+    """Degradations by a camera, as probabilities: noise, sharpening, JPEG, and a small difference in exposure of B."""
 
     noise: float = 0.3
     sharpening: float = 0.0
@@ -79,10 +79,10 @@ class Camera:
     gain: float = 0.0
 
     def shoot(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """A and B as such a camera would have stored them.
+        """Degrade A and B.
 
-        Fusion is no restoration: where the mask says which source is the good one, the target takes over what
-        happened to that source, so that the network is not taught to undo it.
+        Fusion is not restoration: where the mask says which source is in focus, the target is degraded like that
+        source, so that the network does not learn to denoise.
         """
         noise = 10.0 ** rng.uniform(-2.6, -1.6) if rng.random() < self.noise else 0.0
         coarse = bool(rng.random() < 0.3)
@@ -107,7 +107,7 @@ def _add_noise(image: FloatArray, level: float, coarse: bool, rng: np.random.Gen
     import cv2
 
     grain = rng.standard_normal(image.shape, dtype=np.float32)
-    if coarse:  # what noise reduction leaves; 2.8 restores the variance that the blur takes
+    if coarse:  # as noise reduction leaves it; 2.8 restores the variance that the blur removes
         grain = cv2.GaussianBlur(grain, (0, 0), 0.8) * np.float32(2.8)
     return image + grain * np.float32(level)
 
@@ -128,7 +128,7 @@ def _as_jpeg(image: FloatArray, quality: int) -> FloatArray:
 
 
 def shade(image: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """An uneven, mostly darker light over the picture, as at night or in a vignette."""
+    """Multiply a visible picture by an uneven, mostly darker field, as at night or with vignetting."""
     field = smooth_noise((image.shape[0], image.shape[1]), int(rng.integers(1, 4)), rng)
     factor: FloatArray = np.exp2(np.float32(0.6) * field - np.float32(rng.uniform(0.2, 1.5)))
     lit: FloatArray = image * factor

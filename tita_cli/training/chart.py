@@ -29,7 +29,7 @@ class Panel:
     log: bool = False
 
     def marks(self, left: float, top: float) -> list[Mark]:
-        """The chart as primitives, its upper left corner at (left, top), WIDTH×HEIGHT pixels."""
+        """The chart as marks, WIDTH×HEIGHT pixels with its upper left corner at (left, top)."""
         points = [point for curve in self.curves.values() for point in curve if not self.log or point[1] > 0]
         xs, ys = [x for x, _ in points], [math.log10(y) if self.log else y for _, y in points]
         x_low, x_high = _widen(min(xs), max(xs), 0.0)
@@ -50,7 +50,7 @@ class Panel:
         for number, (name, curve) in enumerate(self.curves.items()):
             color = COLORS[number % len(COLORS)]
             placed = [place(x, math.log10(y) if self.log else y) for x, y in curve if not self.log or y > 0]
-            if len(placed) == 1:  # a polyline of one point is invisible
+            if len(placed) == 1:  # a polyline of one point would be invisible
                 placed = [(placed[0][0] - 3, placed[0][1]), (placed[0][0] + 3, placed[0][1])]
             marks.append(Line(placed, color))
             if len(self.curves) > 1:
@@ -79,7 +79,7 @@ def _lay_out(panels: Sequence[Panel], columns: int) -> list[Mark]:
 
 
 def _widen(low: float, high: float, share: float) -> tuple[float, float]:
-    """The range with a margin, and never so narrow that rounding would leave nothing of it to divide by."""
+    """The range with a margin, and wide enough to divide by."""
     span = high - low or abs(high)
     if span < max(abs(low), abs(high)) * 1e-9 or span < 1e-300:
         middle, span = (low + high) / 2, max(abs(low), abs(high), 1.0)
@@ -88,7 +88,7 @@ def _widen(low: float, high: float, share: float) -> tuple[float, float]:
 
 
 def _ticks(low: float, high: float, count: int) -> list[float]:
-    """Round numbers within low..high, about ``count``."""
+    """About ``count`` round numbers within low..high."""
     rough = (high - low) / count
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
@@ -96,7 +96,7 @@ def _ticks(low: float, high: float, count: int) -> list[float]:
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
-    """Decades and, where there are few, 2 and 5 between them."""
+    """Decades and, for a short range, 2 and 5 between them."""
     factors = (1, 2, 5) if high - low < 2.5 else (1,)
     decades = range(math.floor(low), math.ceil(high) + 1)
     ticks = [decade + math.log10(factor) for decade in decades for factor in factors]

@@ -1,8 +1,8 @@
 """The training configuration: a TOML file, read strictly.
 
-Top-level keys say how long, on what and how to train; ``[network]``, ``[losses]``, ``[optimizer]``, ``[schedule]``,
+Top-level keys set length, crops, seed and device; ``[network]``, ``[losses]``, ``[optimizer]``, ``[schedule]``,
 ``[checkpoint]`` and ``[log]`` hold the rest; ``[[data]]`` tables name the images (see ``manifest``). Paths are relative
-to the file's own folder. ``docs/how-to/train.md`` explains every key.
+to the folder of the file. ``docs/how-to/train.md`` explains every key.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ else:
 
 @dataclass(frozen=True, slots=True)
 class Optimizer:
-    """``clip``: the largest norm of the gradient over all parameters; 0 leaves it as it is.
+    """``clip``: largest norm of the gradient over all parameters; 0 for no clipping.
 
-    ``weight_decay`` acts on matrices and kernels only, not on biases, norms and tables of fewer dimensions. ``only``:
-    with what the names of the parameters begin that are trained, the others staying as they are; all of them where "".
+    ``weight_decay`` applies to parameters of two dimensions or more, not to biases and norms. ``only``: train just the
+    parameters whose names begin with this, and freeze the others; "" trains all.
     """
 
     name: Literal["adamw", "adam"] = "adamw"
@@ -44,7 +44,7 @@ class Optimizer:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """The learning rate's course: ``warmup`` steps of linear rise, then a cosine down to ``final``·lr, or flat."""
+    """Learning rate: ``warmup`` steps of linear increase, then a cosine down to ``final``·lr, or constant."""
 
     kind: Literal["cosine", "constant"] = "cosine"
     warmup: int = 100
@@ -53,7 +53,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """``minutes`` between two states on disk; ``keep``: how many numbered ones stay beside ``last.pt``."""
+    """``minutes`` between two saved states; ``keep``: how many numbered ones are kept beside ``last.pt``."""
 
     minutes: float = 10.0
     keep: int = 2
@@ -61,14 +61,14 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """``every``: steps that one line of the log sums up."""
+    """``every``: steps per record of the log, which holds their means."""
 
     every: int = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """``recipe``: which losses (see ``losses``); every other key of ``[losses]`` is an option of that recipe."""
+    """``recipe``: the set of losses (see ``losses``); every other key of ``[losses]`` sets weights of its terms."""
 
     recipe: str = "paper"
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -76,11 +76,11 @@ class Losses:
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """A whole training run. ``steps`` and ``minutes``: its length, whichever is over first; 0 for no such limit.
+    """A training run. ``steps`` and ``minutes``: its length, whichever ends first; 0 for no such limit.
 
-    ``crop``: side of the square crops; ``batch``: crops a step, for every task or by task. ``ema``: decay of the moving
-    average whose weights are the result. ``init``: a checkpoint whose weights to start from. ``start``, without one:
-    random weights, or those with which `tita` paints the mean of its sources (``tita_cli.training.start``).
+    ``crop``: side of the square crops in pixels; ``batch``: crops per step, for every task or by task. ``ema``: decay
+    of the exponential moving average whose weights are the result. ``init``: a checkpoint to start from. ``start``,
+    without one: random weights, or weights with which `tita` outputs the mean of its sources (see ``start``).
     """
 
     network: NetworkConfig
@@ -125,9 +125,9 @@ _RANGES: Mapping[str, tuple[float, float]] = {
 
 
 def read_config(path: Path, *, data_root: Path | None = None) -> TrainingConfig:
-    """Read a configuration file. ``data_root``: the folder of the images, instead of the one that it names.
+    """Read a configuration file. ``data_root`` replaces the folder of the images that the file names.
 
-    Raises ``TrainingError`` that names the file and the key at fault.
+    Raises ``TrainingError`` that names the file and the key.
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -142,7 +142,7 @@ def read_config(path: Path, *, data_root: Path | None = None) -> TrainingConfig:
 
 
 def parse_config(document: Mapping[str, Any], *, folder: Path, data_root: Path | None = None) -> TrainingConfig:
-    """A configuration from a parsed TOML document; relative paths in it start at ``folder``."""
+    """Build the configuration from a parsed TOML document; relative paths are resolved against ``folder``."""
     values = dict(document)
     network = _network(values.pop("network", {}))
     losses = _losses(values.pop("losses", {}))
@@ -181,7 +181,7 @@ def _losses(table: Any) -> Losses:
     options = dict(table)
     recipe = options.pop("recipe", Losses().recipe)
     if not isinstance(recipe, str):
-        raise TrainingError(f"losses.recipe must be a text, not {recipe!r}")
+        raise TrainingError(f"losses.recipe must be a string, not {recipe!r}")
     return Losses(recipe, options)
 
 
@@ -204,7 +204,7 @@ def _section(cls: type, table: Mapping[str, Any], prefix: str, *, skip: tuple[st
 
 
 def _value(name: str, value: Any, hint: Any) -> Any:
-    """``value`` if it is what the type ``hint`` admits and lies within the range for ``name``."""
+    """``value``, checked against the type ``hint`` and the range of ``name``."""
     if get_origin(hint) is Literal:
         if value not in get_args(hint):
             choices = ", ".join(f'"{choice}"' for choice in get_args(hint))
@@ -214,9 +214,9 @@ def _value(name: str, value: Any, hint: Any) -> Any:
     if any(get_origin(kind) is dict for kind in kinds) and isinstance(value, Mapping):
         return {key: _value(name, number, int) for key, number in value.items()}
     if isinstance(value, bool) or not isinstance(value, str if str in kinds or Path in kinds else (int, float)):
-        raise TrainingError(f"{name} has a value of the wrong kind: {value!r}")
+        raise TrainingError(f"{name} has a value of the wrong type: {value!r}")
     if int in kinds and not isinstance(value, int):
-        raise TrainingError(f"{name} must be a whole number, not {value!r}")
+        raise TrainingError(f"{name} must be an integer, not {value!r}")
     low, high = _RANGES.get(name, (float("-inf"), float("inf")))
     if not isinstance(value, str) and not low <= value <= high:
         raise TrainingError(f"{name} must lie between {low:g} and {high:g}, not {value!r}")

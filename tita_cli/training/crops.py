@@ -1,4 +1,4 @@
-"""From a scene to a sample: choose a window and a scale, read or synthesise the pair there, augment it."""
+"""From a scene to a sample: choose a window and a scale, read or synthesise the pair, augment it."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from tita_cli.training.synthesis_thermal import miss_exposure, thermal_picture
 
 _SMALLEST_SCALE = 0.5
 _SMALLEST_INFRARED = 0.3
-"""What stands out from a picture hangs on the contrast of all of it."""
+"""Hot targets are judged against the contrast of the whole picture, so infrared crops show more of it."""
 _SMALLEST_EXPOSURE = 0.2
-"""How well a frame is exposed is a matter of the whole of it: exposures are shown down to whole frames."""
+"""Exposure is judged over the whole frame, so these crops may be a whole frame scaled down."""
 
 _FOCUS_CAMERA = Camera(sharpening=0.3, gain=0.15)
-_EXPOSURE_CAMERA = Camera(noise=0.0)  # the synthesis adds the noise, where it arises: before the camera curve
-_REAL_CAMERA = Camera(noise=0.15, jpeg=0.15)  # photographs have been through one already
+_EXPOSURE_CAMERA = Camera(noise=0.0)  # the synthesis adds noise before the response curve
+_REAL_CAMERA = Camera(noise=0.15, jpeg=0.15)  # photographs have noise and JPEG already
 _INFRARED_RIG = Camera()
 
 
 def draw(entry: Entry, scene: Scene, crop: int, rng: np.random.Generator) -> Sample:
-    """A random crop×crop sample of ``scene``, read as ``entry`` says, augmented, turned and perhaps swapped."""
+    """A random crop×crop sample of ``scene``: read as ``entry`` says, augmented, rotated, perhaps swapped."""
     if entry.task == "ivf":
         sample = _infrared(entry, scene, crop, rng)
     elif entry.kind == "stills":
@@ -52,7 +52,7 @@ def _synthesised(entry: Entry, scene: Scene, crop: int, rng: np.random.Generator
 
 
 def _photographed(entry: Entry, scene: Scene, crop: int, rng: np.random.Generator) -> Sample:
-    """A real pair, a synthetic one with its truth, or two frames of an exposure series; all with the same tones."""
+    """A real pair, a synthetic one with its truth, or two frames of an exposure series."""
     a, b = _bracket(scene.frames, rng) if len(scene.frames) > 2 else scene.frames
     window = _random_window(scene, crop, 0, rng, _SMALLEST_EXPOSURE if entry.task == "mef" else _SMALLEST_SCALE)
     curve = tone_curve(rng) if scene.mask is not None else None
@@ -66,7 +66,7 @@ def _photographed(entry: Entry, scene: Scene, crop: int, rng: np.random.Generato
 
 
 def _with_reference(entry: Entry, sample: Sample) -> Sample:
-    """Exposures get what they should fuse to; of the very pixels that the network will see, and of no others."""
+    """Give an exposure pair its reference, computed from the augmented crop that the network will see."""
     if entry.task != "mef" or not entry.reference or sample.target is not None:
         return sample
     return replace(sample, target=exposure_reference(sample.a, sample.b))
@@ -95,13 +95,13 @@ def _infrared(entry: Entry, scene: Scene, crop: int, rng: np.random.Generator) -
     shown = sample.cut(inner, inner)
     if not entry.reference:
         return shown
-    # Of the pictures as stored, grain and all: a clean reference would teach the network to smooth.
+    # Computed from the degraded pictures: a clean reference would teach the network to smooth.
     reference = infrared_reference(sample.a, sample.b, infrared_contrast(shown.a, shown.b))
     return replace(shown, target=reference.image[inner, inner], glow=reference.glow[inner, inner])
 
 
 def _bracket(series: tuple[ByteArray, ...], rng: np.random.Generator) -> tuple[ByteArray, ByteArray]:
-    """Two frames (brighter, darker) with the middle exposure between them; far ones more often."""
+    """Two frames (brighter, darker) on either side of the middle exposure; distant ones more often."""
     middle = (len(series) - 1) / 2
     choices = [
         (dark, bright)
@@ -116,7 +116,7 @@ def _bracket(series: tuple[ByteArray, ...], rng: np.random.Generator) -> tuple[B
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """A square of the source that becomes, scaled down, the crop and ``margin`` pixels around it."""
+    """A square of the source which, scaled down, becomes the crop with ``margin`` pixels around it."""
 
     y: int
     x: int
@@ -145,7 +145,7 @@ class _Window:
 def _random_window(
     scene: Scene, crop: int, margin: int, rng: np.random.Generator, smallest: float = _SMALLEST_SCALE
 ) -> _Window:
-    """A random window; every other time the one of two with more contrast, since skies and night teach little."""
+    """A random window; every other time the one of two with more contrast, since flat areas teach little."""
     first, second = (_anywhere(scene.shape, crop, margin, rng, smallest) for _ in range(2))
     if rng.random() < 0.5:
         return first
@@ -156,9 +156,9 @@ def _random_window(
 def _anywhere(
     shape: tuple[int, int], crop: int, margin: int, rng: np.random.Generator, smallest: float = _SMALLEST_SCALE
 ) -> _Window:
-    """Half of the windows at the source's own scale, the others down to ``smallest``, as far as its size allows.
+    """A random window: half of them at full scale, the others scaled by ``smallest`` to 1, as the size allows.
 
-    Where there is no room for ``margin``, the window has less.
+    The margin is reduced where the source is too small for it.
     """
     side = min(shape)
     scale = 1.0 if rng.random() < 0.5 else rng.uniform(min(max(smallest, crop / side), 1.0), 1.0)

@@ -1,7 +1,7 @@
 """Batches for training: random crops of a manifest's images, synthesised and augmented in the background.
 
-Every sample is a pure function of (seed, rank, step, task, index), so a run that resumes at a step sees what it
-would have seen, and nothing about the data needs to be saved.
+Every sample is a pure function of (seed, rank, step, task, index), so a resumed run sees the same data as an
+uninterrupted one, and no state of the data has to be saved.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ __all__ = ["Sample", "TaskBatch", "TrainingData"]
 class TaskBatch:
     """The crops of one task in one step, float32 in 0..1.
 
-    ``a``, ``b``, ``target``, ``mask``, ``glow``: B×1×h×w; ``has_target``, ``has_mask``: (B,) of 0 and 1. Where a sample
-    has no target, mask or glow, its place is filled with zeros.
+    ``a``, ``b``, ``target``, ``mask``, ``glow``: B×1×h×w, as in ``Sample``; ``has_target``, ``has_mask``: (B,) of 0 and
+    1. A missing target, mask or glow is filled with zeros.
     """
 
     a: Tensor
@@ -46,12 +46,12 @@ class TaskBatch:
 class TrainingData:
     """The training data of one process.
 
-    ``crop``: side of the square crops. ``batch``: crops a step, the same for every task or by task. ``rank``: number
-    of this process among those that train together; each sees other crops. ``ahead``: batches prepared in advance,
-    by one background thread (NumPy and OpenCV release the interpreter's lock).
+    ``crop``: side of the square crops in pixels. ``batch``: crops per step, the same for every task or by task.
+    ``rank``: number of this process in distributed training; each process draws different crops. ``ahead``: batches
+    prepared in advance by one background thread (NumPy and OpenCV release the GIL).
 
-    Sets OpenCV's thread count to 1 for the whole process: crops are too small to share out, and its threads would
-    compete with PyTorch's.
+    Sets OpenCV's thread count to 1 for the whole process: crops are too small for several threads, which would compete
+    with PyTorch's.
 
     Raises TrainingError if the data cannot be loaded (see ``load_source``) or the batch names a task without data.
     """
@@ -80,7 +80,7 @@ class TrainingData:
         self._coming: dict[int, Future[dict[str, TaskBatch]]] = {}
 
     def batch(self, step: int) -> dict[str, TaskBatch]:
-        """The batch of ``step`` ≥ 0 for every task, in the order of ``tasks``. Starts preparing those that follow."""
+        """The batch of ``step`` ≥ 0 for every task, in the order of ``tasks``. Starts preparing the next ones."""
         wanted = range(step, step + self._ahead + 1)
         for other in [other for other in self._coming if other not in wanted]:
             self._coming.pop(other).cancel()
@@ -90,13 +90,13 @@ class TrainingData:
         return self._coming.pop(step).result()
 
     def samples(self, step: int, task: str) -> list[Sample]:
-        """The samples that make up one task's batch."""
+        """The samples of one task's batch."""
         pool = self._pools[task]
         seeds = (np.random.default_rng([*self._seed, step, TASKS.index(task), i]) for i in range(self._sizes[task]))
         return [pool.draw(self._crop, rng) for rng in seeds]
 
     def describe(self) -> list[str]:
-        """One line for each entry: what was loaded, and what had to be left out."""
+        """One line per entry: what was loaded and what was left out."""
         lines = []
         for source in self.sources:
             left_out = f", {source.skipped} smaller than the crop left out" if source.skipped else ""
@@ -104,7 +104,7 @@ class TrainingData:
         return lines
 
     def close(self) -> None:
-        """Stop the background thread; batches under way are dropped."""
+        """Stop the background thread and drop pending batches."""
         self._worker.shutdown(wait=True, cancel_futures=True)
         self._coming.clear()
 

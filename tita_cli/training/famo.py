@@ -1,8 +1,8 @@
 """FAMO, Fast Adaptive Multitask Optimization (Liu, Feng, Stone, Liu, NeurIPS 2023), and plain equal weights.
 
-FAMO descends Σ zᵢ·log ℓᵢ / c, with z = softmax(ξ) and c = Σ zᵢ/ℓᵢ held constant. The gradient of that is Σ wᵢ·∇ℓᵢ with
-wᵢ = (zᵢ/ℓᵢ) / c, so all a trainer needs are these factors, constants that add up to 1. After the step, ξ moves so
-that tasks which gained less in log ℓ count more.
+FAMO minimises Σ zᵢ·log ℓᵢ / c, with z = softmax(ξ) and c = Σ zᵢ/ℓᵢ held constant. Its gradient is Σ wᵢ·∇ℓᵢ with
+wᵢ = (zᵢ/ℓᵢ) / c, so a trainer only needs these factors, which sum to 1. After the step, ξ is updated so that tasks
+whose log ℓ fell less get more weight.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from torch import Tensor
 FamoMode: TypeAlias = Literal["same-batch", "next-batch", "equal"]
 
 _SMALLEST_LOSS = 1e-8
-"""A loss of 0 has no logarithm."""
+"""Lower bound on a loss, for its logarithm."""
 
 
 class Balance(Protocol):
-    """How the tasks' losses are weighted against each other. All losses are vectors of one number a task."""
+    """How the losses of the tasks are weighted. All losses are vectors with one element per task."""
 
     @property
     def weights(self) -> Tensor:
-        """The share of each task, adding up to 1: for the log."""
+        """The share of each task, summing to 1, for the log."""
 
     def factors(self, losses: Tensor) -> Tensor:
-        """What each task's loss is multiplied by in this step, given the losses before it."""
+        """The factor of each task's loss in this step, given the losses before it."""
 
     def stepped(self, losses: Tensor, remeasure: Callable[[], Tensor]) -> None:
-        """The parameters have moved. ``remeasure`` computes the losses of the same batch once more."""
+        """Called after the optimiser's step. ``remeasure`` evaluates the losses of the same batch again."""
 
     def state_dict(self) -> dict[str, Any]: ...
 
@@ -38,7 +38,7 @@ class Balance(Protocol):
 
 
 class EqualWeights:
-    """Every task counts the same: the ablation of FAMO."""
+    """Equal weights, for comparison with FAMO."""
 
     def __init__(self, tasks: int) -> None:
         self.weights = torch.full((tasks,), 1.0 / tasks)
@@ -47,21 +47,21 @@ class EqualWeights:
         return self.weights
 
     def stepped(self, losses: Tensor, remeasure: Callable[[], Tensor]) -> None:
-        """Equal weights learn nothing from a step."""
+        """Nothing to update."""
 
     def state_dict(self) -> dict[str, Any]:
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """There is nothing to restore."""
+        """Nothing to restore."""
 
 
 class Famo:
     """FAMO's task logits ξ and their update.
 
-    ``mode``: where the loss after a step comes from. "same-batch" computes the batch once more, as the reference does
-    (a forward pass more, a third of a step's cost); "next-batch" takes the losses of the next batch, for nothing, with
-    the noise of another draw. ``lr``, ``decay``: Adam's learning rate and weight decay for ξ.
+    ``mode``: how the loss after a step is measured. "same-batch" evaluates the batch again, as published (an extra
+    forward pass, a third of the cost of a step); "next-batch" uses the losses of the next batch, which is free and
+    noisier. ``lr``, ``decay``: Adam's learning rate and weight decay for ξ.
     """
 
     def __init__(self, tasks: int, *, mode: FamoMode = "same-batch", lr: float = 0.025, decay: float = 1e-3) -> None:
@@ -76,7 +76,7 @@ class Famo:
         return torch.softmax(self.logits.detach(), 0)
 
     def factors(self, losses: Tensor) -> Tensor:
-        """wᵢ = (zᵢ/ℓᵢ) / Σ zⱼ/ℓⱼ. In next-batch mode ``losses`` first serve as those after the last step."""
+        """wᵢ = (zᵢ/ℓᵢ) / Σ zⱼ/ℓⱼ. In next-batch mode, ``losses`` also complete the update of the previous step."""
         if self.previous is not None:
             self.update(self.previous, losses)
             self.previous = None
@@ -90,10 +90,10 @@ class Famo:
             self.previous = losses.detach().clone()
 
     def update(self, before: Tensor, after: Tensor) -> None:
-        """Move ξ along Jᵀδ, J the Jacobian of softmax at ξ, δᵢ = log ℓᵢ(before) − log ℓᵢ(after)."""
+        """Update ξ along Jᵀδ, with J the Jacobian of softmax at ξ and δᵢ = log ℓᵢ(before) − log ℓᵢ(after)."""
         pair = torch.stack((before, after)).detach().clamp_min(_SMALLEST_LOSS).log()
         if not bool(torch.isfinite(pair).all()):
-            return  # the trainer deals with a loss that is no number; ξ must not catch it
+            return  # the trainer skips such a step; a NaN must not reach ξ
         delta = pair[0] - pair[1]
         z = self.weights
         self.logits.grad = z * (delta - (z * delta).sum())
@@ -114,5 +114,5 @@ class Famo:
 
 
 def build_balance(mode: FamoMode, tasks: int) -> Balance:
-    """The weighting that a configuration names."""
+    """The weighting for ``mode``."""
     return EqualWeights(tasks) if mode == "equal" else Famo(tasks, mode=mode)

@@ -1,8 +1,8 @@
-"""The log of a run: JSON lines, one record a line, each with its ``event`` and ``step``.
+"""The log of a run: JSON lines, one record per line, each with its ``event`` and ``step``.
 
-``step`` records hold the means since the one before: ``losses`` {task: {term: value}}, ``famo`` {task: share},
-``oaf`` {task: [6 weights]}, ``lr``, ``grad_norm``, ``px_per_s``, ``seconds``. Whoever evaluates checkpoints while the
-run goes on may add ``{"event": "dev", "step": …, "metrics": {name: value}}``; the plot shows them.
+``step`` records hold means since the previous one: ``losses`` {task: {term: value}}, ``famo`` {task: share},
+``oaf`` {task: [6 weights]}, ``lr``, ``grad_norm``, ``px_per_s``, ``seconds``. A script that evaluates checkpoints
+during the run may append ``{"event": "dev", "step": …, "metrics": {name: value}}``; the plot shows them.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ Record: TypeAlias = dict[str, Any]
 
 
 class Log:
-    """Appends records to a file, each line at once."""
+    """Appends records to a file and flushes each line."""
 
     def __init__(self, path: Path, *, after: int | None = None) -> None:
-        """``after``: on resuming at this step, what the log says of later ones is dropped; None starts a new log."""
+        """``after``: when resuming at this step, records of later steps are dropped; None starts a new log."""
         kept = [] if after is None or not path.exists() else [r for r in read_log(path) if r.get("step", 0) <= after]
         try:
             path.write_text("".join(_line(record) for record in kept), encoding="utf-8")
@@ -42,7 +42,7 @@ class Log:
 
 
 def read_log(path: Path) -> list[Record]:
-    """The records of a log; a torn last line, left by a machine that went down, is passed over."""
+    """The records of a log. An incomplete last line, as a crash leaves it, is ignored."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -56,7 +56,7 @@ def read_log(path: Path) -> list[Record]:
                 break
             raise InputError(f"{path}: line {number} is not JSON", hint="give the log.jsonl of a run folder") from error
         if not isinstance(record, dict) or "event" not in record:
-            raise InputError(f"{path}: line {number} is no record of a training log")
+            raise InputError(f"{path}: line {number} is not a record of a training log")
         records.append(record)
     return records
 
@@ -66,7 +66,7 @@ def _line(record: Mapping[str, Any]) -> str:
 
 
 def clean(value: Any) -> Any:
-    """``value`` as JSON can hold it: NaN and infinity become None, and numbers keep six figures, enough to plot."""
+    """``value`` for JSON: NaN and infinity become None, floats keep six significant digits."""
     if isinstance(value, float):
         return float(f"{value:.6g}") if math.isfinite(value) else None
     if isinstance(value, Mapping):

@@ -1,7 +1,7 @@
-"""The losses, by recipe: the paper's, and ours, which uses the truth wherever synthesis knows it.
+"""The losses, by recipe: "paper", as published, and "truth", which compares with the target where there is one.
 
 A recipe is a function of task, network output and batch that returns named scalars, "total" among them. Every term
-is a mean over pixels and samples, times the weight that ``WEIGHTS`` gives it.
+is a mean over pixels and samples, times its weight in ``WEIGHTS``. docs/explanation/training.md says why each exists.
 """
 
 from __future__ import annotations
@@ -53,21 +53,21 @@ WEIGHTS: dict[str, dict[str, dict[str, float]]] = {
 
 
 FLAT = 0.5
-"""Weight of the gate where both sources show the same, against 1 more where they differ."""
+"""Weight of the term "gate" where both sources are equal; 1 + FLAT where they differ."""
 REGION_SCALE = 4.0
 """Logit of a unanimous vote."""
 BASE = 8
-"""Side in pixels of the blocks whose mean brightness the term "base" compares."""
+"""Side in pixels of the blocks of the terms "base" and "share"."""
 GLOW_BLOCK = 4
-"""The same of the term "glow"."""
+"""Side in pixels of the blocks of the term "glow"."""
 GLOWING = 0.05
-"""From so much glow on, a block says nothing about the infrared's share elsewhere."""
+"""Blocks with this much glow or more do not count in the term "share"."""
 LEAST_GLOW = 0.2
-"""Two of its blocks, brighter by 0.1: less than that counts for less."""
+"""Added to the denominator of "glow" (two blocks brighter by 0.1), so that fainter targets count for less."""
 
 
 def build_losses(recipe: str, options: Mapping[str, Any] | None = None) -> Loss:
-    """The losses of ``recipe``, with weights changed by ``options``: ``{"mff": {"gate": 1.0}}``.
+    """The losses of ``recipe``, with weights replaced by ``options``, such as ``{"mff": {"gate": 1.0}}``.
 
     Raises ``TrainingError`` for a recipe, task or term that does not exist.
     """
@@ -92,7 +92,7 @@ def build_losses(recipe: str, options: Mapping[str, Any] | None = None) -> Loss:
 
 
 def _paper_terms(task: str, output: FusionOutput, batch: TaskBatch) -> Terms:
-    """The paper's losses: intensity against a mean or maximum, the stronger gradient, globally weighted SSIM."""
+    """As published: intensity against a mean or maximum, the stronger gradient, globally weighted SSIM."""
     a, b, f = batch.a, batch.b, output.fused
     wanted = torch.maximum(a, b) if task == "ivf" else (a + b) / 2
     grad_a, grad_b = sobel(a), sobel(b)
@@ -109,14 +109,14 @@ def _paper_terms(task: str, output: FusionOutput, batch: TaskBatch) -> Terms:
 
 
 def _truth_terms(task: str, output: FusionOutput, batch: TaskBatch) -> Terms:
-    """Ours: against the truth where there is one, against what the sources hold where there is none."""
+    """Against the target where there is one, else against the mean or maximum of the sources."""
     if task == "mff":
         return _focus_terms(output, batch)
     a, b, f = batch.a, batch.b, output.fused
     known = batch.has_target.reshape(-1, 1, 1, 1).to(f.dtype)
     unknown = torch.maximum(a, b) if task == "ivf" else (a + b) / 2
     reference = known * batch.target + (1 - known) * unknown
-    # Per pixel, a wrong brightness drowns in wrong detail: the network kept a fifth of the infrared's everywhere.
+    # The pixel-wise term is dominated by detail and hardly changes with the brightness of large areas.
     terms = {"base": F.avg_pool2d(f - reference, BASE).abs().mean(), **_distance(f, reference)}
     if task == "ivf":
         terms["share"] = _share_loss(f - reference, b - a, batch.glow)
@@ -127,18 +127,18 @@ def _truth_terms(task: str, output: FusionOutput, batch: TaskBatch) -> Terms:
 
 
 def _heed_term(output: FusionOutput, wanted: float) -> Terms:
-    """What is salient counts in full where one image is an infrared one, and not at all in brackets and stacks.
+    """The emphasis on hot targets against 1 for infrared pairs and 0 for brackets and stacks.
 
-    Their pictures hardly say so: salient pixels of the brighter frame have their share already, as a rule.
+    Other terms hardly tell: in brackets, bright areas of the second source mostly have their share already.
     """
     return {} if output.heed is None else {"heed": (output.heed - wanted).abs().mean()}
 
 
 def _share_loss(error: Tensor, apart: Tensor, glow: Tensor) -> Tensor:
-    """How wrong the infrared's share in the brightness is as a whole, away from what glows.
+    """The error of the infrared's share in the brightness of a whole sample, hot targets excluded.
 
-    Each sample's error that goes along with the difference of its sources: the error of the share that least squares
-    would fit, times the difference's root mean square, so that it counts as far as it shows.
+    The projection of the error on the difference of the sources: the error of the least-squares share, times the root
+    mean square of the difference, so that it counts as much as it is visible.
     """
     error, apart, glow = (F.avg_pool2d(x, BASE) for x in (error, apart, glow))
     weight = (1 - glow / GLOWING).clamp_min(0)
@@ -147,16 +147,16 @@ def _share_loss(error: Tensor, apart: Tensor, glow: Tensor) -> Tensor:
 
 
 def _glow_loss(error: Tensor, glow: Tensor) -> Tensor:
-    """How wrong the brightness of what glows is, be it ever so small: a person is one pixel in five hundred.
+    """The error in the brightness of hot targets, however small: a person may be one pixel in five hundred.
 
-    Each sample's mean over its blocks, weighted by how much they glow.
+    Each sample's mean over its blocks, weighted by their glow.
     """
     off, weight = F.avg_pool2d(error, GLOW_BLOCK).abs(), F.avg_pool2d(glow, GLOW_BLOCK)
     return ((weight * off).sum((1, 2, 3)) / (weight.sum((1, 2, 3)) + LEAST_GLOW)).mean()
 
 
 def _distance(f: Tensor, wanted: Tensor) -> Terms:
-    """How far a picture is from the one that is wanted. Gradients have their sign: a reversed edge counts twice."""
+    """Distance from the target. Gradients are signed: a reversed edge counts twice."""
     return {
         "intensity": F.l1_loss(f, wanted),
         "gradient": F.l1_loss(gradients(f), gradients(wanted)) * 2,  # two components, as |Sobel_x| + |Sobel_y|
@@ -165,7 +165,7 @@ def _distance(f: Tensor, wanted: Tensor) -> Terms:
 
 
 def _focus_terms(output: FusionOutput, batch: TaskBatch) -> Terms:
-    """Focus pairs: the sharp picture, and for a network with a gate the mask that the synthesis knows."""
+    """Focus pairs: the sharp picture, and for a network with a gate the mask from the synthesis."""
     terms = _distance(output.fused, batch.target)
     if output.logits is not None and output.residual is not None and output.region is not None:
         terms["region"] = _region_loss(output.region, batch)
@@ -176,7 +176,7 @@ def _focus_terms(output: FusionOutput, batch: TaskBatch) -> Terms:
 
 
 def _region_loss(region: Tensor, batch: TaskBatch) -> Tensor:
-    """Cross-entropy of the tokens' vote against the mask. Every place counts: where nothing is to be seen, too."""
+    """Cross-entropy of the local vote against the mask, flat areas included."""
     logits = REGION_SCALE * region.to(batch.mask.dtype)
     each = F.binary_cross_entropy_with_logits(logits, batch.mask, reduction="none")
     return (batch.has_mask.reshape(-1, 1, 1, 1).to(each.dtype) * each).mean()
@@ -185,8 +185,8 @@ def _region_loss(region: Tensor, batch: TaskBatch) -> Tensor:
 def _gate_loss(logits: Tensor, batch: TaskBatch) -> Tensor:
     """Cross-entropy of the gate against the mask, weighted by how far the sources differ around a pixel.
 
-    Where both sources show the same the gate hardly matters for the picture, but flat areas inside a region should be
-    decided as the region is: specks there cost what is kept of the sharp source, its noise and chroma.
+    Where both sources are equal the gate hardly changes the picture, but flat areas should be decided like their
+    region: specks there lose noise and chroma of the sharp source.
     """
     difference = F.pad((batch.a - batch.b).abs(), (5, 5, 5, 5), mode="reflect")
     weight = (blur(difference, 11, 3.0) / 0.02).clamp(max=1.0) + FLAT
@@ -196,7 +196,7 @@ def _gate_loss(logits: Tensor, batch: TaskBatch) -> Tensor:
 
 
 def _outline_loss(logits: Tensor, batch: TaskBatch) -> Tensor:
-    """The gate should change where the mask does and nowhere else: mean difference of their gradients."""
+    """Mean difference of the gradients of gate and mask: the gate should change where the mask does."""
     known = batch.has_mask.reshape(-1, 1, 1, 1).to(batch.mask.dtype)
-    gate = torch.sigmoid(2 * logits.to(batch.mask.dtype))  # about as steep as the network's own, but never cut off
+    gate = torch.sigmoid(2 * logits.to(batch.mask.dtype))  # about as steep as the network's gate, but not clipped
     return (known * (gradients(gate) - gradients(batch.mask)).abs()).mean()

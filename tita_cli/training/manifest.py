@@ -1,4 +1,4 @@
-"""The manifest: which folders a training run learns from, and how each of them is to be read.
+"""The manifest: the folders of images that a training run uses, and how each is read.
 
 A manifest is the array of ``[[data]]`` tables in the training configuration::
 
@@ -25,9 +25,9 @@ A manifest is the array of ``[[data]]`` tables in the training configuration::
     task = "mff"                 # or mef, ivf: pairs are synthesised from sharp stills
     kind = "stills"
     stills = "bsds"
-    regions = "bsds_regions"     # optional label images: focus, light and warmth follow the objects
+    regions = "bsds_regions"     # optional label images, so that focus, light and temperature follow the objects
 
-Folders are relative to the configuration's own folder, or to the root that it names.
+Folders are relative to the folder of the configuration, or to its ``data_root``.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from pathlib import Path
 from tita_cli.errors import TrainingError
 
 TASKS = ("ivf", "mef", "mff")
-"""Infrared–visible, multi-exposure, multi-focus: the order in which every part of training lists them."""
+"""Infrared–visible, multi-exposure, multi-focus; every part of training lists them in this order."""
 
 _FOLDERS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "pairs": (("a", "b"), ()),
@@ -47,7 +47,7 @@ _FOLDERS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "triples": (("a", "b", "sharp"), ()),
     "stills": (("stills",), ("regions",)),
 }
-"""Per kind: the folders it needs, and those it may have."""
+"""Per kind: required and optional folders."""
 
 _TASKS_OF_KIND: Mapping[str, tuple[str, ...]] = {
     "pairs": TASKS,
@@ -61,12 +61,11 @@ _TASKS_OF_KIND: Mapping[str, tuple[str, ...]] = {
 class Entry:
     """One ``[[data]]`` table.
 
-    ``folders``: name of the role (``a``, ``b``, ``sharp``, ``scenes``, ``stills``, ``regions``) → folder.
+    ``folders``: role (``a``, ``b``, ``sharp``, ``scenes``, ``stills``, ``regions``) → folder.
     ``weight``: relative frequency among the entries of its task, > 0.
     ``crop_border``: pixels cut from every side of every image (black or badly registered margins).
-    ``swap``: probability that A and B change places. 0 keeps the documented order.
-    ``reference``: give a reference as the target: what ``exposure_reference`` or ``infrared_reference`` makes of the
-    pair.
+    ``swap``: probability that A and B are exchanged. 0 keeps the documented order.
+    ``reference``: use the output of ``exposure_reference`` or ``infrared_reference`` as the target.
     """
 
     task: str
@@ -79,7 +78,7 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """How messages call it."""
+        """The name used in messages."""
         return f"{self.task} {self.kind} {next(iter(self.folders.values()))}"
 
 
@@ -99,8 +98,8 @@ class Manifest:
     def from_tables(cls, tables: object, *, root: Path) -> Manifest:
         """Check the ``[[data]]`` tables of a configuration.
 
-        ``tables``: what TOML gave for the key ``data``. ``root``: what relative folders are relative to.
-        Raises TrainingError that names the entry and the key at fault.
+        ``tables``: the parsed value of the key ``data``. ``root``: base of relative folders.
+        Raises TrainingError that names the entry and the key.
         """
         if not isinstance(tables, Sequence) or isinstance(tables, str) or not tables:
             raise TrainingError("the configuration names no data", hint="add one or more [[data]] tables")
@@ -118,7 +117,7 @@ def _entry(table: object, number: int, root: Path) -> Entry:
     if unknown:
         raise TrainingError(f"{where} (kind {kind}): unknown key {sorted(unknown)[0]!r}")
     if "reference" in table and task == "mff":
-        raise TrainingError(f"{where}: reference is not for focus pairs, which have their own truth")
+        raise TrainingError(f"{where}: reference does not apply to focus pairs, whose truth is known")
     return Entry(
         task=task,
         kind=kind,
@@ -168,7 +167,7 @@ def _number(
     value = table.get(key, default)
     kinds = int if whole else (int, float)
     if isinstance(value, bool) or not isinstance(value, kinds):
-        raise TrainingError(f"{where}: {key} must be a {'whole ' if whole else ''}number, not {value!r}")
+        raise TrainingError(f"{where}: {key} must be {'an integer' if whole else 'a number'}, not {value!r}")
     if not low <= value <= high or (exclusive and value == low) or value == float("inf"):
         bounds = (
             f"above {low:g}" if exclusive else f"at least {low:g}" if high == float("inf") else f"{low:g} to {high:g}"

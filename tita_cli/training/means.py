@@ -1,4 +1,4 @@
-"""Means over the steps that one line of the log sums up."""
+"""Means over the steps of one record of the log."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class Means:
-    """Running means of named scalars and vectors, kept where the tensors are, so that a GPU need not wait."""
+    """Running means of named scalars and vectors, kept on their device to avoid synchronisation."""
 
     def __init__(self) -> None:
         self._sums: dict[tuple[str, ...], Tensor] = {}
@@ -24,7 +24,7 @@ class Means:
         self._counts[key] += 1
 
     def vector(self) -> Tensor:
-        """All means behind each other, in the order of first mention: to be averaged over processes."""
+        """All means concatenated, in the order of first use, to be averaged over processes."""
         return torch.cat([(total / self._counts[key]).reshape(-1).float() for key, total in self._sums.items()])
 
     def spread(self, vector: Tensor) -> dict[tuple[str, ...], list[float]]:

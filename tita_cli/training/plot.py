@@ -1,4 +1,4 @@
-"""The curves of a training log: losses, FAMO's weights, OAF's weights, learning rate, and dev metrics if logged."""
+"""Curves of a training log: losses, FAMO's and OAF's weights, learning rate, and dev metrics if logged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tita_cli.training.log import Record, read_log
 
 _OAF = ("high A", "add A", "mul A", "high B", "add B", "mul B")
 _MOST_POINTS = 600
-"""A curve of more is averaged down to so many: a screen shows no more."""
+"""Longer curves are averaged down to this many points."""
 
 
 def plot_log(log: Path, target: Path, *, overwrite: bool) -> None:
@@ -28,11 +28,11 @@ def plot_log(log: Path, target: Path, *, overwrite: bool) -> None:
     """
     kind = target.suffix.lower()
     if kind not in (".svg", ".png", ".html"):
-        raise OutputError(f"{target}: curves are drawn as .svg, .png or .html", hint="name the file so")
+        raise OutputError(f"{target}: curves are drawn as .svg, .png or .html", hint="give -o one of these extensions")
     records = read_log(log)
     panels = build_panels(records)
     if not panels:
-        raise InputError(f"{log}: holds no step to plot yet", hint="the first comes after [log] every = … steps")
+        raise InputError(f"{log}: no step to plot yet", hint="the first record comes after [log] every steps")
     content = io.BytesIO()
     if kind == ".png":
         to_image(panels).save(content, "PNG", optimize=True)
@@ -44,7 +44,7 @@ def plot_log(log: Path, target: Path, *, overwrite: bool) -> None:
 
 
 def build_panels(records: Iterable[Record]) -> list[Panel]:
-    """The charts that the records give material for."""
+    """One chart per quantity that the records hold."""
     charts: dict[str, dict[str, list[Point]]] = defaultdict(lambda: defaultdict(list))
     for record in records:
         step = float(record.get("step", 0))

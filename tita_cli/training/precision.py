@@ -1,4 +1,4 @@
-"""Which arithmetic to train in: bf16 autocast where the processor has it, else fp32."""
+"""Precision of training: bf16 autocast where the hardware supports it, else fp32."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tita_cli.network.bf16 import has_bf16
 
 
 def choose_precision(wanted: Literal["auto", "fp32", "bf16"], device: torch.device) -> Literal["fp32", "bf16"]:
-    """Settle "auto". Raises ``DeviceError`` if bf16 is asked for where it would be emulated."""
+    """Resolve "auto". Raises ``DeviceError`` if bf16 is requested where it would be emulated."""
     if wanted == "auto":
         return "bf16" if has_bf16(device) else "fp32"
     if wanted == "bf16" and not has_bf16(device):
         raise DeviceError(
-            f"precision bf16: {device.type} has no bf16 arithmetic here, emulating it is hundreds of times slower",
-            hint='precision = "auto" takes the fastest that there is',
+            f"precision bf16: this {device.type} has no bf16 instructions, and emulation is hundreds of times slower",
+            hint='precision = "auto" chooses',
         )
     return wanted

@@ -1,4 +1,4 @@
-"""Random mattes: which part of a still is the near layer (focus) or the brightly lit one (exposure)."""
+"""Random mattes: the near layer (focus) or the brightly lit part (exposure) of a photograph."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def random_matte(
             matte = _polygon(shape, rng)
     if rng.random() < 0.5:
         matte = 1.0 - matte
-    # Clipped, because the blur rounds to a hair beyond 0 and 1.
+    # Clipped, because rounding in the blur can exceed 0 and 1.
     soft: FloatArray = cv2.GaussianBlur(matte, (0, 0), log_uniform(rng, 0.45, 1.2))
     return np.clip(soft, 0.0, 1.0)
 

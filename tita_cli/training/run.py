@@ -1,4 +1,4 @@
-"""A whole training run: data, steps, checkpoints, log, and a clean end however it comes."""
+"""A training run: data, steps, checkpoints, log, and a clean end."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ EMA = "ema.safetensors"
 
 
 class Observer(Protocol):
-    """Who watches a run. Only the leading process has one that shows anything."""
+    """Reports on a run. Only the leading process has one that shows anything."""
 
     def record(self, record: Record) -> None:
-        """A record, as it goes to the log."""
+        """A record has been written to the log."""
 
     def advance(self, step: int, progress: float, seconds_left: float) -> None:
-        """A step is done; ``progress`` 0..1."""
+        """A step is done; ``progress`` in 0..1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended: ``finished`` or stopped on request, after how many steps and seconds in all."""
+    """How a run ended: ``finished`` or stopped on request, after ``steps`` and ``seconds`` in total."""
 
     folder: Path
     steps: int
@@ -58,9 +58,9 @@ def train(
     stop: Callable[[], bool],
     threads: int | None = None,
 ) -> Outcome:
-    """Train as ``config`` says, into ``folder``; ``source`` is the file it was read from, of which a copy is kept.
+    """Train as ``config`` says, into ``folder``, with a copy of its file ``source``.
 
-    ``stop`` is asked after every step; when it says so, the run ends with a checkpoint. Raises ``TrainingError``,
+    ``stop`` is called after every step; the run ends with a checkpoint when it returns True. Raises ``TrainingError``,
     ``OutputError``, ``DeviceError``.
     """
     from tita_cli.training.data import TrainingData
@@ -87,7 +87,7 @@ def train(
 
 
 class _Session:
-    """The loop and its book-keeping. On processes that do not lead it writes nothing."""
+    """The loop, checkpoints and log. Only the leading process writes."""
 
     def __init__(self, trainer: Trainer, folder: Path, observer: Observer) -> None:
         self.trainer, self.folder, self.observer = trainer, folder, observer
@@ -120,16 +120,16 @@ class _Session:
             threads=torch.get_num_threads(),
         )
         if not resumed:
-            self.save()  # a folder that cannot be written must not come to light after hours
+            self.save()  # so that a folder that cannot be written fails now and not after hours
 
     def loop(self, batch: Callable[[int], Mapping[str, TaskBatch]], stop: Callable[[], bool]) -> bool:
-        """Step until the run is over or ``stop`` says so; returns whether it is over."""
+        """Step until the run is over or ``stop`` returns True; returns whether it is over."""
         trainer, stopped = self.trainer, False
         clock = time.perf_counter()
         while trainer.progress < 1.0 and not stopped:
             report = trainer.step(batch(trainer.position))
             now = time.perf_counter()
-            passed, stopped = self.workers.lead_says(now - clock, stop())
+            passed, stopped = self.workers.agree(now - clock, stop())
             clock = now
             trainer.seconds += passed
             self._account(report)
@@ -209,7 +209,7 @@ class _Session:
         self._window = (trainer.position, trainer.seconds)
 
     def _seconds_left(self) -> float:
-        """By the pace so far, or by the clock if that ends first."""
+        """Estimated from the rate so far, or from the time limit if that ends first."""
         trainer, config = self.trainer, self.trainer.config
         limits = []
         if config.steps and trainer.position:

@@ -1,4 +1,4 @@
-"""``Sample``: one training crop, and the small helpers that every maker of samples shares."""
+"""``Sample``: one training crop, and helpers that reading and synthesis share."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ ByteArray: TypeAlias = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One crop of a pair. Everything is h×w float32 in 0..1.
+    """One crop of a pair. All planes are h×w float32 in 0..1.
 
-    ``target``: the truth where it is known: the sharp image of a focus pair, the fused reference of an exposure pair.
-    ``mask``: focus pairs: 1 where A is the sharper one, 0 where B is, between where neither is or they change over.
-    ``glow``: infrared pairs: how much brighter the target is for what glows against its surroundings.
+    ``target``: the truth or reference: the sharp image of a focus pair, the fused reference of other pairs.
+    ``mask``: for focus pairs, 1 where A is sharper, 0 where B is, in between at transitions and where neither is.
+    ``glow``: for infrared pairs, the brightness that the target adds for hot targets.
     """
 
     a: FloatArray
@@ -29,7 +29,7 @@ class Sample:
     glow: FloatArray | None = None
 
     def swapped(self) -> Sample:
-        """The same sample with A and B in each other's place."""
+        """The sample with A and B exchanged."""
         return replace(self, a=self.b, b=self.a, mask=None if self.mask is None else 1.0 - self.mask)
 
     def cut(self, rows: slice, columns: slice) -> Sample:
@@ -38,7 +38,7 @@ class Sample:
         return self._each(lambda image: image[rows, columns])
 
     def turned(self, quarters: int, *, mirror: bool) -> Sample:
-        """Turned by ``quarters``·90° and then, if asked, mirrored left to right."""
+        """Rotated by ``quarters``·90° and then optionally mirrored left to right."""
 
         def turn(image: FloatArray) -> FloatArray:
             image = np.rot90(image, quarters)
@@ -55,23 +55,23 @@ class Sample:
 
 
 def to_float(image: ByteArray) -> FloatArray:
-    """0..255 to 0..1."""
+    """uint8 0..255 to float32 0..1."""
     return image.astype(np.float32) * np.float32(1 / 255)
 
 
 def closeness(
     a: FloatArray, b: FloatArray, truth: FloatArray, prior: FloatArray | float, *, window: int = 7
 ) -> FloatArray:
-    """Where A is nearer to the truth than B: 1, where B is: 0; the prior where both are equally near.
+    """1 where A is closer to the truth than B, 0 where B is, ``prior`` where both are equally close.
 
-    All H×W in 0..1. Compares the squared errors, averaged over ``window``×``window`` pixels; one grey level of 255 is
-    what counts as no difference.
+    All H×W in 0..1. Compares squared errors averaged over ``window``×``window`` pixels; differences below one level of
+    255 count as none.
     """
     import cv2
 
     error_a = cv2.blur(np.square(a - truth), (window, window))
     error_b = cv2.blur(np.square(b - truth), (window, window))
-    # Squared once more, so that a source twice as far from the truth gets a fifth of the say instead of a third.
+    # Squared again, so that a source with twice the error gets a weight of 1/5 instead of 1/3.
     evidence_a, evidence_b = np.square(error_b), np.square(error_a)
     unsure = np.float32((1 / 255) ** 4)
     mask: FloatArray = (evidence_a + unsure * prior) / (evidence_a + evidence_b + unsure)
@@ -79,5 +79,5 @@ def closeness(
 
 
 def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """A number between ``low`` and ``high`` whose logarithm is uniform."""
+    """A random number in ``low``..``high`` whose logarithm is uniform."""
     return float(low * (high / low) ** rng.random())

@@ -1,4 +1,4 @@
-"""The learning rate's course."""
+"""The learning rate schedule."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tita_cli.training.config import Optimizer, Schedule
 
 
 def learning_rate(optimizer: Optimizer, schedule: Schedule, *, step: int, progress: float) -> float:
-    """The rate for ``step`` (from 0) when ``progress`` (0..1) of the run, in steps or in time, is over."""
+    """The rate for ``step`` (from 0) at ``progress`` (0..1) of the run, in steps or in time."""
     rise = min(1.0, (step + 1) / schedule.warmup) if schedule.warmup else 1.0
     if schedule.kind == "constant":
         return optimizer.lr * rise

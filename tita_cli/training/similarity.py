@@ -1,4 +1,4 @@
-"""Differentiable likeness of two pictures: gradients, SSIM, and MEF-SSIM, over luminance B×1×H×W in 0..1."""
+"""Differentiable similarity of luminance B×1×H×W in 0..1: gradients, SSIM, MEF-SSIM."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def sobel(x: Tensor) -> Tensor:
 
 
 def blur(x: Tensor, size: int = 11, sigma: float = 1.5) -> Tensor:
-    """Mean under a Gaussian window, only where the window fits: B×C×(H−size+1)×(W−size+1)."""
+    """Gaussian blur without padding: B×C×H×W → B×C×(H−size+1)×(W−size+1)."""
     i = torch.arange(size, dtype=x.dtype, device=x.device) - size // 2
     g = torch.exp(-0.5 * (i / sigma) ** 2)
     g = g / g.sum()
@@ -32,7 +32,7 @@ def blur(x: Tensor, size: int = 11, sigma: float = 1.5) -> Tensor:
 
 
 class Moments:
-    """Local means, variances and covariances of the sources and the fused picture, computed in one go.
+    """Local means, variances and covariances of the sources and the fused picture.
 
     All maps are B×1×H'×W' under the 11×11 Gaussian window of SSIM (σ = 1.5).
     """
@@ -56,10 +56,10 @@ class Moments:
     def mef_ssim(self) -> Tensor:
         """MEF-SSIM map for two exposures (Ma, Zeng & Wang, TIP 2015), B×H'×W'.
 
-        The wanted patch has the strongest contrast ĉ of the sources and the direction s̄ of their weighted structures;
-        how much the stronger structure prevails follows from how alike they are (R). It is a linear combination of the
-        sources' own patches, so its covariance with the picture needs local moments only. Window and constant as in
-        SSIM here; the published metric uses a flat window.
+        The desired patch has the larger contrast ĉ of the sources and the direction s̄ of their weighted structures; the
+        exponent of the weights depends on the consistency R of the structures. It is a linear combination of the
+        sources' patches, so its covariance with the fused picture needs local moments only. Window and constants are
+        those of SSIM; the published metric uses a flat window.
         """
         tiny = 1e-8
         sd_a, sd_b = (self.var_a + tiny).sqrt(), (self.var_b + tiny).sqrt()
@@ -75,7 +75,7 @@ class Moments:
 
 
 def ssim(x: Tensor, y: Tensor) -> Tensor:
-    """Mean SSIM of each picture of a batch: B."""
+    """SSIM of each picture, averaged over it: B."""
     m = blur(torch.cat((x, y, x * x, y * y, x * y), 1)).unbind(1)
     var_x, var_y, cov = m[2] - m[0] ** 2, m[3] - m[1] ** 2, m[4] - m[0] * m[1]
     s = (2 * m[0] * m[1] + _C1) * (2 * cov + _C2) / ((m[0] ** 2 + m[1] ** 2 + _C1) * (var_x + var_y + _C2))

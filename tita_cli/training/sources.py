@@ -19,7 +19,7 @@ _SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What belongs together, all H×W.
+    """Images of one scene, all H×W.
 
     ``frames``: (a, b) of a pair, an exposure series from dark to bright, or one still. ``target`` and ``mask`` as in
     ``Sample``, in 0..255. ``regions``: labels of a segmentation of the still.
@@ -38,7 +38,7 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A loaded entry. ``skipped``: how many of its scenes are smaller than a crop and were left out."""
+    """A loaded entry. ``skipped``: number of scenes left out because they are smaller than a crop."""
 
     entry: Entry
     scenes: tuple[Scene, ...]
@@ -46,7 +46,7 @@ class Source:
 
 
 def load_sources(entries: Sequence[Entry], *, crop: int) -> tuple[Source, ...]:
-    """Load all entries; those that read the same folders in the same way share their images. As ``load_source``."""
+    """Load all entries as ``load_source`` does; entries with the same folders and kind share their images."""
     loaded: dict[object, Source] = {}
     sources = []
     for entry in entries:
@@ -58,11 +58,11 @@ def load_sources(entries: Sequence[Entry], *, crop: int) -> tuple[Source, ...]:
 
 
 def load_source(entry: Entry, *, crop: int, threads: int = 2) -> Source:
-    """Decode everything that ``entry`` names.
+    """Decode all images of ``entry``.
 
     ``crop``: side of the training crops; smaller scenes are left out.
-    Raises TrainingError for a missing or empty folder, a file that is no image, a file without its partner, images of
-    unequal size, a series of fewer than three, or an entry of which nothing is large enough.
+    Raises TrainingError for a missing or empty folder, a file that is not an image, a file without its partner, images
+    of unequal size, a series of fewer than three, or an entry without a scene that is large enough.
     """
     with ThreadPoolExecutor(threads) as pool:
         loaded = list(pool.map(lambda job: job(), _JOBS[entry.kind](entry)))
@@ -89,7 +89,7 @@ def _triple_jobs(entry: Entry) -> list[Callable[[], Scene]]:
     def job(paths: tuple[Path, ...]) -> Scene:
         a, b, sharp = _read_same_size(paths, entry.crop_border)
         images = to_float(a), to_float(b), to_float(sharp)
-        mask = closeness(*images, closeness(*images, 0.5, window=31))  # where nothing tells, as the surroundings
+        mask = closeness(*images, closeness(*images, 0.5, window=31))  # flat areas follow their surroundings
         return Scene((a, b), target=sharp, mask=np.rint(mask * 255).astype(np.uint8))
 
     return [lambda paths=paths: job(paths) for paths in files]  # type: ignore[misc]
@@ -140,7 +140,7 @@ def _listing(folder: Path) -> list[Path]:
 
 
 def _images(folder: Path) -> dict[str, Path]:
-    """Stem → file, by name."""
+    """Stem → file, sorted by name."""
     found: dict[str, Path] = {}
     for path in _listing(folder):
         if path.suffix.lower() in _SUFFIXES and not path.name.startswith("."):
@@ -153,7 +153,7 @@ def _images(folder: Path) -> dict[str, Path]:
 
 
 def _partners(folders: Mapping[str, Path]) -> list[tuple[Path, ...]]:
-    """Files of several folders that bear the same name, but for the extension."""
+    """Files of several folders with the same name, extensions aside."""
     images = {role: _images(folder) for role, folder in folders.items()}
     names = set().union(*images.values())
     for role, found in images.items():
@@ -180,7 +180,7 @@ def _read(path: Path, *, labels: bool = False) -> ByteArray:
     import cv2
 
     try:
-        # Not cv2.imread: on Windows it cannot open names outside the code page.
+        # Not cv2.imread, which on Windows cannot open names outside the code page.
         data = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as error:
         raise TrainingError(f"{path}: cannot read it: {error.strerror}") from error

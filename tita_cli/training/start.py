@@ -1,14 +1,13 @@
-"""A start for the published network: before its first step it paints the mean of its sources.
+"""Initial weights for the published network with which it outputs the mean of its sources.
 
-TITA paints its picture from features alone, without a way around its blocks, so that a random start must first learn to
-copy. Here the layers are set so that luminance passes all of them, and training begins with what fusion adds. In the
-spirit of initialisations by identity ("ZerO", Zhao et al., TMLR 2022).
+TITA computes its result from features alone, without a skip connection from the sources, so a random start must first
+learn to copy. Here the layers are set so that luminance passes all of them, and training starts with what fusion adds;
+compare initialisation by identity ("ZerO", Zhao et al., TMLR 2022).
 
-How a picture passes a network of LayerNorms: two channels carry constants, one the other's negative, so large that they
-alone are nearly all of a pixel's variance. Every LayerNorm then divides by next to the same number everywhere. Two
-channels carry A's luminance and its negative, two B's, and the others are halved in the same way: one half shows A's
-features and the other half B's when OAF adds the two maps. The blocks begin with weak branches, and see the constants
-shrunk.
+To pass LayerNorms, two channels carry constants, one the negative of the other, so large that they make up nearly all
+of a pixel's variance: every LayerNorm then divides by nearly the same number everywhere. Two channels carry A's
+luminance and its negative, two B's, and the others are split in the same way: one half shows A's features and the other
+half B's when OAF adds the two maps. The residual branches of the blocks start weak and see the constants scaled down.
 """
 
 from __future__ import annotations
@@ -29,16 +28,16 @@ WEAK = 0.05
 DETAIL, MIXED = 8.0, 3.0
 """Scales of the two shallow layers, whose gain on the detail of natural images is small."""
 SEEN = 3.0
-"""Scale of what the blocks see of a picture …"""
+"""Scale of the picture in the norms of the blocks."""
 SHRUNK = 0.1
-"""… and of the constants."""
+"""Scale of the constants in those norms."""
 
 
 @torch.no_grad()
 def start_as_average(network: Tita) -> None:
-    """Set a randomly initialised network's weights so that it paints (A + B) / 2, to within a tenth."""
+    """Set the weights of a randomly initialised network so that it outputs (A + B) / 2, to within 0.1."""
     c = network.config.dim
-    level = (c / 2) ** 0.5  # two channels of ±level and C − 2 of little: variance 1
+    level = (c / 2) ** 0.5  # two channels of ±level, C − 2 near 0: variance 1
     half = (c - 2) // 2
     slots_a, slots_b = torch.arange(0, half), torch.arange(half, 2 * half)
     plus, minus = c - 2, c - 1
@@ -59,18 +58,18 @@ def start_as_average(network: Tita) -> None:
 
 
 Pairs = tuple[tuple[int, int], tuple[int, int]]
-"""Channels of A's luminance and of its negative, then B's."""
+"""Channels of A's luminance and its negative, then of B's."""
 
 
 def _lift(network: Tita, luminance: Pairs, constants: tuple[int, int], level: float) -> None:
-    """Shallow layers: luminance and its negative, twice, a constant and its negative, random detail elsewhere."""
+    """Shallow layers: luminance and its negative twice, a constant and its negative, random detail elsewhere."""
     first, second = network.shallow1, network.shallow2
     first.weight.sub_(first.weight.mean((1, 2, 3), keepdim=True)).mul_(DETAIL)  # detail, not brightness
     second.weight.mul_(MIXED)
     _bias(first).zero_()
     _bias(second).zero_()
     _copy(first, 0, {0: 1.0})
-    negative = -1.0 / SLOPE  # LeakyReLU leaves a fifth of it
+    negative = -1.0 / SLOPE  # LeakyReLU scales it by SLOPE
     for plus, minus in luminance:
         _copy(second, plus, {0: 1.0})
         _copy(second, minus, {0: negative})
@@ -80,9 +79,9 @@ def _lift(network: Tita, luminance: Pairs, constants: tuple[int, int], level: fl
 
 
 def _paint(network: Tita, luminance: Pairs) -> None:
-    """Last layers: the mean of both luminances in one channel, and nothing yet of the others.
+    """Last layers: the mean of both luminances in one channel, and nothing of the others.
 
-    A LayerNorm subtracts the mean of the channels; it is the same in a luminance and its negative.
+    A LayerNorm subtracts the mean of the channels, which cancels in the difference of a luminance and its negative.
     """
     (a, minus_a), (b, minus_b) = luminance
     _copy(network.last1, 0, {a: 0.5, minus_a: -0.5, b: 0.5, minus_b: -0.5})
@@ -91,7 +90,7 @@ def _paint(network: Tita, luminance: Pairs) -> None:
 
 
 def _copy(layer: nn.Conv2d, to: int, shares: Mapping[int, float]) -> None:
-    """Let an output channel be a weighted sum of input channels, at the same pixel."""
+    """Make an output channel a weighted sum of input channels at the same pixel."""
     layer.weight[to] = 0.0
     for channel, share in shares.items():
         layer.weight[to, channel, 1, 1] = share
@@ -99,7 +98,7 @@ def _copy(layer: nn.Conv2d, to: int, shares: Mapping[int, float]) -> None:
 
 
 def _soften(block: nn.Module, constants: tuple[int, int]) -> None:
-    """Weak branches, and norms that show the picture rather than the constants."""
+    """Weak residual branches, and norms that scale the picture up and the constants down."""
     for name, module in block.named_modules():
         leaf = name.rpartition(".")[2]
         if isinstance(module, nn.LayerNorm):
@@ -111,7 +110,7 @@ def _soften(block: nn.Module, constants: tuple[int, int]) -> None:
 
 
 def _neutral(operations: Operations) -> None:
-    """Addition adds little, multiplication multiplies by little other than 1."""
+    """Addition starts near 0 and multiplication near 1."""
     for layer, bias in ((operations.addend, 0.0), (operations.factor, 1.0)):
         layer.weight.mul_(WEAK)
         _bias(layer).fill_(bias)

@@ -1,4 +1,4 @@
-"""The resumable state of a run: one file, written whole or not at all, read without executing anything."""
+"""The resumable state of a run: one file, written atomically, read without executing code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NEEDED = ("network", "tasks", "step", "seconds", "model", "ema", "optimizer", "
 
 
 def save_state(folder: Path, state: Mapping[str, Any], *, keep: int) -> None:
-    """Write ``last.pt`` and a numbered copy, and remove numbered ones beyond the newest ``keep``."""
+    """Write ``last.pt`` and a numbered copy, and delete numbered ones beyond the newest ``keep``."""
     from tita_cli.images.atomic import atomic_output
 
     content = _serialize(state)
@@ -33,13 +33,13 @@ def save_state(folder: Path, state: Mapping[str, Any], *, keep: int) -> None:
 
 
 def load_state(path: Path) -> dict[str, Any]:
-    """Read a state. Raises ``TrainingError`` for a file that is missing, damaged, foreign or holds more than values."""
+    """Read a state. Raises ``TrainingError`` if the file is missing, damaged, not a state, or holds more than data."""
     if path.is_file() and not zipfile.is_zipfile(path):
         raise TrainingError(f"{path}: not a training state, or damaged")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
-        raise TrainingError(f"{path}: no such state", hint="leave out --resume to start a new run") from error
+        raise TrainingError(f"{path}: no such state", hint="omit --resume to start a new run") from error
     except pickle.UnpicklingError as error:
         raise TrainingError(f"{path}: refused, because it holds more than tensors and plain values") from error
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, IndexError, struct.error) as error:
@@ -50,9 +50,9 @@ def load_state(path: Path) -> dict[str, Any]:
 
 
 def export_state(source: Path, target: Path, *, overwrite: bool) -> None:
-    """Write a compact copy of a state for keeping: the optimiser's moments in bf16, everything else as it is.
+    """Write a compact copy of a state, with the optimiser's moments in bf16 and everything else unchanged.
 
-    Training goes on from it as from any state; its next steps differ from the original's by the moments' rounding.
+    Training can resume from it; the next steps differ from the original's by the rounding of the moments.
     """
     from tita_cli.images.atomic import atomic_output
 
@@ -65,14 +65,15 @@ def export_state(source: Path, target: Path, *, overwrite: bool) -> None:
 
 
 def prepare_folder(folder: Path, *, resume: bool) -> None:
-    """Make the run folder. Raises ``OutputError`` if it holds a run that is not to be resumed."""
+    """Create the run folder. Raises ``OutputError`` if it already holds a run and ``resume`` is False."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder}: cannot make the run folder: {error.strerror}") from error
     if not resume and (folder / LAST).exists():
         raise OutputError(
-            f"{folder}: there is a run in this folder", hint="--resume continues it; or name another folder with -o"
+            f"{folder}: this folder already holds a run",
+            hint="continue it with --resume, or give another folder with -o",
         )
 
 

@@ -1,4 +1,4 @@
-"""A clean stop: SIGTERM and the first Ctrl-C let the step finish and the checkpoint be written."""
+"""A clean stop: after SIGTERM or the first Ctrl-C the step finishes and a checkpoint is written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import FrameType
 
 
 class StopRequest:
-    """Whether, and by which signal, the process was asked to stop."""
+    """Whether the process was asked to stop, and by which signal."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
@@ -25,7 +25,7 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Turn SIGTERM and SIGINT into a request; a second SIGINT interrupts at once. For the main thread only."""
+    """Turn SIGTERM and SIGINT into a request; a second SIGINT interrupts at once. Main thread only."""
     request = StopRequest()
 
     def ask(number: int, frame: FrameType | None) -> None:

@@ -1,6 +1,6 @@
-"""Exposure pairs from a still: one scene, made more contrasty than a display, photographed over- and under-exposed.
+"""Exposure pairs from a photograph: its dynamic range is extended, then two exposures of it are simulated.
 
-The camera curve is the two-parameter sigmoid that Eilertsen et al. (SIGGRAPH Asia 2017, "HDR image reconstruction
+The response curve is the two-parameter sigmoid that Eilertsen et al. (SIGGRAPH Asia 2017, "HDR image reconstruction
 from a single exposure using deep CNNs") fit to the database of real response functions:
 ``f(H) = (1 + σ)·Hⁿ / (Hⁿ + σ)`` with n ≈ 0.9 and σ ≈ 0.6.
 """
@@ -17,14 +17,14 @@ _STEPS = 4095
 
 
 def exposure_pair(still: ByteArray, regions: npt.NDArray[np.integer] | None, rng: np.random.Generator) -> Sample:
-    """An over-exposed (A) and an under-exposed (B) frame of the scene that ``still`` shows.
+    """An over-exposed (A) and an under-exposed (B) frame of the scene in ``still``.
 
     ``still``: H×W luminance; ``regions``: labels of the same size, or None. The result has no target.
     """
     exponent, shoulder = rng.normal(0.9, 0.1), max(rng.normal(0.6, 0.1), 0.2)
     exposure = _inverse_response(exponent, shoulder)[still] * _illumination(still.shape, regions, rng)
     over, under = 2.0 ** rng.uniform(0.4, 3.2), 2.0 ** -rng.uniform(0.5, 4.0)
-    if over / under < 4.0:  # closer frames leave little to fuse
+    if over / under < 4.0:  # frames closer than two stops leave little to fuse
         over, under = over * 1.6, under / 1.6
     curve = _response(exponent, shoulder)
     shot, read = 10.0 ** rng.uniform(-5.0, -3.3), 10.0 ** rng.uniform(-4.0, -2.7)
@@ -39,7 +39,7 @@ def exposure_pair(still: ByteArray, regions: npt.NDArray[np.integer] | None, rng
 def _illumination(
     shape: tuple[int, int], regions: npt.NDArray[np.integer] | None, rng: np.random.Generator
 ) -> FloatArray | np.float32:
-    """Light that one frame cannot hold, as a factor: on a region (a window, the sky) or a smooth field."""
+    """A factor that exceeds the range of one frame: on a region (a window, the sky) or a smooth field."""
     kind = rng.random()
     if kind < 0.35:
         return np.float32(1.0)
@@ -57,7 +57,7 @@ def _inverse_response(exponent: float, shoulder: float) -> FloatArray:
 
 
 def _response(exponent: float, shoulder: float) -> ByteArray:
-    """Grey level for √exposure in steps of 1/4095: the root spends the steps where the eye needs them."""
+    """Grey level for √exposure in steps of 1/4095; the root gives dark tones more of the steps."""
     light = (np.arange(_STEPS + 1) / _STEPS) ** 2
     power = light**exponent
     return np.rint(255.0 * (1.0 + shoulder) * power / (power + shoulder)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Focus pairs from a sharp still: two shots of one layered or sloping scene, focused far (A) and near (B).
+"""Focus pairs from a sharp photograph: a layered or sloping scene, focused far (A) and near (B).
 
 Defocus is applied in linear light to layers with mattes, so that a blurred foreground spreads over the background
 as it does in a lens, and a blurred background does not bleed into a sharp foreground.
@@ -21,30 +21,30 @@ Blur: TypeAlias = Callable[[FloatArray], FloatArray]
 SMALLEST_RADIUS = 0.7
 LARGEST_RADIUS = 10.0
 USUAL_RADIUS = 4.5
-"""Pixels. Fitted to the Lytro photographs at 520×520, where most radii lie between 2.5 and 8."""
+"""Pixels. Fitted to the Lytro photographs at 520×520, where most radii are 2.5 to 8."""
 
 MARGIN = 14
-"""Pixels around the crop that blur and spread need: the largest radius and the edge of a matte."""
+"""Pixels around the crop that the blur needs: the largest radius and the edge of a matte."""
 
 
 def focus_pair(
     still: ByteArray, regions: npt.NDArray[np.integer] | None, margin: int, rng: np.random.Generator
 ) -> Sample:
-    """Two shots of ``still``, focused far (A) and near (B), with the truth and the mask of where A is sharp.
+    """Two shots of ``still``, focused far (A) and near (B), with the truth and the mask where A is sharp.
 
     ``still``: (h + 2·margin)×(w + 2·margin) luminance; ``regions``: labels of the same size, or None. The margin is cut
     from the result, which is h×w.
     """
     import cv2
 
-    # A square stands for the usual display curve: cheap, and near enough to make highlights bloom as they do.
+    # Squaring approximates the display curve, well enough for highlights to spread as in a lens.
     light = np.square(still.astype(np.float32) * np.float32(1 / 255))
-    if rng.random() < 0.3:  # lenses and demosaicing leave even the plane of focus a little soft
+    if rng.random() < 0.3:  # lenses and demosaicing soften even the plane of focus a little
         light = cv2.GaussianBlur(light, (0, 0), rng.uniform(0.4, 0.9))
     kind = rng.random()
     if kind < 0.65:
         far, near, matte = _layers(light, random_matte(light.shape, regions, rng), rng)
-    elif kind < 0.80:  # most crops of a real photograph lie wholly on one side
+    elif kind < 0.80:  # most crops of a real photograph lie entirely in one layer
         far, near, matte = _layers(light, np.full_like(light, float(rng.random() < 0.5)), rng)
     else:
         far, near, matte = _slope(light, rng)
@@ -63,7 +63,7 @@ def focus_pair(
 def _layers(
     light: FloatArray, matte: FloatArray, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """A near layer (``matte``) in front of a far one: the shots (far, near) in linear light, and the matte."""
+    """A near layer (``matte``) in front of a far one: shots (far, near) in linear light, and the matte."""
     import cv2
 
     background = 1.0 - matte
@@ -84,7 +84,7 @@ def _layers(
 
 
 def _slope(light: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """One surface of varying depth: the shots (far, near), and the share of the near one in what is sharp.
+    """One surface of varying depth: shots (far, near), and the share of the near one in the sharp picture.
 
     The circle of confusion grows linearly with the distance from the plane of focus beyond the depth of field.
     """
@@ -108,7 +108,7 @@ def _slope(light: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, Flo
 
 
 def _breathe(shot: FloatArray, truth: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """Focus breathing: the shot and its truth, magnified and moved by a fraction of a pixel."""
+    """Focus breathing: the shot and its truth, magnified and shifted by a fraction of a pixel."""
     import cv2
 
     scale = 1.0 + rng.uniform(-0.004, 0.004)
@@ -130,7 +130,7 @@ def random_blur(rng: np.random.Generator) -> tuple[Blur, float]:
 
 
 def defocus(image: FloatArray, radius: float, blades: int) -> FloatArray:
-    """Blur by an aperture of ``radius`` pixels: a disc (``blades`` 0), a polygon, or (−1) a Gaussian of its spread."""
+    """Blur by an aperture of ``radius`` pixels: a disc (``blades`` 0), a polygon, or a Gaussian (−1)."""
     import cv2
 
     if blades < 0:  # along each axis a disc of radius r has the variance r²/4, and the pixel that samples it 1/12
@@ -162,12 +162,12 @@ def _aperture(quarters: int, blades: int) -> FloatArray:
 
 
 def _normalised(blur: Blur, light: FloatArray, matte: FloatArray) -> FloatArray:
-    """``light`` blurred as if only ``matte`` of it existed: nothing from outside the matte bleeds in."""
+    """``light`` blurred by normalised convolution, so that nothing outside ``matte`` bleeds in."""
     return (blur(light * matte) / np.maximum(blur(matte), np.float32(1e-3))).astype(np.float32)
 
 
 def _between(levels: list[FloatArray], radii: list[float], radius: FloatArray) -> FloatArray:
-    """The levels of a stack of blurs, interpolated linearly to a radius per pixel."""
+    """Blur levels interpolated linearly to a radius per pixel."""
     image = levels[0].copy()
     for lower, upper, r0, r1 in zip(levels, levels[1:], radii, radii[1:], strict=False):
         share = np.clip((radius - r0) / (r1 - r0), 0.0, 1.0).astype(np.float32)

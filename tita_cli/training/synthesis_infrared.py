@@ -1,9 +1,9 @@
-"""What an infrared–visible pair should fuse to: no truth exists, so a reference is put together by rule.
+"""The training target of infrared–visible pairs: no truth exists, so a reference is composed by rule.
 
-Detail of either source by the stronger contrast at every scale (Laplacian pyramid: Burt & Kolczynski, ICCV 1993);
-brightness as the eye saw it, the less the fewer contrasts it saw, except where something glows in the infrared against
-its surroundings. A maximum of both, the paper's target, washes out whatever is brighter in the wrong source: a grey
-sky, a warm wall.
+Detail comes from the source with the stronger contrast at every scale (Laplacian pyramid: Burt & Kolczynski, ICCV
+1993). Brightness is the visible picture's with a share of the infrared's, which grows with the infrared's contrast, and
+hot targets keep most of their brightness. The maximum of both, the paper's target, washes out whatever is brighter in
+the wrong source: a grey sky, a warm wall.
 """
 
 from __future__ import annotations
@@ -16,38 +16,38 @@ from tita_cli.training.sample import FloatArray
 
 LEVELS = 3
 GAIN = (1.2, 1.15, 1.05)
-"""The finest bands are lifted a little: choosing between two sources loses contrast where both had some."""
+"""Gain of the finest bands: choosing between two sources loses contrast where both have some."""
 CHOICE = 7.5
-"""How firmly the stronger detail is chosen: a soft choice makes no seams where both are equally strong."""
+"""Exponent of the choice between details: finite, so that it changes smoothly where both are equally strong."""
 SHARE, SHARE_EXPONENT = 0.43, 4.0
-"""The most that the infrared may have in the brightness everywhere, and how fast it gets there with its contrast."""
+"""Largest share of the infrared in the brightness, and exponent of its dependence on contrast."""
 SURROUNDINGS = 60.0
-"""Sigma in pixels of what counts as the surroundings of a hot spot."""
+"""Sigma in pixels of the surroundings of a hot target."""
 HOT, LEAST_HOT, DEVIATIONS = 0.13, 0.04, 1.5
-"""How far above its surroundings something must be to glow: so many standard deviations of the infrared picture, but at
-least and at most this. A person in a flat picture of a cold field is as hot as one in a street."""
+"""Threshold of hot targets above their surroundings: DEVIATIONS standard deviations of the infrared picture, limited
+to LEAST_HOT..HOT. It follows the contrast: a person in a flat picture of a cold field is as hot as one in a street."""
 SOFTNESS = 0.15
-"""How gradual that is, as a share of it."""
+"""Softness of that threshold, relative to it."""
 GLOW = 0.8
-"""How much of its brightness what glows has in the reference."""
+"""Share of their brightness that hot targets have in the reference."""
 FLOOR = 0.03
-"""How much darker than both sources the reference may be: detail of one on the brightness of the other makes halos."""
+"""How much darker than both sources the reference may be; detail of one on the brightness of the other makes halos."""
 MARGIN = 48
-"""Pixels around a crop that show enough of its surroundings."""
+"""Pixels around a crop that are read to judge its surroundings."""
 
 _Bands: TypeAlias = list[FloatArray]
 
 
 class Contrast(NamedTuple):
-    """What the whole pictures say. ``share``: the infrared's in the brightness, 0..SHARE. ``hot``: how far above its
-    surroundings something must be to glow."""
+    """Global statistics of a pair. ``share``: the infrared's share in the brightness, 0..SHARE. ``hot``: threshold of
+    hot targets above their surroundings."""
 
     share: float
     hot: float
 
 
 def infrared_contrast(visible: FloatArray, infrared: FloatArray) -> Contrast:
-    """By the contrast of the whole pictures: H×W in 0..1 each."""
+    """From the contrast of the whole pictures, H×W in 0..1 each."""
     spreads = float(visible.std()), float(infrared.std())
     seen, warm = (spread**SHARE_EXPONENT for spread in spreads)
     hot = min(max(DEVIATIONS * spreads[1], LEAST_HOT), HOT)
@@ -55,7 +55,7 @@ def infrared_contrast(visible: FloatArray, infrared: FloatArray) -> Contrast:
 
 
 class Reference(NamedTuple):
-    """``image``: the picture to be, H×W in 0..1. ``glow``: how much brighter it is for what glows, 0 elsewhere."""
+    """``image``: the target, H×W in 0..1. ``glow``: brightness added for hot targets, 0 elsewhere."""
 
     image: FloatArray
     glow: FloatArray
@@ -82,7 +82,7 @@ def infrared_reference(visible: FloatArray, infrared: FloatArray, contrast: Cont
 
 
 def _laplacian(image: FloatArray, levels: int) -> tuple[_Bands, FloatArray]:
-    """Detail bands from fine to coarse, and what is left."""
+    """Detail bands from fine to coarse, and the remaining low-pass."""
     import cv2
 
     bands = []
@@ -94,12 +94,12 @@ def _laplacian(image: FloatArray, levels: int) -> tuple[_Bands, FloatArray]:
 
 
 def _stronger(first: FloatArray, second: FloatArray) -> FloatArray:
-    """Of two bands, pixel by pixel, mostly the one with more contrast around it."""
+    """Two bands blended pixel by pixel, mostly the one with more local contrast."""
     import cv2
 
-    def say(band: FloatArray) -> FloatArray:
-        energy = np.maximum(cv2.blur(np.square(band), (3, 3)), 0)  # its running sums come out below 0 now and then
+    def weight(band: FloatArray) -> FloatArray:
+        energy = np.maximum(cv2.blur(np.square(band), (3, 3)), 0)  # box sums can round below 0
         return np.asarray((np.sqrt(energy) + np.float32(1e-4)) ** CHOICE, dtype=np.float32)
 
-    say_first, say_second = say(first), say(second)
-    return np.asarray((say_first * first + say_second * second) / (say_first + say_second), dtype=np.float32)
+    weight_1, weight_2 = weight(first), weight(second)
+    return np.asarray((weight_1 * first + weight_2 * second) / (weight_1 + weight_2), dtype=np.float32)

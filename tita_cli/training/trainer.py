@@ -1,4 +1,4 @@
-"""One optimisation step of the multitask training, and all that must survive an interruption."""
+"""One optimisation step of the multitask training, and the state that a resumed run needs."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ if TYPE_CHECKING:
     from tita_cli.training.data import TaskBatch
 
 _MOST_SKIPS = 10
-"""So many steps in a row may be skipped for a loss or gradient that is no number, before the run gives up."""
+"""After this many consecutive steps with a loss or gradient that is not finite, the run stops."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskReport:
-    """What one task's crops gave: ``terms`` are scalars, "total" among them; ``oaf`` the mean of OAF's six weights."""
+    """Losses of one task: ``terms`` are scalars, "total" among them; ``oaf`` the mean of OAF's six weights."""
 
     terms: dict[str, Tensor]
     oaf: Tensor
 
     def detached(self) -> TaskReport:
-        """Without the graph behind the terms, which would hold a step's memory."""
+        """The same without the graph, which would keep the memory of a step."""
         return TaskReport({name: term.detach() for name, term in self.terms.items()}, self.oaf)
 
 
 @dataclass(frozen=True, slots=True)
 class StepReport:
-    """One step. ``pixels``: fused by all processes. ``skipped``: why the parameters were left as they are, if so."""
+    """One step. ``pixels``: fused by all processes. ``skipped``: why the parameters were not changed, if so."""
 
     step: int
     lr: float
@@ -55,9 +55,8 @@ class StepReport:
 class Trainer:
     """Network, moving average, optimiser and task weights of a run, and its position.
 
-    All randomness of a step (stochastic depth) is a function of (seed, rank, step), as the data's is: a resumed run
-    repeats exactly what the uninterrupted one would have done, and FAMO's second look at a batch drops the same
-    branches.
+    All randomness of a step (stochastic depth) is a function of (seed, rank, step), like that of the data, so a resumed
+    run repeats an uninterrupted one exactly, and FAMO's second pass over a batch drops the same branches.
 
     Raises ``TrainingError`` if ``config.init`` does not fit the network.
     """
@@ -81,7 +80,7 @@ class Trainer:
 
     @property
     def progress(self) -> float:
-        """How much of the run is over, 0..1, by steps or by time, whichever is further."""
+        """The completed part of the run, 0..1, by steps or by time, whichever is larger."""
         by_steps = self.position / self.config.steps if self.config.steps else 0.0
         by_time = self.seconds / (60.0 * self.config.minutes) if self.config.minutes else 0.0
         return min(1.0, max(by_steps, by_time))
@@ -89,7 +88,7 @@ class Trainer:
     def step(self, batches: Mapping[str, TaskBatch]) -> StepReport:
         """Train on one batch of every task.
 
-        A loss or gradient that is no number leaves parameters, average and task weights as they are; ``TrainingError``
+        A loss or gradient that is not finite leaves parameters, average and task weights unchanged; ``TrainingError``
         after ten such steps in a row.
         """
         step = self.position
@@ -115,7 +114,7 @@ class Trainer:
         return StepReport(step, rate, pixels, reports, grad_norm=norm)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that a run needs to go on, tensors and plain values only."""
+        """Everything needed to resume, as tensors and plain values only."""
         return {
             "network": self.config.network.to_dict(),
             "tasks": list(self.tasks),
@@ -129,15 +128,15 @@ class Trainer:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state of the same network and tasks; rates, lengths and losses are the configuration's.
+        """Resume from a state of the same network and tasks; rates, lengths and losses are the configuration's.
 
-        Raises ``TrainingError`` if the state belongs to another run.
+        Raises ``TrainingError`` if the state does not fit.
         """
         own = {"network": self.config.network.to_dict(), "tasks": list(self.tasks), "famo": self.config.famo}
         for key, value in own.items():
             if state[key] != value:
                 raise TrainingError(
-                    f"the state to resume was trained with {key} {state[key]}, the configuration says {value}",
+                    f"the saved state was trained with {key} {state[key]}, the configuration says {value}",
                     hint='to start a new run from its weights, set init = "…/ema.safetensors"',
                 )
         try:
@@ -147,11 +146,11 @@ class Trainer:
             self.optimizer.load_state_dict({"state": state["optimizer"]["state"], "param_groups": groups})
             self.balance.load_state_dict(state["balance"])
         except (RuntimeError, ValueError, KeyError, TypeError) as error:
-            raise TrainingError("the state to resume is damaged: its tensors do not fit the network") from error
+            raise TrainingError("the saved state is damaged: its tensors do not fit the network") from error
         self.position, self.seconds = int(state["step"]), float(state["seconds"])
 
     def _measure(self, network: nn.Module, batches: Mapping[str, TaskBatch], step: int) -> dict[str, TaskReport]:
-        """Losses of every task. Tasks whose crops have the same size go through the network as one batch."""
+        """Losses of every task. Tasks with crops of the same size pass the network as one batch."""
         torch.manual_seed(_step_seed(self.config.seed, self.workers.rank, step))
         reports: dict[str, TaskReport] = {}
         for size in dict.fromkeys(batch.a.shape[-2:] for batch in batches.values()):
@@ -170,7 +169,7 @@ class Trainer:
         return self.workers.mean(torch.stack([reports[task].terms["total"] for task in self.tasks]).cpu())
 
     def _descend(self, totals: Tensor, losses: Tensor) -> Tensor:
-        """Gradients of the weighted losses, clipped; returns their norm before that."""
+        """Compute the clipped gradients of the weighted losses; returns their norm before clipping."""
         self.optimizer.zero_grad(set_to_none=True)
         factors = self.balance.factors(losses)
         torch.autograd.backward((factors.to(totals.device) * totals).sum())
@@ -178,18 +177,18 @@ class Trainer:
         return nn.utils.clip_grad_norm_(self.network.parameters(), clip)
 
     def _skip(self, step: int, reports: Mapping[str, TaskReport], norm: Tensor | None) -> str:
-        reason = f"step {step}: {_what_is_no_number(reports, norm)}"
+        reason = f"step {step}: {_what_is_not_finite(reports, norm)}"
         self._skips += 1
         if self._skips >= _MOST_SKIPS:
             raise TrainingError(
-                f"{reason}, and so were the {_MOST_SKIPS - 1} steps before; they changed nothing, the run stops here",
-                hint="go on from the last state with a lower learning rate, or look at the data",
+                f"{reason}; the {_MOST_SKIPS - 1} steps before were skipped for the same reason, so the run stops",
+                hint="resume from the last state with a lower learning rate, or check the data",
             )
         return reason
 
 
 def _averaging(decay: float) -> Callable[[Any, Any, Any], None]:
-    """An exponential moving average whose memory grows with its age, so that the first steps are soon forgotten."""
+    """An exponential moving average whose decay grows with its age, so that the first steps lose weight fast."""
 
     @torch.no_grad()
     def average(averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:
@@ -200,10 +199,10 @@ def _averaging(decay: float) -> Callable[[Any, Any, Any], None]:
 
 
 def _freeze_others(network: nn.Module, only: str) -> None:
-    """All parameters but those whose names begin with ``only``."""
+    """Freeze all parameters except those whose names begin with ``only``."""
     trained = [name for name, parameter in network.named_parameters() if name.startswith(only)]
     if not trained:
-        raise TrainingError(f"optimizer.only: no parameter's name begins with {only!r}")
+        raise TrainingError(f"optimizer.only: no parameter begins with {only!r}")
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(name in trained)
 
@@ -225,7 +224,7 @@ def _start(network: nn.Module, config: TrainingConfig) -> None:
     path = config.init
     if config.start == "average":
         if path is not None or not isinstance(network, Tita):
-            raise TrainingError('start = "average" is for a network "tita" without init')
+            raise TrainingError('start = "average" needs the network "tita" and no init')
         start_as_average(network)
     if path is None:
         return
@@ -234,9 +233,6 @@ def _start(network: nn.Module, config: TrainingConfig) -> None:
     except ModelError as error:
         raise TrainingError(f"init: {error.message}", hint=error.hint) from error
     state = start.network.state_dict()
-    if "heed.fc2.weight" in state and not state["heed.fc2.weight"].any():
-        # An older checkpoint, which heeds nothing: that has no gradient, so this part begins as in a new network.
-        state |= {name: tensor for name, tensor in network.state_dict().items() if name.startswith("heed.")}
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
@@ -251,7 +247,7 @@ def _step_seed(seed: int, rank: int, step: int) -> int:
 
 
 def _split(output: FusionOutput, counts: list[int]) -> list[FusionOutput]:
-    """The parts of a batch, in float32 whatever the network computed in."""
+    """Split the output by task, as float32."""
     parts = [[None] * len(counts) if field is None else torch.split(field.float(), counts) for field in output]
     return [FusionOutput(*fields) for fields in zip(*parts, strict=True)]
 
@@ -263,11 +259,11 @@ def _to_device(batch: TaskBatch, device: torch.device) -> TaskBatch:
     return replace(batch, **moved)
 
 
-def _what_is_no_number(reports: Mapping[str, TaskReport], norm: Tensor | None) -> str:
+def _what_is_not_finite(reports: Mapping[str, TaskReport], norm: Tensor | None) -> str:
     for task, report in reports.items():
         for term, value in report.terms.items():
             if term != "total" and not bool(torch.isfinite(value)):
                 return f"the loss {task}.{term} is {float(value)}"
     if norm is not None:
         return f"the norm of the gradient is {float(norm)}"
-    return "a loss of another process is no number"
+    return "a loss of another process is not finite"

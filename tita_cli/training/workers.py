@@ -1,4 +1,4 @@
-"""One process or several: rank, device, and the few numbers that all of them must agree on."""
+"""One process or several: rank, device, and the values that all processes must share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tita_cli.errors import DeviceError
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """This process among those that train one network together."""
+    """This process among those that train one network."""
 
     device: torch.device
     rank: int = 0
@@ -27,34 +27,34 @@ class Workers:
         return self.rank == 0
 
     def wrap(self, network: nn.Module) -> nn.Module:
-        """The network whose backward pass averages gradients over all processes."""
+        """``network``, with gradients averaged over all processes."""
         if self.world == 1:
             return network
         ids = [self.device.index] if self.device.type == "cuda" else None
         return nn.parallel.DistributedDataParallel(network, device_ids=ids)
 
     def mean(self, values: Tensor) -> Tensor:
-        """The mean over all processes, the same bits on each; one that is no number anywhere is none everywhere."""
+        """The mean over all processes, bit-identical on each; NaN on any process is NaN on all."""
         if self.world == 1:
             return values
         total = values.to(self.device, copy=True)
         distributed.all_reduce(total)
         return (total / self.world).to(values.device)
 
-    def lead_says(self, seconds: float, stop: bool) -> tuple[float, bool]:
-        """The leader's clock, so that all follow one schedule, and whether any process was asked to stop."""
+    def agree(self, seconds: float, stop: bool) -> tuple[float, bool]:
+        """``seconds`` of the leading process, so that all follow one schedule; whether any process is to stop."""
         if self.world == 1:
             return seconds, stop
-        told = torch.tensor([seconds if self.leads else 0.0, float(stop)], dtype=torch.float64, device=self.device)
-        distributed.all_reduce(told)
-        return float(told[0]), bool(told[1] > 0)
+        shared = torch.tensor([seconds if self.leads else 0.0, float(stop)], dtype=torch.float64, device=self.device)
+        distributed.all_reduce(shared)
+        return float(shared[0]), bool(shared[1] > 0)
 
 
 @contextmanager
 def join_workers(device: str) -> Iterator[Workers]:
-    """The process group that ``torchrun`` describes in the environment, or this process alone.
+    """Join the process group that ``torchrun`` set up in the environment, or train in this process alone.
 
-    ``device``: "auto", "cpu", "cuda" or "cuda:N". Raises ``DeviceError`` for one that is not there.
+    ``device``: "auto", "cpu", "cuda" or "cuda:N". Raises ``DeviceError`` if it does not exist.
     """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     place = _device(device, int(os.environ.get("LOCAL_RANK", "0")))
@@ -79,6 +79,6 @@ def _device(name: str, local_rank: int) -> torch.device:
     index = int(number) if number else local_rank
     if index >= torch.cuda.device_count():
         there = torch.cuda.device_count()
-        raise DeviceError(f"device {name}: PyTorch sees {there} CUDA devices", hint='device = "cpu" trains without')
+        raise DeviceError(f"device {name}: PyTorch sees {there} CUDA devices", hint='device = "cpu" trains on the CPU')
     torch.cuda.set_device(index)
     return torch.device("cuda", index)
