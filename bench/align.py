@@ -37,7 +37,7 @@ def own_error(case: Case, matrix: np.ndarray, *, across: bool) -> float:
     from tita_cli.align import align_pictures
 
     mode = "affine" if across else "homography"
-    found = align_pictures(as_pictures(*case.undisturbed), mode=mode, border="fill").sources[1]
+    found = align_pictures(as_pictures(*case.undisturbed), mode=mode, border="fill").placements[1]
     size = case.undisturbed[1].shape[1::-1]
     near = found.accepted and corner_error(found.matrix, np.eye(3), size) * FRAME / size[0] < NEARLY
     crop, to_source = case.disturbance

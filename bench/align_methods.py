@@ -18,7 +18,7 @@ def tita(case: Case) -> np.ndarray | None:
     from tita_cli.errors import MismatchError
 
     try:
-        source = align_pictures(as_pictures(case.reference, case.source), border="fill").sources[1]
+        source = align_pictures(as_pictures(case.reference, case.source), border="fill").placements[1]
     except MismatchError:
         return None
     return source.matrix if source.accepted else None

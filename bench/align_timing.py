@@ -28,7 +28,7 @@ def timing(data: Path) -> None:
     for text, second in (("registered", b), ("put off", cv2.warpPerspective(b, turn, size, flags=cv2.INTER_CUBIC))):
         pictures = as_pictures(a, second)
         began = time.perf_counter()
-        placed = align_pictures(pictures, border="fill").sources[1]
+        placed = align_pictures(pictures, border="fill").placements[1]
         print(f"12 MP pair, {text}: {time.perf_counter() - began:.2f} s, model {placed.model}", flush=True)
     for name in ("vifb", "mef", "mff"):
         shares = sorted(recognition_share(a, b) for _, a, b in list(pairs(data, name))[:5])
@@ -39,7 +39,7 @@ def timing(data: Path) -> None:
 
 def recognition_share(a: np.ndarray, b: np.ndarray) -> float:
     """Time of a fusion that looks whether its pair is registered, over one that does not: what looking adds."""
-    from tita_cli.align import Aligner
+    from tita_cli.align import find_frame
     from tita_cli.api import fuse
     from tita_cli.engine import load_engine
 
@@ -50,26 +50,29 @@ def recognition_share(a: np.ndarray, b: np.ndarray) -> float:
         began = time.perf_counter()
         fuse(pictures, engine=engine, align="none")
         middle = time.perf_counter()
-        aligner = Aligner(2, mode="auto", reference=0)
-        for index in aligner.order:
-            aligner.look(index, pictures[index])
+        find_frame(2, pictures.__getitem__)
         spent.append((time.perf_counter() - middle) / (middle - began))
     return min(spent)
 
 
 def stack_cost(image: np.ndarray, count: int) -> None:
     """Frames that drift by two pixels each, made when they are asked for, so that none but the aligner keeps any."""
-    from tita_cli.align import Aligner
+    from tita_cli.align import find_frame
     from tita_cli.images.picture import Picture
 
-    tracemalloc.start()
-    aligner = Aligner(count, mode="auto", reference=count // 2)
-    seconds = 0.0
-    for index in aligner.order:
-        frame = Picture(image[2 * index : 2 * index + 1600, 3 * index : 3 * index + 2400].astype(np.float32) / 255)
+    making = 0.0
+
+    def frame(index: int) -> Picture:
+        nonlocal making
         began = time.perf_counter()
-        aligner.look(index, frame)
-        seconds += time.perf_counter() - began
+        pixels = image[2 * index : 2 * index + 1600, 3 * index : 3 * index + 2400].astype(np.float32) / 255
+        making += time.perf_counter() - began
+        return Picture(pixels)
+
+    tracemalloc.start()
+    began = time.perf_counter()
+    find_frame(count, frame, reference=count // 2)
+    seconds = time.perf_counter() - began - making
     most = tracemalloc.get_traced_memory()[1] / 2**20
     tracemalloc.stop()
     print(f"stack of {count} frames of 3.8 MP: {seconds:.1f} s, {seconds / count:.2f} s a frame, peak {most:.0f} MiB")

@@ -34,12 +34,12 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     engine = load_engine(options.model, threads=options.threads)
-    weights: dict[str, list[tuple[float, ...]]] = defaultdict(list)
+    weights: dict[str, list[list[float]]] = defaultdict(list)
 
     def fuse_pair(first: Path, second: Path) -> Pixels:
         name = next(n for n in ("vifb", "mefb", "lytro") if n in str(first))
         fusion = fuse([first, second], engine=engine, align="none")
-        weights[name].append(fusion.steps[0].weights)
+        weights[name].append([w for source in fusion.steps[0].sources for w in source.values])
         pixels = np.rint(fusion.picture.pixels * 255).astype(np.uint8)
         if options.save:
             stem = first.stem if name == "vifb" else first.parent.name

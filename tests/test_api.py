@@ -81,10 +81,10 @@ def test_a_hint_of_colour_comes_first(tiny_model: Path) -> None:
     night[..., 2] += 1 / 255
     infrared += 0.2
     fusion = fuse([Picture(infrared, name="infrared"), Picture(night, name="night")], model=str(tiny_model))
-    assert fusion.steps[0].first == "night"
+    assert fusion.steps[0].sources[0].name == "night"
     night[..., 2] = 0.3
     fusion = fuse([Picture(infrared, name="infrared"), Picture(night, name="night")], model=str(tiny_model))
-    assert fusion.steps[0].first == "infrared"
+    assert fusion.steps[0].sources[0].name == "infrared"
 
 
 def test_transparent_places_show_the_other_source(tiny_model: Path) -> None:

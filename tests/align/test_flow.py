@@ -28,10 +28,10 @@ def test_flow_follows_what_no_matrix_can(scenes: Scenes) -> None:
     plane = scenes.scene(3)
     pictures = [scenes.picture(plane), scenes.picture(_bent(plane, 3.0))]
     bent, rigid = (align_pictures(pictures, mode=mode, border="fill") for mode in ("flow", "homography"))
-    assert bent.sources[1].model == "flow"
-    assert bent.sources[1].flow is not None
-    assert bent.sources[1].flow.shape == (*plane.shape, 2)
-    assert rigid.sources[1].flow is None
+    assert bent.placements[1].model == "flow"
+    assert bent.placements[1].flow is not None
+    assert bent.placements[1].flow.shape == (*plane.shape, 2)
+    assert rigid.placements[1].flow is None
     left = {name: _off(plane, out.pictures[1].pixels[..., 0]) for name, out in (("bent", bent), ("rigid", rigid))}
     assert left["bent"] < 0.6 * left["rigid"]
 
@@ -39,10 +39,10 @@ def test_flow_follows_what_no_matrix_can(scenes: Scenes) -> None:
 def test_flow_leaves_alone_what_lies_as_it_should(scenes: Scenes) -> None:
     plane = scenes.scene(4)
     alignment = align_pictures([scenes.picture(plane), scenes.picture(plane.copy())], mode="flow", border="fill")
-    assert alignment.sources[1].model != "flow"
+    assert alignment.placements[1].model != "flow"
     assert _off(plane, alignment.pictures[1].pixels[..., 0]) < 0.01
 
 
 def test_flow_is_not_tried_between_modalities(scenes: Scenes) -> None:
     pictures = [scenes.picture(scenes.scene(5)), scenes.picture(_bent(scenes.scene(5, kind="ir"), 3.0))]
-    assert align_pictures(pictures, mode="flow", border="fill").sources[1].model != "flow"
+    assert align_pictures(pictures, mode="flow", border="fill").placements[1].model != "flow"

@@ -30,8 +30,8 @@ def test_a_registered_pair_keeps_its_pixels(scenes: Scenes, seed: int, other: st
     }[other]
     pictures = [scenes.picture(plane), scenes.picture(source)]
     alignment = align_pictures(pictures)
-    assert [placement.model for placement in alignment.sources] == ["none", "none"]
-    assert all(placement.accepted for placement in alignment.sources)
+    assert [placement.model for placement in alignment.placements] == ["none", "none"]
+    assert all(placement.accepted for placement in alignment.placements)
     assert all(out.pixels is given.pixels for out, given in zip(alignment.pictures, pictures, strict=True))
     assert not alignment.notes
 
@@ -44,7 +44,7 @@ def test_a_homography_is_found(scenes: Scenes, seed: int, other: str, limit: flo
         plane, scenes.scene(seed, kind="ir") if other == "infrared" else plane, scenes.motion(seed)
     )
     source = {"exposure": _exposed(source, 1.0), "focus": cv2.GaussianBlur(source, (0, 0), 1.5)}.get(other, source)
-    found = align_pictures([scenes.picture(reference), scenes.picture(source)], border="fill").sources[1]
+    found = align_pictures([scenes.picture(reference), scenes.picture(source)], border="fill").placements[1]
     size = source.shape[1], source.shape[0]
     assert found.accepted
     assert corner_error(found.matrix, truth, size) * FRAME / size[0] < limit
@@ -54,7 +54,7 @@ def test_a_homography_is_found(scenes: Scenes, seed: int, other: str, limit: flo
 def test_unrelated_pictures_are_refused_and_stay(scenes: Scenes, seed: int) -> None:
     pictures = [scenes.picture(scenes.scene(seed), "one"), scenes.picture(scenes.scene(seed + 50, kind="ir"), "two")]
     alignment = align_pictures(pictures)
-    assert not alignment.sources[1].accepted
+    assert not alignment.placements[1].accepted
     assert alignment.pictures[1].pixels is pictures[1].pixels
     assert len(alignment.notes) == 1
     assert "two" in alignment.notes[0]
@@ -65,7 +65,7 @@ def test_unrelated_pictures_are_refused_and_stay(scenes: Scenes, seed: int) -> N
 def test_pictures_without_structure_are_refused(scenes: Scenes) -> None:
     flat = np.full((320, 400), 0.5, np.float32)
     for pair in ([flat, scenes.scene(1)], [scenes.scene(1), flat], [flat, flat]):
-        assert not align_pictures([scenes.picture(plane) for plane in pair]).sources[1].accepted
+        assert not align_pictures([scenes.picture(plane) for plane in pair]).placements[1].accepted
 
 
 def test_a_small_thermal_picture_inside_a_large_photograph(scenes: Scenes) -> None:
@@ -73,7 +73,7 @@ def test_a_small_thermal_picture_inside_a_large_photograph(scenes: Scenes) -> No
     large = scenes.scene(5, size=(1600, 1200))
     inside = scenes.scene(5, kind="ir", size=(1600, 1200))[240:960, 320:1280]
     small = cv2.resize(inside, (160, 120), interpolation=cv2.INTER_AREA)
-    found = align_pictures([scenes.picture(large), scenes.picture(small)], border="fill").sources[1]
+    found = align_pictures([scenes.picture(large), scenes.picture(small)], border="fill").placements[1]
     truth = np.array([[6.0, 0, 320 + 2.5], [0, 6.0, 240 + 2.5], [0, 0, 1]])
     assert found.accepted
     assert corner_error(found.matrix, truth, (160, 120)) * FRAME / 1600 < 4.0
@@ -84,10 +84,12 @@ def test_only_the_model_that_was_asked_for(scenes: Scenes) -> None:
     shift = np.array([[1.0, 0, 7.0], [0, 1.0, -4.0], [0, 0, 1.0]])
     reference, source, truth = scenes.moved(plane, plane, shift)
     pictures = [scenes.picture(reference), scenes.picture(source)]
-    found = align_pictures(pictures, mode="translation").sources[1]
+    found = align_pictures(pictures, mode="translation").placements[1]
     assert found.model == "translation"
     np.testing.assert_allclose(found.matrix, truth, atol=0.1)
-    assert align_pictures(pictures).sources[1].model == "translation"  # auto takes the simplest that explains the pair
+    assert (
+        align_pictures(pictures).placements[1].model == "translation"
+    )  # auto takes the simplest that explains the pair
 
 
 def test_pictures_that_fit_neither_in_size_nor_in_content(scenes: Scenes) -> None:

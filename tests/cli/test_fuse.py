@@ -65,9 +65,8 @@ def test_json_is_the_only_thing_on_stdout(pair: tuple[Path, Path], tiny_model: P
     document = json.loads(done.stdout)
     assert document["command"] == "fuse"
     assert (document["width"], document["height"], document["depth"]) == (56, 40, 8)
-    weights = [
-        document["steps"][0][side][name] for side in ("first", "second") for name in ("high-pass", "add", "multiply")
-    ]
+    weights = [source[name] for source in document["steps"][0]["sources"] for name in ("high-pass", "add", "multiply")]
+    assert len(weights) == 6
     assert sum(weights) == pytest.approx(1, abs=1e-5)
 
 
@@ -83,7 +82,7 @@ def test_many_sources_go_through_a_tree_from_bright_to_dark(tiny_model: Path, tm
         Image.fromarray(np.full((24, 24, 3), (200 - 30 * i, 180 - 30 * i, 170 - 30 * i), np.uint8)).save(file)
     given = [files[i] for i in (3, 0, 4, 2, 1)]
     done = _tita("fuse", *given, "-o", tmp_path / "out.png", "-m", tiny_model, "--json")
-    steps = [(step["first"]["name"], step["second"]["name"]) for step in json.loads(done.stdout)["steps"]]
+    steps = [tuple(source["name"] for source in step["sources"]) for step in json.loads(done.stdout)["steps"]]
     one, two, three, four, five = files
     assert steps == [
         (one, two),

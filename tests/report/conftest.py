@@ -45,7 +45,7 @@ class Batch:
         self._seed += 1
         paths = [picture(self.root / "in" / f"s{i}" / name, self._seed + i, color=i == 0) for i in range(sources)]
         picture(self.out / name, self._seed)
-        weights = [share / 3] * 3 + [(1 - share) / 3] * 3
+        weights = [[share / 3] * 3, [(1 - share) / 3] * 3]
         self._lines.append(
             {
                 "event": "done", "output": name, "why": "same name", "reference": 1,

@@ -164,7 +164,7 @@ def test_two_thousand_rows(browser, batch, tmp_path: Path) -> None:
     batch.done("first.png")
     pattern = batch._lines.pop()
     for number in range(2000):
-        result = {**pattern["result"], "weights": [[1 / 6] * 6]}
+        result = {**pattern["result"], "weights": [[[1 / 6] * 3] * 2]}
         seconds = {"fuse": (number * 7919) % 2000 / 1000}
         batch._lines.append({**pattern, "output": f"{number}.png", "result": result, "seconds": seconds})
     write_report(batch.save(), tmp_path / "report.html", metrics="none")

@@ -43,7 +43,7 @@ def test_rows_pictures_and_metrics(batch) -> None:
     assert [row["name"] for row in data["rows"]] == ["a.png", "b.png", "c.png"]
     assert [row["state"] for row in data["rows"]] == ["fused", "fused", "failed"]
     assert data["rows"][0]["residual"] == 1.5
-    assert data["rows"][1]["weights"] == [[0.25] * 3 + [0.25 / 3] * 3]
+    assert data["rows"][1]["weights"] == [[[0.25] * 3, [0.25 / 3] * 3]]
     assert data["rows"][1]["link"] == "out/b.png"
     assert data["rows"][2]["error"]["hint"] == "take it again"
     assert [metric["name"] for metric in data["metrics"]] == ["EN", "SF", "SSIM", "Qabf"]

@@ -7,34 +7,34 @@ from typing import TYPE_CHECKING, Any
 from tita_cli.align.modes import BORDERS, MODES, Border, Mode
 
 if TYPE_CHECKING:
-    from tita_cli.align.aligner import Aligner
+    from tita_cli.align.calibration import Calibration, CalibrationLike
     from tita_cli.align.frame import Frame
-    from tita_cli.align.pictures import Alignment, align_pictures
+    from tita_cli.align.pictures import Aligned, align_pictures
     from tita_cli.align.placement import Placement
-    from tita_cli.align.rig import Rig, RigLike
+    from tita_cli.align.stack import find_frame
 
 __all__ = [
     "BORDERS",
     "MODES",
-    "Aligner",
-    "Alignment",
+    "Aligned",
     "Border",
+    "Calibration",
+    "CalibrationLike",
     "Frame",
     "Mode",
     "Placement",
-    "Rig",
-    "RigLike",
     "align_pictures",
+    "find_frame",
 ]
 
 _HOMES = {
-    "Aligner": "aligner",
-    "Alignment": "pictures",
+    "Aligned": "pictures",
     "align_pictures": "pictures",
+    "Calibration": "calibration",
+    "CalibrationLike": "calibration",
     "Frame": "frame",
     "Placement": "placement",
-    "Rig": "rig",
-    "RigLike": "rig",
+    "find_frame": "stack",
 }
 
 

@@ -19,10 +19,10 @@ import numpy.typing as npt
 
 from tita_cli.align.geometry import Matrix, corner_error, inverse, normalized, translating
 from tita_cli.align.modes import Model
+from tita_cli.align.motion import MOTIONS, Motion
 from tita_cli.align.structure import Field
 
 _ROW = 128  # points a row of the maps handed to cv2.remap
-_COLUMNS: dict[str, int] = {"translation": 2, "similarity": 4, "affine": 6, "homography": 8}
 _MIN_POINTS = 64
 _BORDER = 2.0
 _STRETCH, _PERSPECTIVE = 0.01, 0.01  # what is usual between two views, at half the frame's longer side
@@ -101,15 +101,15 @@ def refine(
     v = ((reference.y - (height - 1) / 2) / half).astype(np.float32)
     columns, rows = source.field.shape[1], source.field.shape[0]
     centred = np.diag([1 / half, 1 / half, 1.0]) @ translating(-(columns - 1) / 2, -(rows - 1) / 2)
-    back, rho = np.linalg.inv(matrix), -1.0
+    motion, back, rho = MOTIONS[model], np.linalg.inv(matrix), -1.0
     for _ in range(rounds):
-        system = _linearize(reference, source, back @ from_unit, u, v, _COLUMNS[model])
+        system = _linearize(reference, source, back @ from_unit, u, v, motion)
         if system is None:
             return matrix, -1.0
-        step, rho = _solve(*system, _pull(centred @ back @ from_unit, _COLUMNS[model], source.alike))
+        step, rho = _solve(*system, _pull(centred @ back @ from_unit, motion.freedom, source.alike))
         if step is None:
             return matrix, -1.0
-        move = from_unit @ _motion(step, model) @ to_unit
+        move = from_unit @ motion.step(step) @ to_unit
         back = normalized(back @ move)
         moved = corner_error(move, np.eye(3), reference.size)
         if not np.isfinite(back).all() or not moved < half:
@@ -149,7 +149,7 @@ def block_shifts(
     """
     shifts = np.full((int(block.max(initial=0)) + 1, 2), np.nan)
     own = Samples(reference.x, reference.y, np.column_stack([reference.vectors, block]), reference.size)
-    system = _linearize(own, source, inverse(matrix), reference.x, reference.y, 2)
+    system = _linearize(own, source, inverse(matrix), reference.x, reference.y, MOTIONS["translation"])
     if system is None:
         return shifts
     a, b, jacobian = system
@@ -183,7 +183,7 @@ def _linearize(
     back: Matrix,
     u: npt.NDArray[np.float32],
     v: npt.NDArray[np.float32],
-    columns: int,
+    motion: Motion,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]] | None:
     """The reference's and the source's vectors (2n) at the points seen by both, and the Jacobian (2n×columns)."""
     m = back.astype(np.float32)
@@ -201,36 +201,9 @@ def _linearize(
     yu, yv = (m[1, 0] - y * m[2, 0]) / depth, (m[1, 1] - y * m[2, 1]) / depth
     du = slopes[:, :2] * xu[:, None] + slopes[:, 2:] * yu[:, None]
     dv = slopes[:, :2] * xv[:, None] + slopes[:, 2:] * yv[:, None]
-    return reference.vectors[seen].ravel(), values.ravel(), _jacobian(du, dv, u[:, None], v[:, None], columns)
-
-
-def _jacobian(
-    du: npt.NDArray[np.float32],
-    dv: npt.NDArray[np.float32],
-    u: npt.NDArray[np.float32],
-    v: npt.NDArray[np.float32],
-    columns: int,
-) -> npt.NDArray[np.float32]:
-    if columns == 2:
-        parts = [du, dv]
-    elif columns == 4:
-        parts = [du, dv, du * u + dv * v, dv * u - du * v]
-    else:
-        parts = [du, dv, du * u, du * v, dv * u, dv * v]
-        if columns == 8:
-            radial = du * u + dv * v
-            parts += [-radial * u, -radial * v]
-    return np.stack([part.ravel() for part in parts], axis=1)
-
-
-def _motion(step: npt.NDArray[np.float64], model: Model) -> Matrix:
-    """The 3×3 matrix of a small motion, parameters in the order of ``_jacobian``."""
-    if model == "translation":
-        return translating(step[0], step[1])
-    if model == "similarity":
-        return np.array([[1 + step[2], -step[3], step[0]], [step[3], 1 + step[2], step[1]], [0.0, 0.0, 1.0]])
-    g, h = (step[6], step[7]) if model == "homography" else (0.0, 0.0)
-    return np.array([[1 + step[2], step[3], step[0]], [step[4], 1 + step[5], step[1]], [g, h, 1.0]])
+    columns = motion.derivatives(du, dv, u[:, None], v[:, None])
+    jacobian = np.stack([column.ravel() for column in columns], axis=1)
+    return reference.vectors[seen].ravel(), values.ravel(), jacobian
 
 
 def _pull(back: Matrix, columns: int, alike: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:

@@ -1,4 +1,4 @@
-"""A dense last refinement: what a single matrix cannot follow, such as parallax between near and far."""
+"""A dense last refinement for what a single matrix cannot describe, such as parallax between near and far."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tita_cli.align.estimator import Estimate
 from tita_cli.align.geometry import normalized, resizing
-from tita_cli.align.placement import Placement
 from tita_cli.align.structure import View, band_field, reduced
 from tita_cli.images.picture import FloatArray
 
 _SIZE = 1024
-_FARTHEST = 0.03  # of the frame's longer side: more is no refinement
-_TWO_WAYS = 1.0  # px by which the flow there and back may miss
+_LARGEST = 0.03  # of the frame's longer side: a larger displacement is no refinement
+_CONSISTENT = 1.0  # px by which the flow there and back may fail to cancel
 _LEAST_GAIN = 0.005  # correlation
 
 
-def refine_by_flow(placement: Placement, reference: View, source: View) -> Placement:
-    """``placement`` with a smooth dense flow on top where that makes pictures of one kind agree better, else unchanged.
+def refine_by_flow(found: Estimate, reference: View, source: View) -> Estimate:
+    """``found`` with a smooth dense flow on top where that makes pictures of one kind agree better, else unchanged.
 
     Dense inverse search (Kroeger et al. 2016) on a band of frequencies at unit local contrast, which exposure does not
-    change. Kept where the flow from the reference to the source and back returns; elsewhere it fades from there.
+    change. Kept where the flow to the source and the flow back cancel; elsewhere it is extrapolated smoothly.
     """
     planes = [reduced(view.plane, _SIZE) for view in (reference, source)]
     sizes = [(plane.shape[1], plane.shape[0]) for plane in planes]
     down = [resizing(view.full, size) for view, size in zip((reference, source), sizes, strict=True)]
-    matrix = normalized(down[0] @ placement.matrix @ np.linalg.inv(down[1]))
+    matrix = normalized(down[0] @ found.matrix @ np.linalg.inv(down[1]))
     moved = cv2.warpPerspective(planes[1], matrix, sizes[0], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     one, two = (band_field(plane)[..., 0] for plane in (planes[0], moved))
     there, back = _flow(one, two), _flow(two, one)
-    limit = _FARTHEST * max(sizes[0])
+    limit = _LARGEST * max(sizes[0])
     miss = np.linalg.norm(there + _sampled(back, there), axis=2)
-    sure = ((miss < _TWO_WAYS) & (np.linalg.norm(there, axis=2) < limit)).astype(np.float32)
+    sure = ((miss < _CONSISTENT) & (np.linalg.norm(there, axis=2) < limit)).astype(np.float32)
     sigma = max(sizes[0]) / 96
     weight = cv2.GaussianBlur(sure, (0, 0), sigma)
     smooth = cv2.GaussianBlur(there * sure[..., None], (0, 0), sigma) / np.maximum(weight, 0.05)[..., None]
     if _correlation(one, _sampled(two, smooth)) < _correlation(one, two) + _LEAST_GAIN:
-        return placement
+        return found
     per_pixel = np.array([reference.full[0] / sizes[0][0], reference.full[1] / sizes[0][1]], dtype=np.float32)
-    return replace(placement, model="flow", flow=np.ascontiguousarray(smooth * per_pixel, dtype=np.float32))
+    return replace(found, model="flow", flow=np.ascontiguousarray(smooth * per_pixel, dtype=np.float32))
 
 
 def _flow(one: FloatArray, two: FloatArray) -> FloatArray:

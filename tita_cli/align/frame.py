@@ -12,16 +12,18 @@ from tita_cli.align.modes import Border
 from tita_cli.align.placement import Placement
 from tita_cli.align.warp import Area, Mask, common_area, covered, cropped, filled, warp
 from tita_cli.errors import MismatchError
-from tita_cli.images.picture import FloatArray, Picture
+from tita_cli.images.picture import Picture
 
 
 @dataclass(frozen=True)
 class Frame:
     """The reference's frame, and the part of it that the result keeps.
 
-    ``placements``: one for each source, in the order given. ``size``: of the reference (width, height). ``area``: what
-    is kept, all of it unless ``border`` is "crop". ``seen``: H×W, where every source has pixels, inside ``area``; None
-    where that is everywhere.
+    ``placements``: one for each source, in the order given. ``size``: of the reference (width, height). ``border``:
+    "crop" keeps the largest rectangle that all sources show, "fill" takes the reference's pixels where a source has
+    none, "mask" also makes those places of the result transparent. ``area``: what is kept, all of it unless ``border``
+    is "crop". ``seen``: H×W, where every source has pixels, inside ``area``; None where that is everywhere. ``notes``:
+    which sources could not be aligned, one line each.
     """
 
     placements: tuple[Placement, ...]
@@ -30,10 +32,11 @@ class Frame:
     border: Border
     area: Area
     seen: Mask | None
+    notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, placements: Sequence[Placement], reference: int, border: Border) -> Frame:
-        """Find what the sources have in common. Raises MismatchError where that is nothing."""
+    def of(cls, placements: Sequence[Placement], reference: int, border: Border, notes: tuple[str, ...] = ()) -> Frame:
+        """Find the part that all sources show. Raises MismatchError where there is none."""
         size = placements[reference].size
         seen: Mask | None = None
         for placement in placements:
@@ -47,16 +50,16 @@ class Frame:
             found = common_area(seen)
             if found is None:
                 raise MismatchError(
-                    f"{placements[reference].name}: no part of it is shown by every source",
+                    f"{placements[reference].name}: no part of it is shown by all sources",
                     hint="--border fill keeps the whole frame, --align none leaves the sources where they are",
                 )
             area, seen = found, None
-        return cls(tuple(placements), reference, size, border, area, seen)
+        return cls(tuple(placements), reference, size, border, area, seen, notes)
 
     def place(self, index: int, picture: Picture, reference: Callable[[], Picture]) -> Picture:
-        """Source ``index`` in this frame, resampled once where it moves, and not at all where it does not.
+        """Source ``index`` in this frame: resampled once where it moves, its own pixels where it does not.
 
-        ``reference``: gives the reference picture, whose pixels fill what the source lacks; called only where needed.
+        ``reference``: gives the reference picture, which fills what the source does not show; called only where needed.
         """
         placement = self.placements[index]
         if placement.is_still:
@@ -67,12 +70,24 @@ class Frame:
         return cropped(moved, self.area)
 
     def masked(self, picture: Picture) -> Picture:
-        """With the border "mask": ``picture``, a result in this frame, transparent where a source has no pixels."""
+        """``picture``, a result in this frame; with the border "mask", transparent where a source has no pixels."""
         if self.border != "mask" or self.seen is None:
             return picture
-        return replace(picture, alpha=self.limited(picture.alpha))
+        opaque = np.float32(1.0) if picture.alpha is None else picture.alpha
+        return replace(picture, alpha=np.where(self.seen, opaque, np.float32(0.0)).astype(np.float32))
 
-    def limited(self, alpha: FloatArray | None) -> FloatArray:
-        """``alpha`` (H×W, None for opaque), and nothing where a source has no pixels."""
-        seen = np.ones((self.area.height, self.area.width), bool) if self.seen is None else self.seen
-        return np.where(seen, np.float32(1.0) if alpha is None else alpha, np.float32(0.0)).astype(np.float32)
+
+def check_sizes(placements: Sequence[Placement], reference: int, *, looked: bool = True) -> None:
+    """Raise MismatchError where a source that is not aligned has another size than the reference.
+
+    ``looked``: whether an alignment was tried at all; for the message.
+    """
+    base = placements[reference]
+    for other in placements:
+        if other.size != base.size and not other.accepted:
+            (w, h), (base_w, base_h) = other.size, base.size
+            raise MismatchError(
+                f"{other.name} is {w}×{h} but {base.name} is {base_w}×{base_h}"
+                + (", and they could not be aligned" if looked else ""),
+                hint="--resize brings all sources to the reference's size",
+            )

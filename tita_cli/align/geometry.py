@@ -11,16 +11,12 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from tita_cli.align.modes import Model
-
 Matrix: TypeAlias = npt.NDArray[np.float64]
 Points: TypeAlias = npt.NDArray[np.float64]
 Size: TypeAlias = tuple[int, int]  # width, height
 
-MODELS: Final[tuple[Model, ...]] = ("none", "translation", "similarity", "affine", "homography", "flow")
-RIGID_MODELS: Final[tuple[Model, ...]] = MODELS[1:5]
 FRAME: Final = 640.0
-"""Width of the frame on which errors are stated, so that they compare across picture sizes."""
+"""Errors are stated in pixels on a picture of this width, so that they compare across sizes."""
 
 
 def scaling(x: float, y: float | None = None) -> Matrix:
@@ -36,6 +32,7 @@ def resizing(source: Size, target: Size) -> Matrix:
 
 
 def translating(x: float, y: float) -> Matrix:
+    """The matrix of a shift by (x, y) pixels."""
     return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
 
 
@@ -45,6 +42,7 @@ def normalized(matrix: Matrix) -> Matrix:
 
 
 def inverse(matrix: Matrix) -> Matrix:
+    """The matrix that undoes ``matrix``."""
     return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
 
 
@@ -67,46 +65,32 @@ def corner_error(first: Matrix, second: Matrix, size: Size) -> float:
 
 
 def displacement(first: Matrix, second: Matrix, size: Size) -> float:
-    """Median distance between the places of a picture of ``size`` mapped by two matrices, in pixels of the target.
+    """Median distance between points all over a picture of ``size`` mapped by two matrices, in pixels of the target.
 
-    Unlike the corners', it is no extrapolation to where a picture often shows nothing.
+    Unlike :func:`corner_error` it does not rest on the corners, where a picture often shows nothing.
     """
-    grid = _grid(size, 9)
-    distance = transform(first, grid) - transform(second, grid)
+    points = grid(size, 9)
+    distance = transform(first, points) - transform(second, points)
     return float(np.median(np.hypot(distance[:, 0], distance[:, 1])))
 
 
-def _grid(size: Size, count: int) -> Points:
+def grid(size: Size, count: int) -> Points:
+    """``count``×``count`` points spread evenly over a picture of ``size``: N×2."""
     return np.stack(np.meshgrid(*(np.linspace(0.0, side - 1.0, count) for side in size)), axis=-1).reshape(-1, 2)
 
 
 def mean_scale(matrix: Matrix, size: Size) -> float:
-    """By how much ``matrix`` lengthens the border of a picture of ``size``."""
+    """The mean scale of ``matrix``: by how much it lengthens the outline of a picture of ``size``."""
     moved, own = transform(matrix, corners(size)), corners(size)
     lengths = [np.hypot(*(np.roll(quad, -1, axis=0) - quad).T).sum() for quad in (moved, own)]
     return float(lengths[0] / max(lengths[1], 1e-9))
 
 
-def projected(matrix: Matrix, model: Model, size: Size) -> Matrix:
-    """The member of ``model`` that maps a grid over a picture of ``size`` most nearly as ``matrix`` does."""
-    if model in ("homography", "flow"):
-        return matrix
-    grid = _grid(size, 5)
-    goal = transform(matrix, grid)
-    if model in ("none", "translation"):
-        return np.eye(3) if model == "none" else translating(*(goal - grid).mean(axis=0))
-    x, y, one, zero = grid[:, 0], grid[:, 1], np.ones(len(grid)), np.zeros(len(grid))
-    if model == "similarity":
-        system = np.vstack([np.stack([x, -y, one, zero], axis=1), np.stack([y, x, zero, one], axis=1)])
-        a, b, tx, ty = np.linalg.lstsq(system, goal.T.ravel(), rcond=None)[0]
-        return np.array([[a, -b, tx], [b, a, ty], [0.0, 0.0, 1.0]])
-    rows = np.linalg.lstsq(np.stack([x, y, one], axis=1), goal, rcond=None)[0].T
-    return np.vstack([rows, [0.0, 0.0, 1.0]])
-
-
 def is_sane(matrix: Matrix, size: Size, *, limit: float = 8.0) -> bool:
-    """Whether ``matrix`` maps a picture of ``size`` to a convex, unmirrored quadrilateral that is not scaled by more
-    than ``limit`` from corner to corner: anything else is no view of the same scene."""
+    """Whether ``matrix`` can be a second view of a scene.
+
+    A picture of ``size`` becomes a convex quadrilateral that is not mirrored, whose scale varies by ``limit`` at most.
+    """
     if not np.isfinite(matrix).all():
         return False
     depth = corners(size) @ matrix[2, :2] + matrix[2, 2]

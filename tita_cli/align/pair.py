@@ -1,39 +1,36 @@
-"""Align one picture to another: recognise a registered pair, else search, refine, choose a model, doubt the result."""
+"""Align one picture to another: recognise a registered pair, else search, refine, choose a model, judge the result."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from tita_cli.align.ecc import compare, correlation, refine
+from tita_cli.align.estimator import ACCEPTED, Estimate
 from tita_cli.align.evidence import Judged, Votes, gain, halves, judge, residual, vote
 from tita_cli.align.geometry import (
     FRAME,
-    MODELS,
-    RIGID_MODELS,
     Matrix,
     corner_error,
     displacement,
     is_sane,
     normalized,
-    projected,
     resizing,
 )
 from tita_cli.align.levels import FEW_POINTS, POINTS, Level
-from tita_cli.align.modes import Model
+from tita_cli.align.modes import MATRIX_MODELS, Model
+from tita_cli.align.motion import projected, simpler
 from tita_cli.align.polish import polish
 from tita_cli.align.search import by_features, search
 from tita_cli.align.structure import Field, FieldOf, View, band_field, gradient_field, orientation_field, reduced
+from tita_cli.images.picture import Picture
 
 LONGEST = 2048
 """The longer side, in pixels, that estimation works on at most: a sample there is precise to a tenth of a pixel."""
-
-ENOUGH = 0.5
-"""The confidence from which an estimate is accepted."""
 
 _SEARCHED, _SEARCHED_WIDELY = 128, 192
 _COARSE, _MIDDLE = 160, 320
@@ -56,60 +53,49 @@ def field_for(reference: Field, source: Field) -> FieldOf:
     return _Pair(one, two).kind(np.eye(3))[0]
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """How one picture lies in the frame of another.
+class PairEstimator:
+    """tita's estimator: vector fields of edges, aligned by ECC, and judged block by block."""
 
-    ``matrix``: source → reference in full pixels. ``confidence``: 0..1, see ``ENOUGH``. ``residual``: how far small
-    blocks still are from where they fit best, median in reference pixels; None where nothing can be measured.
-    ``same_kind``: whether the gradients agree in sign, as between two frames of one camera.
-    """
+    def view(self, picture: Picture) -> View:
+        return View.of(picture, LONGEST)
 
-    model: Model
-    matrix: Matrix
-    confidence: float
-    residual: float | None
-    same_kind: bool
+    def estimate(
+        self,
+        reference: View,
+        source: View,
+        *,
+        most: Model = "homography",
+        exact: bool = False,
+        guess: Matrix | None = None,
+    ) -> Estimate:
+        pair = _Pair(reference, source)
+        start = resizing(source.full, reference.full) if guess is None else guess
+        if pair.is_too_small:
+            return Estimate("none", start, 0.0, None, False)
+        registered = None if exact else pair.recognized(start)
+        if registered is not None:
+            return registered
+        models = (most,) if exact else MATRIX_MODELS[: MATRIX_MODELS.index(most) + 1]
+        best = pair.refined([guess] if guess is not None else pair.near(start), models, start)
+        # Pictures of one size are rarely of other fields of view, and the wide search takes most of the time.
+        wide = exact or not np.allclose(start, np.eye(3))
+        for candidates in (pair.featured, pair.far) if wide else (pair.featured,):
+            if best.accepted or guess is not None:
+                break
+            other = pair.refined(candidates(start), models, start)
+            best = max(best, other, key=lambda one: one.confidence)
+        if not exact and best.accepted and guess is None and pair.tolerates(start, best):
+            return replace(best, model="none", matrix=start)
+        return best
 
-    @property
-    def accepted(self) -> bool:
-        return self.confidence >= ENOUGH
+    def measure(self, reference: View, source: View, matrix: Matrix) -> Estimate:
+        pair = _Pair(reference, source)
+        return Estimate("homography", matrix, 0.0, None, False) if pair.is_too_small else pair.measured(matrix)
 
+    def refine(self, reference: View, source: View, found: Estimate) -> Estimate:
+        from tita_cli.align.flow import refine_by_flow
 
-def estimate(
-    reference: View, source: View, *, most: Model = "homography", exact: bool = False, guess: Matrix | None = None
-) -> Estimate:
-    """Estimate how ``source`` lies in the frame of ``reference``.
-
-    ``most``: the richest model allowed; ``exact``: the only one, and a pair that seems registered is refined, too.
-    ``guess``: where to begin; without it, at the pictures laid over one another corner to corner.
-    """
-    pair = _Pair(reference, source)
-    start = resizing(source.full, reference.full) if guess is None else guess
-    if min(*reference.plane.shape, *source.plane.shape) < _SMALLEST:
-        return Estimate("none", start, 0.0, None, False)
-    registered = None if exact else pair.recognized(start)
-    if registered is not None:
-        return registered
-    models: tuple[Model, ...] = (most,) if exact else RIGID_MODELS[: RIGID_MODELS.index(most) + 1]
-    best = pair.refined([guess] if guess is not None else pair.near(start), models, start)
-    # Pictures of one size are rarely of other fields of view, and the wide search takes most of the time.
-    wide = exact or not np.allclose(start, np.eye(3))
-    for candidates in (pair.featured, pair.far) if wide else (pair.featured,):
-        if best.accepted or guess is not None:
-            break
-        other = pair.refined(candidates(start), models, start)
-        best = max(best, other, key=lambda one: one.confidence)
-    if not exact and best.accepted and guess is None and pair.tolerates(start, best):
-        return replace(best, model="none", matrix=start)
-    return best
-
-
-def measure(reference: View, source: View, matrix: Matrix) -> Estimate:
-    """What can be said of a ``matrix`` that is given."""
-    if min(*reference.plane.shape, *source.plane.shape) < _SMALLEST:
-        return Estimate("homography", matrix, 0.0, None, False)
-    return _Pair(reference, source).measured(matrix)
+        return refine_by_flow(found, reference, source)
 
 
 class _Drift(NamedTuple):
@@ -124,6 +110,11 @@ class _Drift(NamedTuple):
 class _Pair:
     def __init__(self, reference: View, source: View) -> None:
         self.reference, self.source = reference, source
+
+    @property
+    def is_too_small(self) -> bool:
+        """Whether the pictures hold too little to tell agreement from chance."""
+        return bool(min(*self.reference.plane.shape, *self.source.plane.shape) < _SMALLEST)
 
     def level(self, longest: int, field_of: FieldOf, points: int, near: Matrix) -> Level:
         return Level.of(self.reference, self.source, longest, field_of, points, near)
@@ -170,7 +161,7 @@ class _Pair:
         field_of, _ = self.kind(start)
         same = field_of is gradient_field
         confidence = _confidence(self.votes(start, field_of, FEW_POINTS // 2), 0.0, _AS_GIVEN)
-        if confidence < ENOUGH:
+        if confidence < ACCEPTED:
             return None
         longest, tolerance = (_FINE[0], _STILL) if same else (_MIDDLE, _STILL_ACROSS)
         level = self.level(longest, field_of, POINTS // 2, start)
@@ -242,7 +233,7 @@ class _Pair:
         """The level whose field makes the two halves of the picture agree best: exposures and focus differ in this."""
 
         def spread(level: Level) -> float:
-            return judge(halves(level.samples), level.source, level.down(matrix), _least(most, "affine")).spread
+            return judge(halves(level.samples), level.source, level.down(matrix), simpler(most, "affine")).spread
 
         return min((self.level(_FINE[0], kind, POINTS, matrix) for kind in (gradient_field, band_field)), key=spread)
 
@@ -286,10 +277,6 @@ class _Pair:
         """The residual of ``matrix`` in reference pixels."""
         found = residual(halves(level.samples), level.source, level.down(matrix))
         return None if found is None else found / float(level.to_reference[0, 0])
-
-
-def _least(first: Model, second: Model) -> Model:
-    return min(first, second, key=MODELS.index)
 
 
 def _confidence(votes: Votes, spread: float, enough: float = _DEVIATIONS) -> float:

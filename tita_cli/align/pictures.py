@@ -1,30 +1,35 @@
-"""``align_pictures``: several pictures into the frame of one of them."""
+"""``align_pictures``: several pictures in memory into the frame of one of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tita_cli.align.aligner import Aligner
-from tita_cli.align.frame import Frame
+from tita_cli.align.calibration import Calibration
+from tita_cli.align.frame import Frame, check_sizes
 from tita_cli.align.modes import Border, Mode
 from tita_cli.align.placement import Placement
-from tita_cli.align.rig import Rig
-from tita_cli.errors import MismatchError, UsageError
+from tita_cli.align.stack import find_frame
+from tita_cli.errors import UsageError
 from tita_cli.images.picture import Picture
 
 
 @dataclass(frozen=True)
-class Alignment:
-    """Pictures of one size that show the same thing at the same pixel, in the order given.
-
-    ``sources``: how each was placed. ``notes``: which of them could not be, one line each. ``frame``: what they share.
-    """
+class Aligned:
+    """Pictures of one size that show the same place at the same pixel, in the order given, and the frame they share."""
 
     pictures: tuple[Picture, ...]
-    sources: tuple[Placement, ...]
-    notes: tuple[str, ...]
     frame: Frame
+
+    @property
+    def placements(self) -> tuple[Placement, ...]:
+        """How each picture was placed."""
+        return self.frame.placements
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Which pictures could not be aligned, one line each."""
+        return self.frame.notes
 
 
 def align_pictures(
@@ -33,27 +38,20 @@ def align_pictures(
     mode: Mode = "auto",
     reference: int = 0,
     border: Border = "crop",
-    rig: Rig | None = None,
-) -> Alignment:
-    """Bring ``pictures`` into the frame of ``pictures[reference]``.
+    calibration: Calibration | None = None,
+) -> Aligned:
+    """Bring ``pictures`` into the frame of ``pictures[reference]``: :func:`find_frame`, then each into that frame.
 
-    ``mode``: see :class:`Aligner`; "none" changes nothing. ``border``: "crop" keeps the largest rectangle that all
-    show, "fill" takes the reference's pixels where a source has none, "mask" also makes those transparent. ``rig``:
-    known transforms, instead of an estimate. A picture that lies in the frame already keeps its pixels, bit by bit.
-
-    Raises UsageError, and MismatchError where the pictures do not fit: in the mode "strict", or where an estimate is
-    refused, or not asked for, between pictures of other sizes.
+    A picture that lies in the frame already keeps its pixels, bit by bit. Raises UsageError, and MismatchError where
+    the pictures do not fit: as ``find_frame`` does, and where an estimate between pictures of unequal sizes is not
+    accepted.
     """
     if not pictures:
         raise UsageError("there is no picture to align")
-    aligner = Aligner(len(pictures), mode=mode, reference=reference, rig=rig)
-    for index in aligner.order:
-        aligner.look(index, pictures[index])
-    frame = aligner.frame(border)
+    frame = find_frame(
+        len(pictures), pictures.__getitem__, mode=mode, reference=reference, border=border, calibration=calibration
+    )
+    check_sizes(frame.placements, reference)
     base = pictures[reference]
-    for picture, placement in zip(pictures, frame.placements, strict=True):
-        if (mode == "none" or not placement.accepted) and placement.size != frame.size:
-            said = f"{picture.name} is {picture.size} but {base.name} is {base.size}, and they do not align"
-            raise MismatchError(said)
     placed = tuple(frame.masked(frame.place(index, picture, lambda: base)) for index, picture in enumerate(pictures))
-    return Alignment(placed, frame.placements, tuple(aligner.notes), frame)
+    return Aligned(placed, frame)

@@ -1,4 +1,4 @@
-"""How one source lies in the frame of the reference: what is estimated, and what is told of it."""
+"""Where one source lies in the frame of the reference: what is estimated, and what is reported of it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tita_cli.align.estimator import Estimate
 from tita_cli.align.geometry import Matrix, Size
 from tita_cli.align.modes import Model
 from tita_cli.images.picture import FloatArray
@@ -14,12 +15,12 @@ from tita_cli.images.picture import FloatArray
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a source goes.
+    """The motion of a source.
 
-    ``matrix``: pixel of the source → pixel of the reference; the identity where the estimate was refused.
-    ``confidence``: 0..1. ``residual``: how far small blocks still are from where they fit best, median, in pixels of
-    the reference; None where nothing can be measured. ``size``: of the source (width, height). ``flow``: h×w×2, by how
-    many pixels each place of the reference still moves before the matrix is undone, at any size; None for none.
+    ``matrix``: pixel of the source → pixel of the reference; the identity where the estimate was not accepted.
+    ``confidence``: 0..1. ``residual``: how far small blocks still are from where they match best, median, in pixels of
+    the reference; None where nothing can be measured. ``size``: of the source (width, height). ``flow``: h×w×2, at any
+    size: by how many pixels each place of the reference still moves before the matrix is undone; None for none.
     """
 
     name: str
@@ -30,6 +31,21 @@ class Placement:
     residual: float | None
     accepted: bool
     flow: FloatArray | None = None
+
+    @classmethod
+    def reference(cls, name: str, size: Size) -> Placement:
+        """The reference's own: it stays as it is."""
+        return cls(name, size, "none", np.eye(3), 1.0, 0.0, True)
+
+    @classmethod
+    def unaligned(cls, name: str, size: Size, confidence: float = 0.0) -> Placement:
+        """Of a source that is left where it is, since no estimate was made or accepted."""
+        return cls(name, size, "none", np.eye(3), confidence, None, False)
+
+    @classmethod
+    def of(cls, name: str, size: Size, found: Estimate) -> Placement:
+        """Of a source that is moved as ``found`` says."""
+        return cls(name, size, found.model, found.matrix, found.confidence, found.residual, True, found.flow)
 
     @property
     def is_still(self) -> bool:

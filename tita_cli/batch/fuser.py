@@ -11,7 +11,7 @@ from tita_cli.batch.jobs import Job
 if TYPE_CHECKING:
     from tita_cli.api import Fusion
     from tita_cli.engine import Engine
-    from tita_cli.fusing.sources import Source
+    from tita_cli.fusion.source import SourceLike
     from tita_cli.images import Written
 
 # More sources than this are read as the fusion needs them, so that a long stack does not lie in memory as a whole.
@@ -70,7 +70,7 @@ class ApiFuser:
 
         return _ApiLane(load_engine(self._options.model, **self._options.engine), self._options)
 
-    def decode(self, job: Job) -> list[Source]:
+    def decode(self, job: Job) -> list[SourceLike]:
         from tita_cli.images import read_picture
 
         if len(job.sources) > _READ_AHEAD:
@@ -89,7 +89,7 @@ class _ApiLane:
         self._engine = engine
         self._options = options
 
-    def fuse(self, job: Job, decoded: list[Source]) -> Fusion:
+    def fuse(self, job: Job, decoded: list[SourceLike]) -> Fusion:
         from tita_cli.api import fuse
 
         # The result follows the reference, which in a bracket is the middle exposure, unless the user says otherwise.
@@ -100,14 +100,14 @@ class _ApiLane:
 def describe_fusion(fusion: Fusion, written: Written) -> dict[str, Any]:
     """What the journal keeps of a fusion.
 
-    ``weights``: OAF's six for each step of the tree, which is given by the number of sources.
+    ``weights``: OAF's three for every source of every step.
     """
     return {
         "width": fusion.picture.width,
         "height": fusion.picture.height,
         "depth": written.depth,
         "format": written.format,
-        "weights": [[round(float(weight), 6) for weight in step.weights] for step in fusion.steps],
+        "weights": [[[round(w, 6) for w in source.values] for source in step.sources] for step in fusion.steps],
         "align": [placement.describe() for placement in fusion.placements],
         "notes": [*fusion.notes, *written.notes],
         "engine": fusion.engine,

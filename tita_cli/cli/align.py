@@ -1,4 +1,4 @@
-"""``tita align``: bring pictures into one frame and show how well they fit."""
+"""``tita align``: bring pictures into one frame and show how well they match."""
 
 from __future__ import annotations
 
@@ -43,28 +43,30 @@ def command(
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Bring images into one frame, as tita fuse does before it fuses them, and show how well they fit.
+    """Bring images into one frame, as tita fuse does before it fuses them, and show how well they match.
 
     Writes to DIR every source in the common frame, with its own values, depth and metadata, and for each but the
-    reference a checkerboard of the two, a red-cyan overlay (grey where they fit), and a map of what is left: black
-    fits, yellow is off by 4 pixels or more on a 640-pixel-wide frame, and the darkened reference shows where nothing
-    can be told.
+    reference a checkerboard of the two, a red-cyan overlay (grey where they match), and a map of the residual: black
+    matches, yellow is off by 4 pixels or more on a 640-pixel-wide frame, and the darkened reference shows where there
+    is too little structure to measure.
     """  # fmt: skip
-    from tita_cli.align import BORDERS, MODES, Rig
-    from tita_cli.fusing.inspection import write_alignment
-    from tita_cli.fusing.sources import FALSE_COLOR_CHOICES, Preparation
+    from tita_cli.align import BORDERS, MODES, Calibration
+    from tita_cli.fusion.alignment import write_alignment
+    from tita_cli.fusion.source import FALSE_COLOR_CHOICES, describe_sources
     from tita_cli.images.value_range import parse_range
 
     if align_from is not None and align not in ("auto", "strict"):
         raise UsageError(f"--align {align} and --align-from exclude each other")
-    how = Preparation(
-        page=page, max_pixels=max_pixels, value_range=parse_range(value_range),
-        false_color=choice("--false-color", false_color, FALSE_COLOR_CHOICES), align=choice("--align", align, MODES),
-        reference=reference - 1, border=choice("--border", border, BORDERS),
-        rig=None if align_from is None else Rig.read(align_from),
+    described = describe_sources(
+        sources, page=page, max_pixels=max_pixels, value_range=parse_range(value_range),
+        false_color=choice("--false-color", false_color, FALSE_COLOR_CHOICES),
     )  # fmt: skip
     with results() as stdout:
-        placements, notes = write_alignment(sources, how, output, overwrite=force)
+        placements, notes = write_alignment(
+            described, output, align=choice("--align", align, MODES), reference=reference - 1,
+            border=choice("--border", border, BORDERS),
+            calibration=None if align_from is None else Calibration.read(align_from), overwrite=force,
+        )  # fmt: skip
         if as_json:
             stdout.write(envelope("align", {"sources": [placement.describe() for placement in placements]}))
         elif not quiet:

@@ -189,7 +189,7 @@ def command(
     Run it again to go on: what is done and unchanged is skipped. One bad file never stops the rest; the exit code is 1
     if any failed.
     """  # fmt: skip
-    from tita_cli.align import BORDERS, MODES, Rig
+    from tita_cli.align import BORDERS, MODES, Calibration
     from tita_cli.batch import (
         ApiFuser,
         FuserOptions,
@@ -206,8 +206,8 @@ def command(
     from tita_cli.cli.fuse import choice, parse_metadata
     from tita_cli.engine.memory import parse_size
     from tita_cli.engine.wish import Wish
-    from tita_cli.fusing.sources import FALSE_COLOR_CHOICES
-    from tita_cli.fusing.tree import COLOR_CHOICES
+    from tita_cli.fusion.source import FALSE_COLOR_CHOICES
+    from tita_cli.images.color import COLOR_RULES
     from tita_cli.images.formats import parse_depth
     from tita_cli.images.value_range import parse_range
     from tita_cli.pairing import Wishes
@@ -238,12 +238,12 @@ def command(
             "invert": [number - 1 for number in invert or ()],
             "depth": bits,
             "false_color": choice("--false-color", false_color, FALSE_COLOR_CHOICES),
-            "color": choice("--color", color, COLOR_CHOICES),
+            "color": choice("--color", color, COLOR_RULES),
             "align": choice("--align", align, MODES),
             "border": choice("--border", border, BORDERS),
             "deghost": deghost,
-            # Its content and not its name: a rig that was measured anew redoes what was made with the old one.
-            "align_from": None if align_from is None else Rig.read(align_from).as_dict(),
+            # Its content and not its name: another calibration redoes what was made with the old one.
+            "align_from": None if align_from is None else Calibration.read(align_from).as_dict(),
             **({} if reference is None else {"reference": reference - 1}),
             **({} if metadata is None else {"metadata": parse_metadata(metadata)}),
         },

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from tita_cli.batch import Record, State, Summary, Task
 from tita_cli.batch.journal import encode
-from tita_cli.cli.console import envelope, results, say
+from tita_cli.cli.console import envelope, printable, results, say
 from tita_cli.pairing import Plan
 
 if TYPE_CHECKING:
@@ -148,11 +148,6 @@ class Bar(Display):
 
     def line(self, text: str) -> None:
         self._progress.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
-
-
-def printable(text: str) -> str:
-    """A file name may hold a newline, an escape sequence or stray bytes; a line of text must not."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _failure(record: Record) -> str:

@@ -1,8 +1,9 @@
-"""``tita calibrate``: measure a fixed rig once."""
+"""``tita calibrate``: measure how the cameras of a fixed rig see one another, once."""
 
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +16,6 @@ from tita_cli.errors import MismatchError, UsageError
 
 if TYPE_CHECKING:
     from tita_cli.align import Placement
-    from tita_cli.fusing.sources import Preparation
 
 Shot = tuple[Path, ...]
 
@@ -37,7 +37,7 @@ def command(
             metavar="FILE",
             rich_help_panel=options.OUTPUT,
             show_default=False,
-            help="The transform file to write.",
+            help="The calibration file to write.",
         ),
     ],
     page: options.Page = None,
@@ -64,38 +64,41 @@ def command(
     all over the frame, at the distance at which the rig will be used, are a good beginning: cameras that sit side by
     side see near things elsewhere than far ones, and one transform can be right for one distance only.
     """  # fmt: skip
-    from tita_cli.align.calibration import calibrated
-    from tita_cli.align.geometry import RIGID_MODELS
-    from tita_cli.fusing.sources import FALSE_COLOR_CHOICES, Preparation
+    from tita_cli.align.calibrate import calibrate
+    from tita_cli.align.modes import MATRIX_MODELS
+    from tita_cli.fusion.plan import Plan
+    from tita_cli.fusion.source import FALSE_COLOR_CHOICES, describe_sources
     from tita_cli.images import atomic_output, check_writable
     from tita_cli.images.value_range import parse_range
 
     check_writable(output, overwrite=force)
-    how = Preparation(
-        page=page, max_pixels=max_pixels, value_range=parse_range(value_range),
+    describe = partial(
+        describe_sources, page=page, max_pixels=max_pixels, value_range=parse_range(value_range),
         false_color=choice("--false-color", false_color, FALSE_COLOR_CHOICES),
-        align=choice("--align", model, RIGID_MODELS), reference=reference - 1, border="fill",
     )  # fmt: skip
+    align = choice("--align", model, MATRIX_MODELS)
     shots = find_shots(sources, output.parent)
     placed, refused = [], []
     with results() as stdout:
         for shot in shots:
+            if reference > len(shot):
+                raise UsageError(f"--reference {reference}: {shot[0]} has {len(shot) - 1} others")
             try:
-                placements = _placements(shot, how)
-            except MismatchError as error:  # of another size, and no place for it: told of below
+                placements = Plan(describe(shot), align=align, reference=reference - 1, border="fill").placements
+            except MismatchError as error:  # of another size, and not aligned: reported below
                 refused.append(error.message)
                 continue
             placed.append(placements)
-            refused += [f"{one.name}: cannot tell how it lies, left out" for one in placements if not one.accepted]
+            refused += [f"{one.name}: could not be aligned, left out" for one in placements if not one.accepted]
         if not placed:
             raise MismatchError("no shot could be aligned", hint="; ".join(refused[:1]) or None)
-        rig = calibrated(placed, how.reference)
+        found = calibrate(placed, reference - 1)
         with atomic_output(output, overwrite=force) as file:
-            file.write(json.dumps(rig.as_dict(), indent=1).encode() + b"\n")
+            file.write(json.dumps(found.as_dict(), indent=1).encode() + b"\n")
         if as_json:
-            stdout.write(envelope("calibrate", _report(rig.as_dict(), output, placed)))
+            stdout.write(envelope("calibrate", _report(found.as_dict(), output, placed)))
         elif not quiet:
-            said = f"{output}: {rig.pairs} shots, which differ by {rig.spread:.2f} px (median at the corners)\n"
+            said = f"{output}: {found.shots} shots, which differ by {found.spread:.2f} px (median at the corners)\n"
             stdout.write(printable(said[:-1]).encode(errors="replace") + b"\n")
     for note in () if quiet else refused:
         warn(note)
@@ -108,7 +111,8 @@ def find_shots(sources: list[str], folder: Path) -> list[Shot]:
 
     if not any(Path(source).is_dir() or is_manifest(source) for source in sources):
         if len(sources) % 2:
-            raise UsageError(f"{len(sources)} files are no pairs", hint="tita calibrate A1 B1 A2 B2 -o rig.json")
+            hint = "tita calibrate A1 B1 A2 B2 -o calibration.json"
+            raise UsageError(f"{len(sources)} files do not make pairs", hint=hint)
         return [(Path(one), Path(two)) for one, two in zip(sources[::2], sources[1::2], strict=True)]
     stdin = manifest_from_stdin() if STDIN in sources else None
     plan = find_plan(sources, folder / "none", stdin=stdin)
@@ -117,18 +121,9 @@ def find_shots(sources: list[str], folder: Path) -> list[Shot]:
     return [group.sources for group in plan.groups]
 
 
-def _placements(shot: Shot, how: Preparation) -> tuple[Placement, ...]:
-    from tita_cli.fusing.sources import Sources
-
-    if how.reference >= len(shot):
-        raise UsageError(f"--reference {how.reference + 1}: {shot[0]} has {len(shot) - 1} others")
-    frame = Sources(shot, how).frame
-    return () if frame is None else frame.placements
-
-
-def _report(rig: dict[str, Any], output: Path, placed: list[tuple[Placement, ...]]) -> dict[str, Any]:
+def _report(calibration: dict[str, Any], output: Path, placed: list[tuple[Placement, ...]]) -> dict[str, Any]:
     return {
         "output": str(output),
-        "rig": rig,
+        "calibration": calibration,
         "shots": [[placement.describe() for placement in placements] for placements in placed],
     }

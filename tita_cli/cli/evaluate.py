@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -138,6 +137,7 @@ def command(
     good fusion: a copy of one source does well in half of them. See docs/reference/metrics.md.
     """  # fmt: skip
     from tita_cli.cli import evaluate_display as display
+    from tita_cli.engine.threads import usable_cores
     from tita_cli.images import check_writable
     from tita_cli.metrics.files import match, measure
     from tita_cli.metrics.ranking import rank, read_published
@@ -153,7 +153,7 @@ def command(
         names = [metric.name for metric in wanted]
         with display.progress(len(triples), quiet=quiet) as advance:
             for outcome in measure(
-                triples, names, convention=convention.value, as_stored=reencode, workers=workers or _cores()
+                triples, names, convention=convention.value, as_stored=reencode, workers=workers or usable_cores()
             ):
                 outcomes.append(outcome)
                 advance(outcome.name)
@@ -176,11 +176,6 @@ def command(
         else:
             stdout.write(display.means(values, wanted, ranks, published))
     return int(ExitCode.SOME_FAILED if len(values) < len(outcomes) else ExitCode.OK)
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _warn_of_unfair_ranks(against: Path, published: Published, outcomes: Sequence[Outcome], *, reencoded: bool) -> None:

@@ -94,8 +94,8 @@ def command(
     from tita_cli.align import BORDERS, MODES
     from tita_cli.engine.memory import parse_size, raise_malloc_thresholds
     from tita_cli.engine.wish import Wish
-    from tita_cli.fusing.sources import FALSE_COLOR_CHOICES
-    from tita_cli.fusing.tree import COLOR_CHOICES
+    from tita_cli.fusion.source import FALSE_COLOR_CHOICES
+    from tita_cli.images.color import COLOR_RULES
     from tita_cli.images.formats import parse_depth
     from tita_cli.images.value_range import parse_range
     from tita_cli.images.write import check_output
@@ -120,7 +120,7 @@ def command(
             false_color=choice("--false-color", false_color, FALSE_COLOR_CHOICES),
             align=choice("--align", align, MODES), reference=reference - 1, border=choice("--border", border, BORDERS),
             align_from=align_from, deghost=deghost,
-            color=choice("--color", color, COLOR_CHOICES), depth=bits, metadata=parse_metadata(metadata),
+            color=choice("--color", color, COLOR_RULES), depth=bits, metadata=parse_metadata(metadata),
         )  # fmt: skip
         written = fusion.save(stdout if output == PIPE else output, overwrite=force, format=file_format, depth=bits)
         if weights_map is not None:
@@ -163,8 +163,6 @@ def _opened(sources: list[str]) -> list[str | BinaryIO]:
 
 
 def _report(fusion: Fusion, sources: list[str], written: Written, notes: list[str]) -> dict[str, Any]:
-    from tita_cli.api import OPERATIONS
-
     return {
         "sources": sources,
         "output": written.name,
@@ -172,13 +170,7 @@ def _report(fusion: Fusion, sources: list[str], written: Written, notes: list[st
         "width": fusion.picture.width,
         "height": fusion.picture.height,
         "depth": written.depth,
-        "steps": [
-            {
-                "first": {"name": step.first, **dict(zip(OPERATIONS, step.weights[:3], strict=True))},
-                "second": {"name": step.second, **dict(zip(OPERATIONS, step.weights[3:], strict=True))},
-            }
-            for step in fusion.steps
-        ],
+        "steps": [step.describe() for step in fusion.steps],
         "align": [placement.describe() for placement in fusion.placements],
         "engine": fusion.engine,
         "notes": notes,

@@ -92,7 +92,7 @@ AlignFrom = Annotated[
     str | None,
     typer.Option(
         "--align-from", metavar="FILE", rich_help_panel=ALIGNMENT, show_default=False,
-        help="Apply the transforms that [bold]tita calibrate[/] measured, instead of looking for any.",
+        help="Apply a calibration that [bold]tita calibrate[/] measured, instead of estimating the motion.",
     ),
 ]  # fmt: skip
 Deghost = Annotated[

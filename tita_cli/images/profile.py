@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from tita_cli.images.picture import FloatArray, Picture
+from tita_cli.images.picture import FloatArray, Metadata, Picture
 
 _RELATIVE_COLORIMETRIC = 1
 
@@ -45,10 +45,20 @@ def profile_name(icc: bytes | None) -> str | None:
         return None
 
 
-def common_profile(reference: Picture, color: Picture | None = None) -> bytes | None:
+class Profiled(Protocol):
+    """A picture, or what is known of one."""
+
+    @property
+    def is_color(self) -> bool: ...
+
+    @property
+    def metadata(self) -> Metadata: ...
+
+
+def common_profile(reference: Profiled, color: Profiled | None = None) -> bytes | None:
     """The profile that a fused picture bears: the reference's, or where that is grey, the one of ``color``.
 
-    ``color``: the first colour picture among the other sources, None where there is none. None means sRGB.
+    ``color``: the first source in colour, None where there is none. None means sRGB.
     """
     chosen = reference if reference.is_color or color is None else color
     fitting: Space = "RGB" if chosen.is_color else "GRAY"

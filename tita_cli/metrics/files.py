@@ -12,10 +12,9 @@ from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 
-import numpy as np
-
 from tita_cli.errors import DeviceError, InputError, MismatchError, TitaError
 from tita_cli.images import read_picture
+from tita_cli.images.write import quantize
 from tita_cli.metrics.evaluate import Image, evaluate
 from tita_cli.metrics.ranking import reencode
 from tita_cli.metrics.registry import Convention, find_metrics
@@ -129,6 +128,6 @@ def _named(message: str, triple: Triple) -> str:
 def read_bytes(path: Path) -> tuple[Image, tuple[str, ...]]:
     """Pixels as H×W or H×W×3 uint8, rounded where the file is deeper, and what reading has to say."""
     picture = read_picture(path)
-    pixels = np.clip(np.floor(picture.pixels * 255 + 0.5), 0, 255).astype(np.uint8)
+    pixels = quantize(picture.pixels, 8)
     deeper = (f"{path}: {picture.depth} bits a sample, measured as 8",) if picture.depth != 8 else ()
     return (pixels[:, :, 0] if pixels.shape[2] == 1 else pixels), (*picture.notes, *deeper)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from tita_cli.errors import InputError, MismatchError
 from tita_cli.images import Picture, read_picture
+from tita_cli.images.write import quantize
 from tita_cli.report.rows import Row
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def to_bytes(picture: Picture) -> Bytes:
     if picture.depth > 8 and not picture.is_color:
         low, high = np.percentile(pixels, (0.5, 99.5))
         pixels = (pixels - low) / max(float(high - low), 1e-9)
-    return np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
+    return quantize(pixels, 8)
 
 
 def encode_preview(image: Bytes, side: int) -> str:
@@ -103,9 +104,9 @@ def _measure(result: Picture, sources: list[Picture], row: Row, metrics: Sequenc
     """Metrics of a pair, of one size; of a stack, and of sources that were resized, those of the result alone."""
     from tita_cli.metrics.evaluate import evaluate
 
-    fused = _eight_bits(result)
+    fused = quantize(result.pixels, 8)
     if len(row.sources) == len(sources) == 2:
-        a, b = (_eight_bits(source) for source in sources)
+        a, b = (quantize(source.pixels, 8) for source in sources)
     else:
         a = b = fused
     if not fused.shape[:2] == a.shape[:2] == b.shape[:2]:
@@ -117,7 +118,3 @@ def _measure(result: Picture, sources: list[Picture], row: Row, metrics: Sequenc
     except MismatchError:
         return {}
     return {name: float(value) for name, value in found.items() if math.isfinite(value)}
-
-
-def _eight_bits(picture: Picture) -> Bytes:
-    return np.rint(np.clip(picture.pixels, 0, 1) * 255).astype(np.uint8)

@@ -15,8 +15,10 @@
   const format = (value, digits) => (value === null || value === undefined ? "–" : value.toFixed(digits));
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-  // Of a stack, the mean over its fusions of two.
-  const weightsOf = (row) => COLORS.map((_, i) => (row.weights.length ? mean(row.weights.map((step) => step[i])) : null));
+  // Each step of a fusion has three weights a source. The table shows the first source of a step and all others together,
+  // and of several steps the mean.
+  const inTwo = (step) => [...step[0], ...OPERATIONS.map((_, i) => step.slice(1).reduce((sum, source) => sum + source[i], 0))];
+  const weightsOf = (row) => COLORS.map((_, i) => (row.weights.length ? mean(row.weights.map((step) => inTwo(step)[i])) : null));
   const shareOf = (row) => {
     const weights = weightsOf(row);
     return weights[0] === null ? null : weights[0] + weights[1] + weights[2];
@@ -77,7 +79,7 @@
       piece.style.width = `${weight * 100}%`;
       stack.append(piece);
     });
-    const names = row.sources.length === 2 ? row.sources.map((_, i) => (i === 0 ? "first" : "second")) : ["first", "second"];
+    const names = row.weights.some((step) => step.length > 2) ? ["first", "others"] : ["first", "second"];
     stack.setAttribute("role", "img");
     stack.setAttribute("aria-label", weights.map((weight, i) => `${names[i < 3 ? 0 : 1]} ${OPERATIONS[i % 3]} ${(weight * 100).toFixed(0)} %`).join(", "));
     stack.title = stack.getAttribute("aria-label");
@@ -226,7 +228,10 @@
     $("weights").replaceChildren(...row.weights.map((step, number) => {
       const block = make("div", "step");
       if (row.weights.length > 1) block.append(make("p", "muted", `Fusion ${number + 1} of ${row.weights.length}`));
-      step.forEach((weight, i) => block.append(meter(`${i < 3 ? "first" : "second"}, ${OPERATIONS[i % 3]}`, weight, COLORS[i])));
+      step.forEach((source, place) => source.forEach((weight, i) => {
+        const name = step.length > 2 ? `source ${place + 1}` : ["first", "second"][place];
+        block.append(meter(`${name}, ${OPERATIONS[i]}`, weight, COLORS[i + (place ? 3 : 0)]));
+      }));
       return block;
     }));
     if (!row.weights.length) $("weights").textContent = "–";

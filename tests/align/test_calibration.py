@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tita_cli.align import Rig, align_pictures
+from tita_cli.align import Calibration, align_pictures
 from tita_cli.align.geometry import corner_error
 from tita_cli.cli.main import run
 from tita_cli.errors import ExitCode, InputError, MismatchError
@@ -43,70 +43,70 @@ def _calibrate(*arguments: str | Path) -> int:
     return run(["calibrate", *map(str, arguments)])
 
 
-def test_the_rig_is_found_and_applied(
+def test_the_calibration_is_found_and_applied(
     shots: list[Path], tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    rig_file = tmp_path / "rig.json"
-    assert _calibrate(*shots, "-o", rig_file, "--json") == 0
+    path = tmp_path / "calibration.json"
+    assert _calibrate(*shots, "-o", path, "--json") == 0
     report = json.loads(capfd.readouterr().out)
     assert len(report["shots"]) == 4
-    rig = Rig.read(rig_file)
-    assert rig.as_dict() == report["rig"]
-    assert corner_error(rig.matrices[1], TRUTH, (400, 320)) < 1.5
-    assert _calibrate(*shots, "-o", rig_file) == ExitCode.UNWRITABLE_OUTPUT
+    known = Calibration.read(path)
+    assert known.as_dict() == report["calibration"]
+    assert corner_error(known.matrices[1], TRUTH, (400, 320)) < 1.5
+    assert _calibrate(*shots, "-o", path) == ExitCode.UNWRITABLE_OUTPUT
     out = tmp_path / "out.png"
     command = ["fuse", str(shots[0]), str(shots[1]), "-o", str(out), "-m", str(tiny_model), "--json"]
-    assert run([*command, "--align-from", str(rig_file)]) == 0
+    assert run([*command, "--align-from", str(path)]) == 0
     placement = json.loads(capfd.readouterr().out)["align"][1]
-    np.testing.assert_allclose(placement["matrix"], rig.matrices[1], atol=1e-6)
+    np.testing.assert_allclose(placement["matrix"], known.matrices[1], atol=1e-6)
     assert placement["accepted"]
-    assert run([*command, "--force", "--align-from", str(rig_file), "--align", "affine"]) == ExitCode.USAGE
+    assert run([*command, "--force", "--align-from", str(path), "--align", "affine"]) == ExitCode.USAGE
 
 
-def test_folders_are_paired_as_batch_pairs_them_and_batch_applies_the_rig(
+def test_folders_are_paired_as_batch_pairs_them_and_batch_applies_the_calibration(
     shots: list[Path], tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    rig_file = tmp_path / "rig.json"
+    path = tmp_path / "calibration.json"
     folders = [str(shots[0].parent), str(shots[1].parent)]
-    assert _calibrate(*folders, "-o", rig_file) == 0
+    assert _calibrate(*folders, "-o", path) == 0
     command = ["batch", *folders, "-o", str(tmp_path / "out"), "-m", str(tiny_model), "--workers", "1", "--json"]
-    assert run([*command, "--align-from", str(rig_file)]) == 0
+    assert run([*command, "--align-from", str(path)]) == 0
     end = json.loads(capfd.readouterr().out.splitlines()[-1])
     assert end["done"] == 4
     records = [json.loads(line) for line in (tmp_path / "out/tita-batch.jsonl").read_text().splitlines()]
     matrices = [record["result"]["align"][1]["matrix"] for record in records if record["event"] == "done"]
     assert all(matrix == matrices[0] for matrix in matrices)
-    document = json.loads(rig_file.read_text())
+    document = json.loads(path.read_text())
     document["sources"][1]["matrix"][0][2] += 1.0
-    rig_file.write_text(json.dumps(document))
-    assert run([*command, "--align-from", str(rig_file)]) == 0
-    assert json.loads(capfd.readouterr().out.splitlines()[-1])["done"] == 4  # another rig: done anew
+    path.write_text(json.dumps(document))
+    assert run([*command, "--align-from", str(path)]) == 0
+    assert json.loads(capfd.readouterr().out.splitlines()[-1])["done"] == 4  # another calibration: done anew
 
 
 def test_other_sizes_and_another_reference(scenes: Scenes) -> None:
-    rig = Rig(((400, 320), (400, 320)), (np.eye(3), TRUTH))
-    doubled = rig.matrix(1, (800, 640), 0, (400, 320))
+    known = Calibration(((400, 320), (400, 320)), (np.eye(3), TRUTH))
+    doubled = known.matrix(1, (800, 640), 0, (400, 320))
     point = np.array([201.0, 101.0, 1.0])
     at = TRUTH @ np.array([100.25, 50.25, 1.0])  # (201 + 0.5) / 2 − 0.5
     np.testing.assert_allclose((doubled @ point)[:2], at[:2])
-    np.testing.assert_allclose(rig.matrix(0, (400, 320), 1, (400, 320)), np.linalg.inv(TRUTH))
-    with pytest.raises(MismatchError, match="source 2 of 400×320, this one is 320×400"):
-        rig.matrix(1, (320, 400), 0, (400, 320))
+    np.testing.assert_allclose(known.matrix(0, (400, 320), 1, (400, 320)), np.linalg.inv(TRUTH))
+    with pytest.raises(MismatchError, match="source 2 was 400×320 in the calibration, this one is 320×400"):
+        known.matrix(1, (320, 400), 0, (400, 320))
     pictures = [scenes.picture(scenes.scene(seed)) for seed in range(3)]
     with pytest.raises(MismatchError, match="2 sources, 3 are given"):
-        align_pictures(pictures, rig=rig)
+        align_pictures(pictures, calibration=known)
 
 
 def test_strict_does_not_apply_what_does_not_fit(scenes: Scenes) -> None:
     pair = [scenes.picture(scenes.scene(1)), scenes.picture(scenes.scene(1, kind="ir"))]
     far = np.array([[1.0, 0, 60.0], [0, 1.0, 40.0], [0, 0, 1.0]])
-    rig = Rig(((400, 320), (400, 320)), (np.eye(3), far))
-    assert align_pictures(pair, rig=rig).sources[1].accepted
+    known = Calibration(((400, 320), (400, 320)), (np.eye(3), far))
+    assert align_pictures(pair, calibration=known).placements[1].accepted
     with pytest.raises(MismatchError, match="does not fit"):
-        align_pictures(pair, mode="strict", rig=rig)
+        align_pictures(pair, mode="strict", calibration=known)
 
 
-GOOD = Rig(((4, 3), (4, 3)), (np.eye(3), np.eye(3))).as_dict()
+GOOD = Calibration(((4, 3), (4, 3)), (np.eye(3), np.eye(3))).as_dict()
 
 
 @pytest.mark.parametrize(
@@ -123,31 +123,31 @@ GOOD = Rig(((4, 3), (4, 3)), (np.eye(3), np.eye(3))).as_dict()
         (json.dumps({**GOOD, "sources": [{"size": [4, 3], "matrix": [[1, 0], [0, 1]]}] * 2}), "source 1"),
     ],
 )
-def test_a_file_that_is_no_transform_file(content: str, said: str, tmp_path: Path) -> None:
-    path = tmp_path / "rig.json"
+def test_a_file_that_is_no_calibration_file(content: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "calibration.json"
     path.write_text(content)
     with pytest.raises(InputError, match=said):
-        Rig.read(path)
+        Calibration.read(path)
     with pytest.raises(InputError, match=r"none\.json"):
-        Rig.read(tmp_path / "none.json")
+        Calibration.read(tmp_path / "none.json")
 
 
 def test_a_manifest_may_come_through_a_pipe(shots: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = ["visible,infrared", *(f"{one},{two}" for one, two in zip(shots[::2], shots[1::2], strict=True))]
     monkeypatch.setattr("tita_cli.cli.batch_steps.manifest_from_stdin", lambda: "\n".join(lines).encode())
-    assert _calibrate("-", "-o", tmp_path / "rig.json") == 0
-    assert Rig.read(tmp_path / "rig.json").pairs == 4
+    assert _calibrate("-", "-o", tmp_path / "calibration.json") == 0
+    assert Calibration.read(tmp_path / "calibration.json").shots == 4
 
 
 def test_files_that_are_no_pairs(shots: list[Path], tmp_path: Path) -> None:
-    assert _calibrate(*shots[:3], "-o", tmp_path / "rig.json") == ExitCode.USAGE
+    assert _calibrate(*shots[:3], "-o", tmp_path / "calibration.json") == ExitCode.USAGE
 
 
 def test_shots_that_say_nothing(scenes: Scenes, write: Write, tmp_path: Path) -> None:
     flat = write("flat.png", np.full((320, 400), 0.5, np.float32))
     shot = write("vis.png", scenes.scene(1))
-    assert _calibrate(shot, flat, "-o", tmp_path / "rig.json") == ExitCode.MISMATCH
-    assert not (tmp_path / "rig.json").exists()
+    assert _calibrate(shot, flat, "-o", tmp_path / "calibration.json") == ExitCode.MISMATCH
+    assert not (tmp_path / "calibration.json").exists()
 
 
 def test_align_writes_files_overlays_and_json(

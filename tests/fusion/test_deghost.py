@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from tita_cli import Picture, fuse
-from tita_cli.fusing.deghost import deghosted
+from tita_cli.fusion.deghost import deghost
 
 HEIGHT, WIDTH = 200, 300
 
@@ -34,7 +34,7 @@ def test_what_moved_gives_way_and_the_rest_stays() -> None:
     scene = _scene()
     reference = Picture(_exposed(_with_ball(scene, 80), 0.0))
     frame = Picture(_exposed(_with_ball(scene, 200), -1.0))
-    clean, share = deghosted(frame, reference)
+    clean, share = deghost(frame, reference)
     wanted = _exposed(_with_ball(scene, 80), -1.0)
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     for centre in (80, 200):
@@ -50,7 +50,7 @@ def test_what_moved_gives_way_and_the_rest_stays() -> None:
 def test_nothing_moved_nothing_changes() -> None:
     scene = _scene()
     frame = Picture(_exposed(scene, -1.0))
-    clean, share = deghosted(frame, Picture(_exposed(scene, 0.0)))
+    clean, share = deghost(frame, Picture(_exposed(scene, 0.0)))
     assert share == 0.0
     assert clean is frame
 
@@ -60,7 +60,7 @@ def test_what_the_reference_has_clipped_is_no_misfit() -> None:
     reference = Picture(_exposed(scene, 1.5))
     frame = Picture(_exposed(scene, -1.0))
     assert (reference.pixels >= 1.0).mean() > 0.2
-    _, share = deghosted(frame, reference)
+    _, share = deghost(frame, reference)
     assert share < 0.01
 
 
@@ -70,8 +70,8 @@ def test_what_lies_behind_transparency_replaces_nothing() -> None:
     hidden, alpha = _exposed(scene, 0.0), np.ones((HEIGHT, WIDTH), np.float32)
     hidden[40:140, 100:200] = 0.9 - hidden[40:140, 100:200]
     alpha[40:140, 100:200] = 0
-    assert deghosted(frame, Picture(hidden))[1] > 0.01
-    clean, share = deghosted(frame, Picture(hidden, alpha=alpha))
+    assert deghost(frame, Picture(hidden))[1] > 0.01
+    clean, share = deghost(frame, Picture(hidden, alpha=alpha))
     assert clean is frame
     assert share == 0.0
 
@@ -85,6 +85,6 @@ def test_fuse_deghosts_and_says_so(tiny_model: Path) -> None:
     still = fuse([pair[0], Picture(_exposed(_with_ball(scene, 80), -1.0))], model=str(tiny_model), align="none")
     ghosts = fuse(pair, model=str(tiny_model), align="none")
     clean = fuse(pair, model=str(tiny_model), align="none", deghost=True)
-    assert any(note.startswith("two: ") and "gave way" in note for note in clean.notes)
+    assert any(note.startswith("two: ") and "replaced by the reference" in note for note in clean.notes)
     off = [np.abs(fusion.picture.pixels - still.picture.pixels).mean() for fusion in (ghosts, clean)]
     assert off[1] < 0.4 * off[0]  # by a network of random weights

@@ -1,0 +1,102 @@
+"""The plan: what is decoded and how often, and what a strategy gets."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tita_cli import Picture, fuse
+from tita_cli.align import find_frame
+from tita_cli.errors import InputError, UsageError
+from tita_cli.fusion import source as source_module
+from tita_cli.fusion.plan import Plan
+from tita_cli.fusion.source import describe_sources
+
+PictureFile = Callable[..., Path]
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each file was decoded, by name."""
+    counts: Counter[str] = Counter()
+    original = source_module.read_picture
+
+    def read(origin: Path, **options: object) -> Picture:
+        counts[Path(origin).name] += 1
+        return original(origin, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(source_module, "read_picture", read)
+    return counts
+
+
+def _files(picture_file: PictureFile, count: int) -> list[Path]:
+    return [picture_file(f"{i}.png", color=i > 0, size=(120, 160), seed=1) for i in range(count)]
+
+
+@pytest.mark.parametrize("count", [2, 5])
+@pytest.mark.parametrize(
+    "options", [{"align": "none"}, {}, {"border": "fill", "reference": 1}, {"deghost": True, "metadata": 1}]
+)
+def test_a_file_is_decoded_once(
+    count: int, options: dict[str, object], picture_file: PictureFile, tiny_model: Path, decoded: Counter[str]
+) -> None:
+    files = _files(picture_file, count)
+    fuse(files, model=str(tiny_model), **options)  # type: ignore[arg-type]
+    assert decoded == {file.name: 1 for file in files}
+
+
+def test_what_memory_does_not_hold_is_decoded_twice(picture_file: PictureFile, decoded: Counter[str]) -> None:
+    files = _files(picture_file, 4)
+    two = 2 * 120 * 160 * 3 * 4
+    plan = Plan(describe_sources(files), align="none", budget=two)
+    for index in range(4):
+        plan.read(index)
+        plan.release(index)
+    # The first is grey, so that it and one in colour fit, and what is released leaves no room for what was looked at.
+    assert decoded == {"0.png": 1, "1.png": 1, "2.png": 2, "3.png": 2}
+    assert [len(plan), len(plan.looks)] == [4, 4]
+
+
+def test_a_budget_changes_no_sample(picture_file: PictureFile) -> None:
+    files = _files(picture_file, 3)
+    plans = [Plan(describe_sources(files), budget=budget) for budget in (0, 1 << 30)]
+    for index in range(3):
+        np.testing.assert_array_equal(*(plan.read(index).pixels for plan in plans))
+
+
+def test_facts_belong_to_a_source() -> None:
+    ramp = np.linspace(0, 1, 40 * 50, dtype=np.float32).reshape(40, 50, 1)
+    sources = describe_sources([Picture(ramp), Picture(ramp)], invert=[1], value_range="full")
+    assert [source.inverted for source in sources] == [False, True]
+    plan = Plan(sources, align="none")
+    np.testing.assert_array_equal(plan.read(0).pixels, ramp)
+    np.testing.assert_array_equal(plan.read(1).pixels, 1 - ramp)
+
+
+def test_what_cannot_be_described(tmp_path: Path) -> None:
+    picture = Picture(np.zeros((8, 8, 1), np.float32))
+    with pytest.raises(UsageError, match="at least two"):
+        describe_sources([picture])
+    with pytest.raises(UsageError, match="--invert 3"):
+        describe_sources([picture, picture], invert=[2])
+    with pytest.raises(InputError, match=r"no\.png"):
+        describe_sources([picture, tmp_path / "no.png"])
+
+
+def test_the_plan_aligns_as_align_pictures_does(picture_file: PictureFile) -> None:
+    """One path: the same frame from files as from pictures."""
+    rng = np.random.default_rng(3)
+    wide = np.repeat(np.repeat(rng.random((30, 45), dtype=np.float32), 8, axis=0), 8, axis=1)
+    pictures = [Picture(np.ascontiguousarray(wide[:, x : x + 320, None])) for x in (0, 5, 11)]
+    plan = Plan(describe_sources(pictures), reference=1)
+    frame = find_frame(3, pictures.__getitem__, reference=1)
+    assert plan.frame is not None
+    assert [placement.accepted for placement in frame.placements] == [True] * 3
+    for one, two in zip(plan.placements, frame.placements, strict=True):
+        np.testing.assert_array_equal(one.matrix, two.matrix)
+    assert plan.frame.area == frame.area
+    assert {plan.read(index).width for index in range(3)} == {frame.area.width}

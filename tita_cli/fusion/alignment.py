@@ -1,0 +1,72 @@
+"""The result of alignment alone, as files to look at."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from tita_cli.align import Border, Calibration, Mode, Placement
+from tita_cli.align.overlays import checkerboard, red_cyan, residual_map
+from tita_cli.errors import OutputError, UsageError
+from tita_cli.fusion.plan import Plan
+from tita_cli.fusion.source import Source
+from tita_cli.images import write_picture
+from tita_cli.images.write import check_output
+
+OVERLAYS = {"checkerboard": checkerboard, "red-cyan": red_cyan, "residual": residual_map}
+
+
+def write_alignment(
+    sources: Sequence[Source],
+    folder: Path,
+    *,
+    align: Mode = "auto",
+    reference: int = 0,
+    border: Border = "crop",
+    calibration: Calibration | None = None,
+    overwrite: bool = False,
+) -> tuple[tuple[Placement, ...], list[str]]:
+    """Align ``sources`` and write them to ``folder``, with overlays of each on the reference: placements, notes.
+
+    The aligned files hold the sources' own values, depth and metadata (signed and 32-bit integers and linear light are
+    scaled, as in all that tita reads); the overlays are 8-bit PNG. ``align`` and the rest: as :class:`Plan` has them.
+    Raises UsageError, InputError, MismatchError, OutputError.
+    """
+    if align == "none":
+        raise UsageError("--align none leaves nothing to do", hint="tita convert changes formats")
+    if not 0 <= reference < len(sources):
+        raise UsageError(f"--reference {reference + 1}: there are {len(sources)} sources")
+    digits = len(str(len(sources)))
+    stems = [f"{number:0{digits}}-{_stem(source)}" for number, source in enumerate(sources, 1)]
+    overlays = [
+        {} if index == reference else {kind: folder / f"{stem}-{kind}.png" for kind in OVERLAYS}
+        for index, stem in enumerate(stems)
+    ]
+    _check_folder(folder, [path for paths in overlays for path in paths.values()], overwrite=overwrite)
+    plan = Plan(sources, align=align, reference=reference, border=border, calibration=calibration)
+    base = plan.aligned(reference)
+    for index, stem in enumerate(stems):
+        own = plan.aligned_raw(index)
+        write_picture(own, folder / f"{stem}{'.tiff' if own.depth == 32 else '.png'}", overwrite=overwrite)
+        if index != reference:
+            placed = plan.aligned(index)
+            for kind, path in overlays[index].items():
+                write_picture(OVERLAYS[kind](base, placed), path, overwrite=overwrite)
+            plan.release(index)
+    return plan.placements, plan.notes
+
+
+def _stem(source: Source) -> str:
+    origin = source.origin
+    return Path(origin if isinstance(origin, str | os.PathLike) else origin.name).stem
+
+
+def _check_folder(folder: Path, targets: Sequence[Path], *, overwrite: bool) -> None:
+    """Make ``folder``, or raise OutputError where that cannot be done or a target must not be replaced."""
+    for path in targets if folder.is_dir() else ():
+        check_output(path, overwrite=overwrite)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made: {error.strerror}", hint="name a folder with -o") from error

@@ -1,0 +1,63 @@
+"""Finish a fusion: colour, depth, profile, range, metadata and provenance of the result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from tita_cli.fusion.plan import Plan
+from tita_cli.fusion.strategy import Fused
+from tita_cli.images import Metadata, Picture
+from tita_cli.images.color import merge_luma
+from tita_cli.images.picture import Depth
+from tita_cli.images.profile import profile_space
+from tita_cli.images.provenance import Provenance, Value
+from tita_cli.images.value_range import undo_range
+
+
+def finish(
+    plan: Plan,
+    fused: Fused,
+    *,
+    model: str,
+    options: Mapping[str, Value],
+    depth: Depth | None = None,
+    metadata: int | None = 0,
+) -> Picture:
+    """The picture that ``fused`` becomes, H×W×1 or H×W×3.
+
+    ``model`` and ``options``: for the provenance. ``depth``: bits a sample, the deepest of the sources where None.
+    ``metadata``: index of the source whose EXIF, XMP and profile it bears; None for none, and for no provenance.
+    """
+    look = plan.looks[plan.reference if metadata is None else metadata]
+    is_color = fused.chroma is not None
+    icc = plan.profile if is_color == (profile_space(plan.profile) != "GRAY") else None
+    kept = Metadata(icc=icc)
+    if metadata is not None:
+        record = Provenance.of([look.name for look in plan.looks], model, options)
+        kept = replace(look.metadata, icc=icc, provenance=record)
+    picture = Picture(
+        fused.luminance[..., None] if fused.chroma is None else merge_luma(fused.luminance, *fused.chroma),
+        fused.alpha,
+        depth=depth or max(look.depth for look in plan.looks),
+        name=look.name,
+        metadata=kept,
+        format=look.format,
+        levels=look.levels,
+    )
+    if plan.frame is not None:
+        picture = plan.frame.masked(picture)
+    picture = undo_range(picture, plan.shared)
+    if picture.depth == 32:
+        return picture
+    return replace(picture, pixels=np.clip(picture.pixels, 0, 1))
+
+
+def winner_map(plan: Plan, fused: Fused) -> Picture | None:
+    """Which source gave the most to every pixel, as grey levels from black, the first, to white, the last."""
+    if fused.winner is None:
+        return None
+    last = np.float32(min(len(plan), 256) - 1)
+    return Picture(fused.winner.astype(np.float32)[..., None] / last, name=plan.looks[plan.reference].name)

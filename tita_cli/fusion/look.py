@@ -1,0 +1,99 @@
+"""What a first look at a source tells, and decoded sources kept as far as memory allows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tita_cli.fusion.source import Source
+from tita_cli.images import Metadata, Picture
+from tita_cli.images.color import luma, split_luma
+from tita_cli.images.picture import Depth
+from tita_cli.images.value_range import ValueRange, find_range
+
+_CHROMA = 0.25 / 255
+"""Mean chroma below this is a grey picture stored in three channels; what a colour camera sees at night has more."""
+
+_SAMPLED = 1 << 18  # pixels that tell enough of brightness and chroma
+_MOST_KEPT = 512 << 20  # bytes; a batch counts on 2 GiB of free memory for each stack that is fused at a time
+_SHARE = 8  # of free memory that may be kept at most
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Enough of a source to plan its fusion and to finish the result without its pixels.
+
+    ``has_chroma``: whether its colours are more than a grey stored in three channels. ``brightness`` and ``contrast``:
+    mean and standard deviation of its luminance. ``range``: the values that become 0 and 1, None for its own.
+    The rest is as in :class:`Picture`.
+    """
+
+    name: str
+    width: int
+    height: int
+    is_color: bool
+    has_chroma: bool
+    brightness: float
+    contrast: float
+    range: ValueRange | None
+    depth: Depth
+    levels: tuple[float, float]
+    format: str | None
+    metadata: Metadata
+
+    @classmethod
+    def at(cls, source: Source, picture: Picture) -> Look:
+        """Look at what ``source.read`` gave."""
+        step = max(1, int((picture.height * picture.width / _SAMPLED) ** 0.5))
+        sample = picture.pixels[::step, ::step]
+        has_chroma = False
+        if picture.is_color:
+            _, cb, cr = split_luma(sample)
+            has_chroma = bool(np.abs(cb).mean() + np.abs(cr).mean() > _CHROMA)
+        y = luma(sample)
+        return cls(
+            picture.name, picture.width, picture.height, picture.is_color, has_chroma, float(y.mean()), float(y.std()),
+            find_range(picture, source.value_range), picture.depth, picture.levels, picture.format, picture.metadata,
+        )  # fmt: skip
+
+
+class Decoded:
+    """Reads sources and keeps what it has read until it is released, so that a file is decoded once.
+
+    Two sources are always kept. Of more, those that come first are, as far as ``budget`` bytes go (512 MiB or an
+    eighth of what is free, unless given); the others are decoded anew when they are asked for again.
+    """
+
+    def __init__(self, sources: Sequence[Source], budget: int | None = None) -> None:
+        self._sources = sources
+        self._kept: dict[int, Picture] = {}
+        self._budget = budget
+
+    def read(self, index: int) -> Picture:
+        """Source ``index`` in its own values. Raises InputError."""
+        if index in self._kept:
+            return self._kept[index]
+        picture = self._sources[index].read()
+        if len(self._sources) == 2 or self._held() + _size(picture) <= self._most():
+            self._kept[index] = picture
+        return picture
+
+    def release(self, index: int) -> None:
+        """Source ``index`` will not be asked for again."""
+        self._kept.pop(index, None)
+
+    def _held(self) -> int:
+        return sum(_size(picture) for picture in self._kept.values())
+
+    def _most(self) -> int:
+        if self._budget is None:
+            from tita_cli.engine.memory import free_memory
+
+            self._budget = min(_MOST_KEPT, free_memory() // _SHARE)
+        return self._budget
+
+
+def _size(picture: Picture) -> int:
+    return picture.pixels.nbytes + (0 if picture.alpha is None else picture.alpha.nbytes)

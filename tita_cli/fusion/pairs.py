@@ -1,0 +1,94 @@
+"""Fuse pairs in a balanced tree: the strategy for a network of two sources.
+
+Sources are ordered by what they show and not by how they were given, so that the same images give the same picture in
+any order: colour before grey, then from bright to dark, which brings neighbours in exposure together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tita_cli.fusion.look import Look
+from tita_cli.fusion.plan import Plan
+from tita_cli.fusion.strategy import OPERATIONS, Fused, Step, Weights
+from tita_cli.images.alpha import fill_transparent, limit_to_alpha, union_alpha
+from tita_cli.images.color import Chroma, ColorRule, fuse_chroma, split_luma
+from tita_cli.images.picture import FloatArray
+
+if TYPE_CHECKING:
+    from tita_cli.engine import Engine
+
+
+class Layers(NamedTuple):
+    """A picture on its way through the tree; see :class:`Fused` for the fields."""
+
+    name: str
+    luminance: FloatArray
+    chroma: Chroma | None
+    alpha: FloatArray | None
+    winner: npt.NDArray[np.uint8] | None
+
+
+class PairTree:
+    """Works the tree depth first, so that the layers in memory grow with its depth and not with its leaves.
+
+    ``engine``: gives the engine; called when the first two sources have been read, so that a file that is no image is
+    reported before the engine is waited for. ``color``: see :func:`fuse_chroma`.
+    """
+
+    def __init__(self, engine: Callable[[], Engine], color: ColorRule = "auto") -> None:
+        self._engine = engine
+        self._color = color
+        self._steps: list[Step] = []
+
+    def fuse(self, plan: Plan) -> Fused:
+        self._steps = []
+        order = sorted(range(len(plan)), key=lambda index: _rank(plan.looks[index]))
+        layers = self._subtree(plan, order)
+        return Fused(layers.luminance, layers.chroma, layers.alpha, layers.winner, tuple(self._steps))
+
+    def _subtree(self, plan: Plan, order: list[int]) -> Layers:
+        """The left part is the largest power of two below the whole: leaves meet their neighbours first."""
+        if len(order) == 1:
+            return self._leaf(plan, order[0])
+        half = 1 << ((len(order) - 1).bit_length() - 1)
+        return self._merge(self._subtree(plan, order[:half]), self._subtree(plan, order[half:]))
+
+    def _leaf(self, plan: Plan, index: int) -> Layers:
+        picture = plan.read(index)
+        plan.release(index)
+        winner = np.full((picture.height, picture.width), min(index, 255), np.uint8)
+        if not picture.is_color:
+            return Layers(picture.name, picture.pixels[..., 0], None, picture.alpha, winner)
+        y, cb, cr = split_luma(picture.pixels)
+        return Layers(picture.name, y, None if self._color == "grey" else Chroma(cb, cr), picture.alpha, winner)
+
+    def _merge(self, a: Layers, b: Layers) -> Layers:
+        out = self._engine().fuse(*fill_transparent(a.luminance, a.alpha, b.luminance, b.alpha))
+        weights, half = tuple(float(weight) for weight in out.weights), len(OPERATIONS)
+        self._steps.append(Step((Weights(a.name, weights[:half]), Weights(b.name, weights[half:]))))
+        y = limit_to_alpha(out.fused, a.luminance, a.alpha, b.luminance, b.alpha)
+        chroma = fuse_chroma(a.chroma, b.chroma, out.gate, rule=self._color)
+        if chroma is not None and (a.alpha is not None or b.alpha is not None):
+            chroma = _limited(chroma, a, b)
+        winner = None
+        if out.gate is not None and a.winner is not None and b.winner is not None:
+            winner = np.where(out.gate >= 0.5, a.winner, b.winner)
+        return Layers(f"({a.name} + {b.name})", y, chroma, union_alpha(a.alpha, b.alpha), winner)
+
+
+def _limited(chroma: Chroma, a: Layers, b: Layers) -> Chroma:
+    """Only one source's chroma where the other is transparent."""
+    nothing = np.zeros_like(a.luminance)
+    of_a, of_b = (side.chroma or Chroma(nothing, nothing) for side in (a, b))
+    planes = zip(chroma, of_a, of_b, strict=True)
+    return Chroma(*(limit_to_alpha(plane, one, a.alpha, two, b.alpha) for plane, one, two in planes))
+
+
+def _rank(look: Look) -> tuple[bool, float, float]:
+    """Colour first, then bright before dark: the order A, B in which the network was trained."""
+    return (not look.has_chroma, -look.brightness, -look.contrast)

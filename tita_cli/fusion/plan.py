@@ -1,0 +1,159 @@
+"""The plan of a fusion: every source is read and looked at once, and aligned; then sources are prepared on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from tita_cli.fusion.look import Decoded, Look
+from tita_cli.fusion.source import Source
+from tita_cli.images import Picture
+from tita_cli.images.profile import common_profile, to_profile
+from tita_cli.images.value_range import ValueRange, shared_range
+
+if TYPE_CHECKING:
+    from tita_cli.align import Border, Calibration, Frame, Mode, Placement
+
+
+class Plan:
+    """The sources of a fusion in the order given, prepared on demand: in one range, size, frame and profile.
+
+    ``looks``: one for each source. ``frame``: what alignment found, None where it was switched off. ``shared``: the one
+    range of all sources where they measure the same kind of thing; the result goes back into it. ``profile``: the ICC
+    profile of the prepared sources, None for sRGB. ``notes``: what the user should know, filled as sources are read.
+
+    ``resize``: whether sources of other sizes are brought to the reference's. ``deghost``: whether what does not match
+    the reference gives way to it. ``lead``: index of the source whose profile the result bears, the reference where
+    None. ``align``, ``reference``, ``border``, ``calibration``: as :func:`tita_cli.align.find_frame` has them; "none"
+    does not look. Raises what that raises, InputError for a source that cannot be read, and MismatchError for unequal
+    sizes that neither alignment nor ``resize`` explains.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        *,
+        align: Mode = "auto",
+        reference: int = 0,
+        border: Border = "crop",
+        calibration: Calibration | None = None,
+        resize: bool = False,
+        deghost: bool = False,
+        lead: int | None = None,
+        budget: int | None = None,
+    ) -> None:
+        self.sources = tuple(sources)
+        self.reference = reference
+        self.notes: list[str] = []
+        self._deghost = deghost
+        self._reference_fills = deghost or (align != "none" and border != "crop")
+        self._decoded = Decoded(self.sources, budget)
+        looks: dict[int, Look] = {}
+
+        def first_reading(index: int) -> Picture:
+            source, picture = self.sources[index], self._decoded.read(index)
+            looks[index] = Look.at(source, picture)
+            return source.in_range(picture, looks[index].range)
+
+        self.frame: Frame | None = None
+        if align == "none":
+            for index in range(len(sources)):
+                first_reading(index)
+        else:
+            from tita_cli.align import find_frame
+
+            self.frame = find_frame(
+                len(sources), first_reading, mode=align, reference=reference, border=border, calibration=calibration
+            )
+            self.notes += self.frame.notes
+        self.looks = [looks[index] for index in range(len(sources))]
+        if not resize:
+            self._check_sizes()
+        self.shared: ValueRange | None = shared_range([look.range for look in self.looks])
+        lead = reference if lead is None else lead
+        colored = next((look for look in self.looks if look.has_chroma), None)
+        self.profile = common_profile(self.looks[lead], colored)
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    @property
+    def placements(self) -> tuple[Placement, ...]:
+        """How alignment placed the sources; empty where it was switched off."""
+        return () if self.frame is None else self.frame.placements
+
+    def read(self, index: int) -> Picture:
+        """Source ``index`` as a strategy fuses it: H×W×1 or H×W×3 in 0..1, of one size and profile with the others."""
+        picture = self.aligned(index)
+        if self._deghost and index != self.reference:
+            picture = self._deghosted(picture)
+        return to_profile(picture, self.profile)
+
+    def release(self, index: int) -> None:
+        """Source ``index`` was read for the last time."""
+        self._decoded.release(index)
+
+    def aligned(self, index: int) -> Picture:
+        """Source ``index`` in range and in the common frame, in its own profile."""
+        kept = index == self.reference and self._reference_fills
+        picture = self._placed(index, self._reference if kept else self._sized(index))
+        self._note(*picture.notes)
+        return picture
+
+    def aligned_raw(self, index: int) -> Picture:
+        """Source ``index`` in its own values, in the common frame, transparent where the border is a mask."""
+        picture = self._decoded.read(index)
+        if self.frame is None:
+            return picture
+        return self.frame.masked(self.frame.place(index, picture, lambda: self._decoded.read(self.reference)))
+
+    def _placed(self, index: int, picture: Picture) -> Picture:
+        return picture if self.frame is None else self.frame.place(index, picture, lambda: self._reference)
+
+    def _sized(self, index: int) -> Picture:
+        """In range, and of the reference's size unless alignment will see to that."""
+        picture = self.sources[index].in_range(self._decoded.read(index), self.shared or self.looks[index].range)
+        target = self.looks[self.reference]
+        moved = self.frame is not None and self.frame.placements[index].accepted
+        if moved or (picture.height, picture.width) == (target.height, target.width):
+            return picture
+        from tita_cli.images.resize import resize_picture
+
+        note = f"{picture.name}: resized from {picture.size} to {target.width}×{target.height}"
+        picture = resize_picture(picture, target.height, target.width)
+        return replace(picture, notes=(*picture.notes, note))
+
+    @cached_property
+    def _reference(self) -> Picture:
+        """The reference before it is placed, kept for the places that other sources do not show."""
+        return self._sized(self.reference)
+
+    def _deghosted(self, picture: Picture) -> Picture:
+        from tita_cli.fusion.deghost import deghost
+
+        reference = self._placed(self.reference, self._reference)
+        if reference.metadata.icc != picture.metadata.icc:
+            reference = to_profile(reference, picture.metadata.icc)
+        picture, share = deghost(picture, reference)
+        if not share:
+            return picture
+        self._note(f"{picture.name}: {share:.1%} replaced by the reference, which shows something else there")
+        return picture
+
+    def _note(self, *notes: str) -> None:
+        self.notes += [note for note in notes if note not in self.notes]
+
+    def _check_sizes(self) -> None:
+        sizes = [(look.width, look.height) for look in self.looks]
+        if len(set(sizes)) > 1:
+            from tita_cli.align.frame import check_sizes
+
+            check_sizes(self.placements or _unaligned(self.looks), self.reference, looked=self.frame is not None)
+
+
+def _unaligned(looks: Sequence[Look]) -> list[Placement]:
+    from tita_cli.align import Placement
+
+    return [Placement.unaligned(look.name, (look.width, look.height)) for look in looks]

@@ -1,0 +1,47 @@
+"""``Fusion``: what a fusion gives."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from tita_cli.errors import ModelError
+from tita_cli.fusion.strategy import Step
+from tita_cli.images import Picture, Written, write_picture
+
+if TYPE_CHECKING:
+    from tita_cli.align import Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """The result of :func:`tita_cli.fuse`.
+
+    ``picture``: the fused picture. ``steps``: the runs of the network, in their order, with its weights for every
+    source of each. ``engine``: what ran, as ``Engine.describe()`` has it. ``notes``: what the user should know (a range
+    that was mapped, a source that was resized). ``winners``: a picture whose grey levels say which source gave the most
+    to every pixel, evenly spaced from black, the first, to white, the last; None for a network without a gate.
+    ``placements``: how alignment placed the sources, in the order given; empty where it was switched off.
+    """
+
+    picture: Picture
+    steps: tuple[Step, ...]
+    engine: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    winners: Picture | None = None
+    placements: tuple[Placement, ...] = ()
+
+    def save(self, target: str | os.PathLike[str] | BinaryIO, *, overwrite: bool = False, **options: Any) -> Written:
+        """Write the picture; ``options`` and errors as in :func:`tita_cli.write_picture`."""
+        return write_picture(self.picture, target, overwrite=overwrite, **options)
+
+    def save_winners(self, target: str | os.PathLike[str], *, overwrite: bool = False) -> Written:
+        """Write which source gave the most where. Raises ModelError where the network does not say."""
+        if self.winners is None:
+            raise ModelError("this network has no gate that says which source won where", hint="--model tita-lite has")
+        return write_picture(self.winners, target, overwrite=overwrite)
+
+    def explain(self) -> str:
+        """OAF's weights for every step, in words."""
+        return "\n".join(step.explain() for step in self.steps)

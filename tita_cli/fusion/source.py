@@ -1,0 +1,112 @@
+"""One source of a fusion: where it comes from, what the caller knows of it, and how it is read."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal, TypeAlias, get_args
+
+from tita_cli.errors import UsageError
+from tita_cli.images import Picture, read_picture
+from tita_cli.images.read import drained
+from tita_cli.images.value_range import RangeSetting, ValueRange, apply_range, invert
+
+SourceLike: TypeAlias = str | os.PathLike[str] | BinaryIO | Picture
+FalseColor: TypeAlias = Literal["refuse", "intensity", "keep"]
+
+FALSE_COLOR_CHOICES: tuple[FalseColor, ...] = get_args(FalseColor)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """``origin``: a file, an open binary file that can be read again, or a picture.
+
+    ``page``: of a file with several pictures. ``max_pixels``: more are refused before decoding. ``value_range``: which
+    values become black and white. ``inverted``: black-hot infrared, to be swapped. ``false_color``: what becomes of
+    infrared that a palette has coloured.
+    """
+
+    origin: SourceLike
+    page: int | None = None
+    max_pixels: int | None = None
+    value_range: RangeSetting = "auto"
+    inverted: bool = False
+    false_color: FalseColor = "refuse"
+
+    def read(self) -> Picture:
+        """Decode it, in its own values: H×W×1 or H×W×3; a palette becomes intensity where that is wanted.
+
+        Raises InputError, also for a palette that is to be refused.
+        """
+        picture = self._decoded()
+        if self.false_color == "keep":
+            return picture
+        from tita_cli.images.false_color import palette_to_intensity, refuse_palette
+
+        if self.false_color == "intensity":
+            return palette_to_intensity(picture)
+        refuse_palette(picture)
+        return picture
+
+    def in_range(self, picture: Picture, values: ValueRange | None) -> Picture:
+        """What :meth:`read` gave, with ``values`` at 0..1, white where it is hot."""
+        picture = apply_range(picture, values)
+        return invert(picture) if self.inverted else picture
+
+    def _decoded(self) -> Picture:
+        if isinstance(self.origin, Picture):
+            return self.origin
+        if isinstance(self.origin, io.IOBase):
+            self.origin.seek(0)
+        return read_picture(self.origin, page=self.page, max_pixels=self.max_pixels)
+
+
+def describe_sources(
+    origins: Sequence[SourceLike],
+    *,
+    page: int | None = None,
+    max_pixels: int | None = None,
+    value_range: RangeSetting = "auto",
+    invert: Collection[int] = (),
+    false_color: FalseColor = "refuse",
+) -> tuple[Source, ...]:
+    """A record for each source, from options that speak of all; ``invert``: indices of those that are to be swapped.
+
+    Pipes are read to their end. Raises UsageError for fewer than two sources or an index that is none of them,
+    InputError for a file that is not there.
+    """
+    if len(origins) < 2:
+        raise UsageError(f"fusing takes at least two images, {len(origins)} given")
+    outside = sorted(index for index in invert if not 0 <= index < len(origins))
+    if outside:
+        raise UsageError(f"--invert {outside[0] + 1}: there are {len(origins)} sources")
+    repeatable = [_repeatable(origin) for origin in origins]
+    for origin in repeatable:
+        if isinstance(origin, str | os.PathLike) and not os.path.exists(origin):  # noqa: PTH110  (any path-like)
+            read_picture(origin)  # raises, before anything is decoded
+    return tuple(
+        Source(origin, page, max_pixels, value_range, index in invert, false_color)
+        for index, origin in enumerate(repeatable)
+    )
+
+
+def _repeatable(origin: SourceLike) -> SourceLike:
+    """``origin``, or the bytes of a stream, which may be a pipe that can be read once."""
+    if isinstance(origin, Picture):
+        return origin
+    if not isinstance(origin, str | os.PathLike):
+        return _named_bytes(origin)
+    if Path(origin).is_fifo():  # <(command), /dev/stdin
+        with Path(origin).open("rb") as pipe:
+            return _named_bytes(pipe)
+    return origin
+
+
+def _named_bytes(stream: BinaryIO) -> BinaryIO:
+    name = getattr(stream, "name", "<stdin>")
+    copy = drained(stream, str(name))
+    copy.name = name
+    return copy

@@ -1,0 +1,82 @@
+"""What lies between plan and finish: a strategy makes luminance, chroma and alpha of the planned sources.
+
+A strategy reads the sources as it needs them, in any order, and releases each when it was read for the last time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from tita_cli.fusion.plan import Plan
+from tita_cli.images.color import Chroma
+from tita_cli.images.picture import FloatArray
+
+OPERATIONS = ("high-pass", "add", "multiply")
+"""What OAF weighs for each source."""
+
+_EVEN = 1.25  # times the mean: a largest weight below says nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """OAF's weights of one source, in the order of ``OPERATIONS``. Those of all sources of a step sum to 1."""
+
+    name: str
+    values: tuple[float, ...]
+
+    def describe(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {"name": self.name, **dict(zip(OPERATIONS, self.values, strict=True))}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One run of the network: what it fused, and how it weighed each."""
+
+    sources: tuple[Weights, ...]
+
+    def describe(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {"sources": [source.describe() for source in self.sources]}
+
+    def explain(self) -> str:
+        """The weights in words."""
+        lines = [" + ".join(source.name for source in self.sources)]
+        for source in self.sources:
+            parts = ", ".join(f"{name} {w:.3f}" for name, w in zip(OPERATIONS, source.values, strict=True))
+            lines.append(f"  {sum(source.values):4.0%} features of {source.name}: {parts}")
+        flat = [(w, f"{name} of {s.name}") for s in self.sources for name, w in zip(OPERATIONS, s.values, strict=True)]
+        largest, what = max(flat, key=lambda one: one[0])
+        if largest * len(flat) < _EVEN:
+            lines.append("  all operations have about the same weight")
+        else:
+            lines.append(f"  the largest weight: {what}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """What a strategy gives; planes are H×W float32.
+
+    ``chroma``: None for a grey result. ``alpha``: in 0..1, None for opaque everywhere. ``winner``: H×W, for every pixel
+    the index of the source that gave the most (the 256th and later count as the 256th); None after a network without
+    a gate. ``steps``: the network's runs, in their order.
+    """
+
+    luminance: FloatArray
+    chroma: Chroma | None
+    alpha: FloatArray | None
+    winner: npt.NDArray[np.uint8] | None
+    steps: tuple[Step, ...]
+
+
+class Strategy(Protocol):
+    """A way to fuse any number of planned sources."""
+
+    def fuse(self, plan: Plan) -> Fused:
+        """Fuse them all. Raises InputError for a source that cannot be read, ModelError and DeviceError."""
+        ...
