@@ -91,7 +91,7 @@ def fuse(
     }
     picture = finish(plan, fused, model=model, options=options, depth=depth, metadata=metadata)
     winners = winner_map(plan, fused)
-    return Fusion(picture, fused.steps, load().describe(), tuple(plan.notes), winners, plan.placements)
+    return Fusion(picture, fused.steps, load().describe(), plan.notes, winners, plan.placements)
 
 
 def _loading(engine: Engine | None, model: str, *where: Any) -> Callable[[], Engine]:

@@ -26,9 +26,9 @@ class _Mean:
     """The mean of all sources at once: the smallest strategy that is no tree."""
 
     def fuse(self, plan: Plan) -> Fused:
-        planes = [plan.read(index).pixels[..., 0] for index in range(len(plan))]
+        planes = [plan.read(index).pixels[..., 0] for index in range(len(plan.looks))]
         winner = np.argmax(planes, axis=0).astype(np.uint8)
-        share = 1 / (3 * len(plan))
+        share = 1 / (3 * len(plan.looks))
         step = Step(tuple(Weights(look.name, (share,) * 3) for look in plan.looks))
         return Fused(np.mean(planes, axis=0), None, None, winner, (step,))
 

@@ -1,4 +1,4 @@
-"""Bring the sources of a fusion into one frame, or say that they do not fit. OpenCV is loaded on first use."""
+"""Bring the sources of a fusion into one frame, or report that they do not align. OpenCV is loaded on first use."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Refine a transform by maximising the correlation of two vector fields.
 
 Evangelidis and Psarakis (2008), "Parametric image alignment using enhanced correlation coefficient maximization",
-forward compositional, on the vectors of ``structure`` in place of grey values and only at the points of the reference
-that carry structure: the cost depends on their number, not on the size of the picture. OpenCV's ``findTransformECC``
-takes one grey channel and the whole frame, and on pairs of two modalities it diverges (bench/align.py).
+forward compositional, on the vectors of ``structure`` instead of grey values, and only at points of the reference that
+have structure: the cost depends on their number, not on the size of the picture. OpenCV's ``findTransformECC`` takes
+one grey channel and the whole frame, and on pairs of two modalities it diverges (bench/align.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -22,10 +22,13 @@ from tita_cli.align.modes import Model
 from tita_cli.align.motion import MOTIONS, Motion
 from tita_cli.align.structure import Field
 
-_ROW = 128  # points a row of the maps handed to cv2.remap
+_ROW = 128  # points in a row of the maps that cv2.remap gets
 _MIN_POINTS = 64
 _BORDER = 2.0
-_STRETCH, _PERSPECTIVE = 0.01, 0.01  # what is usual between two views, at half the frame's longer side
+_STRETCH, _PERSPECTIVE = 0.01, 0.01  # usual between two views, at half the frame's longer side from the centre
+
+
+Prior: TypeAlias = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -47,14 +50,14 @@ class Samples:
 
 @dataclass(frozen=True)
 class Gradients:
-    """A source field ready to be sampled with its derivatives: H×W×2.
+    """A source field, H×W×2, and its derivatives.
 
-    ``alike``: how many samples err alike and count as one, where stretch, shear and perspective are to be drawn to
-    nothing unless enough samples speak for them; 0 leaves them free.
+    ``correlated``: how many samples have the same error and count as one; it weighs a prior that keeps stretch, shear
+    and perspective small unless enough samples support them. 0 is no prior.
     """
 
     field: Field
-    alike: float = 0.0
+    correlated: float = 0.0
 
     @cached_property
     def derivatives(self) -> Field:
@@ -91,7 +94,7 @@ def refine(
     """Improve ``matrix`` (source → reference, both in the pixels of these fields) within ``model``.
 
     Returns the matrix and the correlation (−1..1) before the last step; where nothing can be computed (no overlap, no
-    structure), the matrix as it came and −1. Stops when the corners move less than ``still`` pixels.
+    structure), the matrix as given and −1. Stops when the corners move less than ``still`` pixels.
     """
     width, height = reference.size
     half = max(width, height) / 2.0
@@ -106,7 +109,7 @@ def refine(
         system = _linearize(reference, source, back @ from_unit, u, v, motion)
         if system is None:
             return matrix, -1.0
-        step, rho = _solve(*system, _pull(centred @ back @ from_unit, motion.freedom, source.alike))
+        step, rho = _solve(*system, _prior(centred @ back @ from_unit, motion.freedom, source.correlated))
         if step is None:
             return matrix, -1.0
         move = from_unit @ motion.step(step) @ to_unit
@@ -120,7 +123,7 @@ def refine(
 
 
 def compare(reference: Samples, source: Field, matrix: Matrix) -> npt.NDArray[np.float32]:
-    """What each sample adds to the correlation under ``matrix`` (source → reference): N×3 of the products
+    """What each sample contributes to the correlation under ``matrix`` (source → reference): N×3, the products
     reference·source, reference·reference and source·source; zeros where the source has no pixel."""
     back = np.linalg.inv(matrix).astype(np.float32)
     depth = back[2, 0] * reference.x + back[2, 1] * reference.y + back[2, 2]
@@ -134,7 +137,7 @@ def compare(reference: Samples, source: Field, matrix: Matrix) -> npt.NDArray[np
 
 
 def correlation(products: npt.NDArray[np.floating[Any]]) -> float:
-    """The correlation (−1..1) of samples compared, or of sums over them (…×3)."""
+    """The correlation (−1..1) from what ``compare`` gives, or from sums over it (…×3)."""
     ab, aa, bb = products.reshape(-1, 3).sum(axis=0, dtype=np.float64)
     return float(ab / np.sqrt(aa * bb)) if aa > 0.0 and bb > 0.0 else -1.0
 
@@ -142,10 +145,10 @@ def correlation(products: npt.NDArray[np.floating[Any]]) -> float:
 def block_shifts(
     reference: Samples, source: Gradients, matrix: Matrix, block: npt.NDArray[np.intp]
 ) -> npt.NDArray[np.float64]:
-    """By how much each block of samples would still have to move to fit best: B×2 (x, y), in pixels of the field.
+    """The shift at which each block of samples would match best: B×2 (x, y), in pixels of the field.
 
-    One Gauss–Newton step per block. NaN for a block with too few samples, too little agreement, or edges in one
-    direction only, along which a shift cannot be told.
+    One Gauss–Newton step per block. NaN for a block with too few samples, too little correlation, or edges in one
+    direction only, along which a shift cannot be measured.
     """
     shifts = np.full((int(block.max(initial=0)) + 1, 2), np.nan)
     own = Samples(reference.x, reference.y, np.column_stack([reference.vectors, block]), reference.size)
@@ -185,7 +188,7 @@ def _linearize(
     v: npt.NDArray[np.float32],
     motion: Motion,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]] | None:
-    """The reference's and the source's vectors (2n) at the points seen by both, and the Jacobian (2n×columns)."""
+    """The reference's and the source's vectors (2n) at the points that both show, and the Jacobian (2n×freedom)."""
     m = back.astype(np.float32)
     depth = m[2, 0] * u + m[2, 1] * v + m[2, 2]
     x = (m[0, 0] * u + m[0, 1] * v + m[0, 2]) / depth
@@ -206,13 +209,15 @@ def _linearize(
     return reference.vectors[seen].ravel(), values.ravel(), jacobian
 
 
-def _pull(back: Matrix, columns: int, alike: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:
-    """What draws an affine or a homography back towards a similarity: P and q of the penalty |P·step + q|².
+def _prior(
+    back: Matrix, columns: int, correlated: float
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:
+    """A prior that keeps an affine or a homography near a similarity: P and q of the penalty |P·step + q|².
 
-    ``back``: between unit coordinates. Stretch, shear and perspective are small between views that are worth fusing,
-    and where a picture has structure in some corners only, they are what the rest of it does not determine.
+    ``back``: between unit coordinates; ``columns``: the model's degrees of freedom. Stretch, shear and perspective are
+    small between views that are worth fusing, and where only some corners have structure they are poorly determined.
     """
-    if columns < 6 or not alike:
+    if columns < 6 or not correlated:
         return None
     m = back / back[2, 2]
     rows = np.zeros((columns - 4, columns))
@@ -223,7 +228,7 @@ def _pull(back: Matrix, columns: int, alike: float) -> tuple[npt.NDArray[np.floa
         rows[2, 6] = rows[3, 7] = 1.0
         values += [m[2, 0], m[2, 1]]
         precision += [1.0 / _PERSPECTIVE, 1.0 / _PERSPECTIVE]
-    weights = np.sqrt(alike) * np.array(precision)
+    weights = np.sqrt(correlated) * np.array(precision)
     return rows * weights[:, None], np.array(values) * weights
 
 
@@ -231,19 +236,19 @@ def _solve(
     a: npt.NDArray[np.float32],
     b: npt.NDArray[np.float32],
     jacobian: npt.NDArray[np.float32],
-    pull: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None,
+    prior: Prior | None,
 ) -> tuple[npt.NDArray[np.float64] | None, float]:
-    """The step of the ECC iteration (their eq. 17–20, without removing means: directions have none to speak of)."""
+    """The step of the ECC iteration (their eq. 17–20, without removing means, which are near zero for directions)."""
     aa, bb, ab = float(a @ a), float(b @ b), float(a @ b)
     if aa <= 0.0 or bb <= 0.0:
         return None, -1.0
     hessian = (jacobian.T @ jacobian).astype(np.float64)
     hessian[np.diag_indices_from(hessian)] *= 1.0 + 1e-4
     towards = np.zeros(len(hessian))
-    if pull is not None:
+    if prior is not None:
         variance = bb / len(b) * max(1.0 - ab * ab / (aa * bb), 0.0)
-        hessian += variance * pull[0].T @ pull[0]
-        towards = variance * pull[0].T @ pull[1]
+        hessian += variance * prior[0].T @ prior[0]
+        towards = variance * prior[0].T @ prior[1]
     try:
         inverse = np.linalg.inv(hessian)
     except np.linalg.LinAlgError:

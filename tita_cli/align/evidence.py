@@ -1,7 +1,7 @@
-"""How far an estimate can be trusted, and which model a pair deserves: both judged on points it was not fitted to.
+"""Cross-validation: how far an estimate can be trusted, and which motion model explains a pair.
 
-The samples are divided into two halves like a chequerboard. A transform fitted to one half is judged on the other, so
-that its correlation there is evidence and not the result of the fitting.
+The samples are divided into two halves like a chequerboard. A motion fitted to one half is judged on the other, so that
+its correlation there is evidence and not a result of the fitting.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from tita_cli.align.geometry import Matrix, corner_error, displacement
 from tita_cli.align.modes import Model
 
 _BLOCKS = 8  # blocks along the longer side of the frame
-_OFFSETS = range(-16, 17, 2)  # how far a block is put off to see whether it fits better there, pixels of the field
-_NEAR = 2  # and how far off it may fit best and still agree
-_BY_CHANCE = 0.08  # of the blocks agree with anything; bench/align.py finds 3 % on unrelated pictures
-_LEAST_SAMPLES = 40
+_OFFSETS = range(-16, 17, 2)  # by which a block is moved to see whether it matches better there, pixels of the field
+_NEAR = 2  # the largest offset of the best match at which a block still agrees
+_BY_CHANCE = 0.08  # the share of blocks that agree by chance; bench/align.py finds 3 % on unrelated pictures
+_LEAST_SAMPLES = 40  # of a block that has a vote
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,12 @@ class Halves:
 
 @dataclass(frozen=True)
 class Judged:
-    """A model fitted crosswise. ``products``: what each block adds to the correlation (B×3) under the transforms fitted
-    to the other half; ``spread``: mean corner distance between the two halves' transforms; ``drift``: median distance
-    between their mean and the matrix from which they were fitted; both in pixels of the field."""
+    """A cross-validated model.
+
+    ``products``: what each block contributes to the correlation (B×3) under the motion fitted to the other half.
+    ``spread``: mean distance of the corners under the two halves' motions. ``drift``: median distance between the mean
+    of the two and the matrix they started from. Both in pixels of the field.
+    """
 
     model: Model
     products: npt.NDArray[np.float64]
@@ -61,8 +64,10 @@ def halves(samples: Samples) -> Halves:
 def judge(
     parts: Halves, source: Gradients, matrix: Matrix, model: Model, *, still: float = 0.01, rounds: int = 20
 ) -> Judged:
-    """Fit ``model`` from ``matrix`` on each half, to ``still`` pixels or for so many ``rounds``, and judge it on the
-    other; ``none`` as it is."""
+    """Fit ``model`` to each half, starting from ``matrix``, and judge it on the other half; "none" is not fitted.
+
+    A fit ends when the corners move less than ``still`` pixels, or after ``rounds``.
+    """
     size = (source.field.shape[1], source.field.shape[0])
     products = np.zeros((len(parts.samples), 3), dtype=np.float32)
     fitted = []
@@ -81,7 +86,7 @@ def _by_block(parts: Halves, products: npt.NDArray[np.float32]) -> npt.NDArray[n
 
 
 def gain(simple: Judged, rich: Judged) -> tuple[float, float]:
-    """By how much ``rich`` correlates better than ``simple``, and the t-value of that over the blocks."""
+    """By how much ``rich`` correlates better than ``simple``, and the t-value of that difference over the blocks."""
     difference = rich.correlation - simple.correlation
     norm = np.sqrt(np.maximum(rich.products[:, 1].sum() * rich.products[:, 2].sum(), 1e-12))
     by_block = _share(rich.products) - _share(simple.products)
@@ -91,40 +96,42 @@ def gain(simple: Judged, rich: Judged) -> tuple[float, float]:
 
 
 def _share(products: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """What each block adds to the correlation, linearised: its product less the whole's share of its energy."""
+    """What each block contributes to the correlation, linearised."""
     ab, aa, bb = products.sum(axis=0)
     return np.asarray(products[:, 0] - 0.5 * ab * (products[:, 1] / max(aa, 1e-12) + products[:, 2] / max(bb, 1e-12)))
 
 
 @dataclass(frozen=True)
 class Votes:
-    """How many of the blocks that can tell fit best where the transform lays them: ``agreeing`` of ``asked``."""
+    """How many of the blocks with enough structure match best where the motion puts them: ``agreeing`` of ``asked``."""
 
     agreeing: int
     asked: int
 
     @property
     def deviations(self) -> float:
-        """By how many standard deviations that is more than chance would yield."""
+        """By how many standard deviations that is more than chance would give."""
         chance = _BY_CHANCE * self.asked
         return (self.agreeing - chance) / float(np.sqrt(max(chance * (1.0 - _BY_CHANCE), 1e-9)))
 
 
 def vote(parts: Halves, source: Gradients, matrix: Matrix) -> Votes:
-    """Put every block off by each of ``_OFFSETS`` in x and y and see where it fits best.
+    """Move every block by each of ``_OFFSETS`` in x and y and see where it matches best.
 
-    Blocks see different parts of the scene, so that their votes are nearly independent: a transform that a search has
-    found where there is nothing to find fits as a whole, and block by block it does not.
+    Blocks show different parts of the scene, so that their votes are nearly independent: a motion that a search finds
+    between unrelated pictures matches as a whole, but not block by block.
     """
     samples, reach = parts.samples, max(_OFFSETS)
     if not len(samples):
         return Votes(0, 0)
-    # The source is moved once; an offset is then a step in memory.
+    # The source is warped once; an offset is then a step in memory.
     laid = cv2.warpPerspective(source.field, matrix, samples.size, flags=cv2.INTER_LINEAR)
     seen = cv2.warpPerspective(np.ones(source.field.shape[:2], np.float32), matrix, samples.size) > 0.99
     laid[~seen] = 0.0
     height, width = laid.shape[:2]
-    planes = np.zeros((4, height + 2 * reach, width + 2 * reach), np.float32)  # a vector, its energy, if it is seen
+    planes = np.zeros(
+        (4, height + 2 * reach, width + 2 * reach), np.float32
+    )  # x and y of a vector, its energy, whether it is inside
     inner = planes[:, reach : reach + height, reach : reach + width]
     inner[0], inner[1], inner[3] = laid[..., 0], laid[..., 1], seen
     inner[2] = inner[0] * inner[0] + inner[1] * inner[1]
@@ -153,7 +160,7 @@ def vote(parts: Halves, source: Gradients, matrix: Matrix) -> Votes:
 
 
 def residual(parts: Halves, source: Gradients, matrix: Matrix) -> float | None:
-    """How far the blocks still are from where they fit best: the median length of their shifts, pixels of the field.
+    """How far the blocks still are from where they match best: the median length of their shifts, pixels of the field.
 
     None where too few blocks have structure in two directions.
     """

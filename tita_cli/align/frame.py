@@ -1,4 +1,4 @@
-"""The frame that all sources of a fusion share, and how each is brought into it when it is read."""
+"""The common frame of the sources of a fusion, and how each is brought into it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures that show how well two pictures lie on one another."""
+"""Pictures that show how well two pictures are aligned."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WORST = 4.0
 
 
 def checkerboard(reference: Picture, placed: Picture) -> Picture:
-    """Squares of the one and of the other in turn: edges run on across them where the two fit."""
+    """Squares of the one and of the other in turn: edges continue across them where the two match."""
     one, two = _views(reference, placed)
     edge = max(8, min(one.shape) // _CELLS)
     y, x = np.arange(one.shape[0])[:, None], np.arange(one.shape[1])[None, :]
@@ -28,15 +28,15 @@ def checkerboard(reference: Picture, placed: Picture) -> Picture:
 
 
 def red_cyan(reference: Picture, placed: Picture) -> Picture:
-    """The reference in red, the other in cyan: grey where they fit, coloured fringes where they do not."""
+    """The reference in red, the other in cyan: grey where they match, coloured fringes where they do not."""
     one, two = _views(reference, placed)
     return _picture(np.dstack([one, two, two]), "red-cyan")
 
 
 def residual_map(reference: Picture, placed: Picture) -> Picture:
-    """How far each block still is from where it fits best, black to yellow, ``WORST`` and more the brightest.
+    """How far each block still is from where it matches best: black to yellow, brightest at ``WORST`` and above.
 
-    Where a block has too little structure to tell, the darkened reference shows instead.
+    Where a block has too little structure to measure, the darkened reference shows.
     """
     plane, other = (reduced(luminance(picture), _FIELD) for picture in (reference, placed))
     field_of = field_for(plane, other)
@@ -70,7 +70,7 @@ def _views(reference: Picture, placed: Picture) -> tuple[FloatArray, FloatArray]
 
 
 def _stretched(plane: FloatArray) -> FloatArray:
-    """Between its percentiles: a dark infrared frame shall be seen beside a bright photograph."""
+    """Stretched between percentiles, so that a dark infrared frame shows beside a bright photograph."""
     low, high = np.percentile(plane[:: max(1, plane.shape[0] // 512), :: max(1, plane.shape[1] // 512)], (0.5, 99.5))
     return np.asarray(np.clip((plane - low) / max(high - low, 1e-6), 0.0, 1.0), dtype=np.float32)
 

@@ -37,13 +37,13 @@ _COARSE, _MIDDLE = 160, 320
 _FINE = (640, 1280, LONGEST)
 _SMALLEST = 96  # px: smaller pictures hold too little to tell chance from agreement
 _STILL = 0.9  # px on a 640-px-wide frame: focus breathing and hand shake of pairs that are published as registered
-_STILL_ACROSS = 8.0  # and between two modalities, where published rigs are off by as much and estimates by half of it
+_STILL_ACROSS = 8.0  # the same between modalities, where published rigs are off by as much and estimates by half of it
 _SAME_KIND = 0.3  # correlation of signed gradients from which two pictures are of one kind
 _SURE = 2.0  # t-value from which a richer model explains a pair better
-_SAME = 0.2  # px on a 640-px-wide frame: a richer model that differs by less from a simpler one is not worth it
-_ROUNDS = 10  # tell whether a pair moves; where it would come to rest is found later
-_MOVES = 3.0  # and from which a pair that agrees as it lies is moved nevertheless
-_DEVIATIONS, _SPREAD = 5.0, 6.0  # where either doubt alone halves the confidence
+_SAME = 0.2  # px on a 640-px-wide frame: a richer model that differs less from a simpler one is not worth it
+_ROUNDS = 10  # of fitting are enough to see whether a pair moves
+_MOVES = 3.0  # t-value from which a pair that agrees as it is is moved all the same
+_DEVIATIONS, _SPREAD = 5.0, 6.0  # at which either criterion alone halves the confidence
 _AS_GIVEN = 3.0  # deviations that do so where nothing was searched, so that nothing was found by chance
 
 
@@ -99,11 +99,11 @@ class PairEstimator:
 
 
 class _Drift(NamedTuple):
-    """``surely``: how much better a pair would fit elsewhere, a t-value; ``far``: how far off that is, and ``spread``,
-    to within what, in pixels on a 640-px-wide frame."""
+    """``t``: how much better a pair would match if it were moved, a t-value. ``distance``: how far, and ``spread``: the
+    uncertainty of that, both in pixels on a 640-px-wide frame."""
 
-    surely: float
-    far: float
+    t: float
+    distance: float
     spread: float
 
 
@@ -119,10 +119,10 @@ class _Pair:
     def level(self, longest: int, field_of: FieldOf, points: int, near: Matrix) -> Level:
         return Level.of(self.reference, self.source, longest, field_of, points, near)
 
-    # -- where to begin -----------------------------------------------------------------------------------------------
+    # -- where to start -----------------------------------------------------------------------------------------------
 
     def near(self, start: Matrix) -> list[Matrix]:
-        """Places within some degrees and percent of ``start``, any shift."""
+        """Motions within some degrees and percent of ``start``, with any shift."""
         return [*self._searched(_SEARCHED, np.arange(-4.0, 5.0, 2.0), 1.03 ** np.arange(-2.0, 3.0), 0.5), start]
 
     def far(self, start: Matrix) -> list[Matrix]:
@@ -130,7 +130,7 @@ class _Pair:
         return self._searched(_SEARCHED_WIDELY, (-4.0, 0.0, 4.0), 1.07 ** np.arange(-24.0, 11.0), 0.7)
 
     def featured(self, start: Matrix) -> list[Matrix]:
-        """What local features say, for large motion between pictures of one kind."""
+        """The motion of local features: for large motion between pictures of one kind."""
         planes = [reduced(view.plane, 800) for view in (self.reference, self.source)]
         found = by_features(planes[0], planes[1])
         return [] if found is None else [self._full(found.matrix, planes)]
@@ -155,7 +155,7 @@ class _Pair:
     # -- where to end -------------------------------------------------------------------------------------------------
 
     def recognized(self, start: Matrix) -> Estimate | None:
-        """The estimate ``none`` where the pictures lie on one another already; None where that is not plain."""
+        """The estimate "none" where the pictures are registered already; None where that is not clear."""
         if not np.allclose(start, np.eye(3)):
             return None
         field_of, _ = self.kind(start)
@@ -168,12 +168,13 @@ class _Pair:
         drift = self._drift(level)
         if same:
             drift = max(drift, self._drift(self.level(longest, band_field, POINTS // 2, start)))
-        if drift.surely > _MOVES and drift.far > tolerance and drift.far * drift.surely > 2.0 * _MOVES * drift.spread:
+        significant = drift.t > _MOVES and drift.distance * drift.t > 2.0 * _MOVES * drift.spread
+        if significant and drift.distance > tolerance:
             return None
         return Estimate("none", start, confidence, self.left(level, start), same)
 
     def _drift(self, level: Level) -> _Drift:
-        """Where a pair that lies as it came would rather be."""
+        """Where a pair that is taken as registered would match better."""
         parts, unit = halves(level.samples), FRAME / level.samples.size[0]
         models: tuple[Model, ...] = ("none", "affine")
         here, there = (
@@ -182,20 +183,20 @@ class _Pair:
         return _Drift(gain(here, there)[1], there.drift * unit, there.spread * unit)
 
     def tolerates(self, start: Matrix, found: Estimate) -> bool:
-        """Whether two modalities lie on one another to within what they can be told apart by."""
+        """Whether two modalities are registered to within the precision of an estimate between them."""
         if found.same_kind or not np.allclose(start, np.eye(3)):
             return False
         off = displacement(found.matrix, start, self.source.full) * FRAME / self.reference.full[0]
         return off < _STILL_ACROSS
 
     def kind(self, matrix: Matrix) -> tuple[FieldOf, float]:
-        """Which field suits the pair, and the correlation of its signed gradients, when laid over by ``matrix``."""
+        """The field in which to compare the pair, and the correlation of its signed gradients, under ``matrix``."""
         level = self.level(_MIDDLE, gradient_field, FEW_POINTS, matrix)
         rho = correlation(compare(level.samples, level.source.field, level.down(matrix)))
         return (gradient_field if rho > _SAME_KIND else orientation_field), rho
 
     def measured(self, matrix: Matrix) -> Estimate:
-        """What can be said of a matrix that is given."""
+        """Confidence and residual of a known ``matrix``."""
         field_of, _ = self.kind(matrix)
         level = self.level(_MIDDLE, field_of, POINTS, matrix)
         still = np.allclose(matrix, resizing(self.source.full, self.reference.full))
@@ -205,7 +206,7 @@ class _Pair:
         )  # fmt: skip
 
     def refined(self, candidates: list[Matrix], models: tuple[Model, ...], start: Matrix) -> Estimate:
-        """Refine the candidates, keep the best, choose its model, refine and polish that."""
+        """Refine the candidates, keep the best, choose its model, then refine and polish that."""
         matrix, most = self._coarse(candidates), models[-1]
         if matrix is None:
             return Estimate("none", start, 0.0, None, False)
@@ -230,7 +231,7 @@ class _Pair:
         return Estimate(model, matrix, confidence, self.left(level, matrix), same)
 
     def _steadiest(self, matrix: Matrix, most: Model) -> Level:
-        """The level whose field makes the two halves of the picture agree best: exposures and focus differ in this."""
+        """The level whose field makes the two halves of the picture agree best: it differs for exposure and focus."""
 
         def spread(level: Level) -> float:
             return judge(halves(level.samples), level.source, level.down(matrix), simpler(most, "affine")).spread
@@ -249,15 +250,15 @@ class _Pair:
         return best
 
     def votes(self, matrix: Matrix, field_of: FieldOf, points: int = FEW_POINTS) -> Votes:
-        """What the blocks say of ``matrix``."""
+        """The votes of the blocks on ``matrix``."""
         level = self.level(_MIDDLE, field_of, points, matrix)
         return vote(halves(level.samples), level.source, level.down(matrix))
 
     def _chosen(
         self, level: Level, laid: Matrix, models: tuple[Model, ...], start: Matrix, least: float
     ) -> tuple[Model, Matrix, Judged]:
-        """The simplest model that explains the pair as well as any richer one, judged crosswise: each must gain on the
-        one before it by a t-value of ``least`` and differ from it, and the first on not moving at all by ``_SURE``."""
+        """The simplest model that explains the pair as well as any richer one, by cross-validation: each must be better
+        than the one before it by a t-value of ``least`` and differ from it, the first than "none" by ``_SURE``."""
         parts = halves(level.samples)
         unit = self.reference.full[0] / FRAME
         at_start = level.down(start)
@@ -280,8 +281,10 @@ class _Pair:
 
 
 def _confidence(votes: Votes, spread: float, enough: float = _DEVIATIONS) -> float:
-    """Two independent doubts in one number: do more blocks agree than by chance, and do the halves of the picture agree
-    (``spread``: pixels on a 640-px-wide frame)?"""
+    """Two independent criteria in one number: do more blocks agree than by chance, and do the halves of the picture?
+
+    ``spread``: between the halves, in pixels on a 640-px-wide frame. ``enough``: deviations that give a half.
+    """
     distinct = 1.0 / (1.0 + math.exp(-(votes.deviations - enough) / 0.5))
     precise = 1.0 / (1.0 + (spread / _SPREAD) ** 4)
     return distinct * precise

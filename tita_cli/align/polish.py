@@ -1,9 +1,9 @@
 """The last refinement between pictures of one kind: at equal sharpness, and only where they agree.
 
-Two focus distances show the same edge at different widths, and what is out of focus spills over the outline of what is
-in front of it: fitted to everything, a transform is drawn off by a pixel or two. So each place of both pictures is
-blurred to the sharpness of the blurrier one (the pair of blurs after which they look most alike there), and points at
-which they still disagree do not count. Nearly every pixel is a sample here; the steps before make do with a few.
+Two focus distances show the same edge at different widths, and blur from the background spreads over the outline of
+what is in front of it: a fit to everything is off by a pixel or two. So each place of both pictures is blurred to the
+sharpness of the blurrier one (by the pair of blurs after which they are most similar there), and points at which they
+still disagree do not count. Nearly every pixel is a sample here; the steps before use a few.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from tita_cli.align.structure import Field, View, gradient_field, reduced
 from tita_cli.images.picture import FloatArray
 
 _SIZE = 640
-_LARGEST = 1280  # px of the longer side: what is estimated at a higher resolution than this is not made coarser
-_VIEW = 1.25  # how much larger one picture may show the scene
+_LARGEST = 1280  # px of the longer side: an estimate at a higher resolution than this would lose precision
+_VIEW = 1.25  # the largest ratio of the scales at which the two show the scene
 _POINTS = 100_000
 _ROUNDS = 2
 _BLURS = (1.0, 1.6, 2.5, 4.0)  # px, of one picture or the other
 _FIRST = 0.7  # px, of both: noise is not sharpness
-_PRICE = 0.3  # a pixel of blur must lower the mismatch by this share, or sharp edges would be given up
+_PRICE = 0.3  # a pixel of blur must lower the mismatch by this share, or sharp edges would be blurred in vain
 _DETAIL, _AROUND = 6.0, 5.0  # px: what is compared, and over which neighbourhood
 _NOISE = 0.004
-_AGREE = 0.6  # |a − b| / (|a| + |b|) of two vectors that speak of the same edge
+_AGREE = 0.6  # |a − b| / (|a| + |b|) of two vectors of the same edge
 
 
 def polish(reference: View, source: View, matrix: Matrix, model: Model) -> Matrix:
     """``matrix`` (source → reference in full pixels) improved by a motion within ``model``.
 
-    As it came where none can be computed, for large pictures, and for pictures of different fields of view.
+    As given where none can be computed, for large pictures, and for pictures of different fields of view.
     """
     view = mean_scale(matrix, source.full) * max(source.full) / max(reference.full)
     if max(reference.longest, source.longest) > _LARGEST or not 1 / _VIEW < view < _VIEW:
@@ -55,7 +55,7 @@ def polish(reference: View, source: View, matrix: Matrix, model: Model) -> Matri
 
 
 def equally_sharp(one: FloatArray, two: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Two luminances H×W of one place, each blurred where it is the sharper one until it looks like the other.
+    """Two luminances H×W of one place, each blurred where it is the sharper one until it matches the other.
 
     Compared by their detail at unit local contrast, which exposure does not change.
     """
@@ -74,7 +74,7 @@ def equally_sharp(one: FloatArray, two: FloatArray) -> tuple[FloatArray, FloatAr
 
 
 def _agreeing(samples: Samples, other: Field) -> Samples:
-    """The samples whose vector is much like the one that the other picture has there."""
+    """The samples whose vector is similar to that of the other picture there."""
     vectors = other[samples.y.astype(np.intp), samples.x.astype(np.intp)]
     apart, length = (np.linalg.norm(v, axis=1) for v in (samples.vectors - vectors, vectors))
     return samples.where(apart < _AGREE * (np.linalg.norm(samples.vectors, axis=1) + length + 1e-3))

@@ -16,7 +16,7 @@ from tita_cli.images.picture import FloatArray
 
 @dataclass(frozen=True)
 class Start:
-    """A place to refine from: ``matrix`` (source → reference) and how far it stands out."""
+    """A start for refinement: ``matrix`` (source → reference) and its score."""
 
     matrix: Matrix
     score: float
@@ -35,7 +35,8 @@ def search(
 
     The correlation is normalised by what overlaps (Padfield 2012, "Masked object registration in the Fourier
     domain") and weighted by the root of the overlap, since a small overlap correlates by chance; shifts that overlap
-    less than ``least_overlap`` of the smaller picture are left out. The best shift of each rotation and scale, sorted.
+    less than ``least_overlap`` of the smaller picture are left out. Returns the best shift of each rotation and scale,
+    the best first.
     """
     height, width = reference.shape
     rows, columns = source.shape
@@ -124,6 +125,6 @@ def by_features(reference: FloatArray, source: FloatArray) -> Start | None:
 
 
 def _contrast(plane: FloatArray) -> npt.NDArray[np.uint8]:
-    """Eight bits, with the contrast of dark and bright places evened out: the frames of a bracket look alike."""
+    """Eight bits, with local contrast equalised, so that the frames of a bracket look similar."""
     stretched = np.clip(plane * 255.0, 0, 255).astype(np.uint8)
     return np.asarray(cv2.createCLAHE(clipLimit=3.0, tileGridSize=(8, 8)).apply(stretched))

@@ -1,17 +1,17 @@
-"""What pictures of one scene share whatever the sensor: the direction of their edges, as a vector field.
+"""What pictures of one scene have in common whatever the sensor: the direction of their edges, as a vector field.
 
 Three fields, H×W×2 float32:
 
 - ``orientation_field``: normalised gradients in double-angle form, m²/(m²+ε²)·(cos 2θ, sin 2θ). A gradient and its
-  opposite give the same vector, so that edges agree where contrast is reversed (infrared against visible, CT against
-  MRI). The inner product of two such vectors is the normalised-gradient-field similarity of Haber and Modersitzki
-  (2006), 2cos²Δθ − 1.
-- ``gradient_field``: normalised gradients with their sign, g/√(m²+ε²). Independent of exposure, and sharper than the
-  other where the sources come from one kind of sensor.
-- ``band_field``: a band of spatial frequencies that defocus leaves alone, brought to unit local contrast (its second
+  opposite give the same vector, so that edges match where contrast is reversed (infrared and visible, CT and MRI). The
+  inner product of two such vectors is the normalised-gradient-field similarity of Haber and Modersitzki (2006),
+  2cos²Δθ − 1.
+- ``gradient_field``: normalised gradients with their sign, g/√(m²+ε²). Independent of exposure, and more precise than
+  the orientation where both sources come from one kind of sensor.
+- ``band_field``: a band of spatial frequencies that defocus does not change, at unit local contrast (its second
   component is zero). The most precise of the three between focus distances, the least between exposures.
 
-ε is the noise level: gradients below it count for nothing.
+ε is the noise level: gradients below it do not count.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def band_field(plane: FloatArray) -> Field:
 
 @dataclass
 class View:
-    """One picture as the estimators see it: its luminance at several sizes, and the fields made from it when asked.
+    """One picture as an estimator sees it: its luminance at several sizes, and fields made of it on demand.
 
     ``plane``: H×W luminance at the largest working size; ``full``: the picture's own size in pixels.
     """
@@ -94,7 +94,7 @@ class View:
 
     @classmethod
     def of(cls, picture: Picture, longest: int) -> View:
-        """Look at ``picture`` reduced so that its longer side has at most ``longest`` pixels."""
+        """The view of ``picture``, reduced so that its longer side has at most ``longest`` pixels."""
         return cls(reduced(luminance(picture), longest), (picture.width, picture.height))
 
     @property

@@ -1,4 +1,4 @@
-"""Resample a picture into the frame of another, once, from its own pixels; and what to do where it has none."""
+"""Resample a picture into the frame of another; fill and crop what it does not show."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class Area:
 def warp(picture: Picture, matrix: Matrix, size: Size, *, flow: FloatArray | None = None) -> tuple[Picture, Mask]:
     """Move ``picture`` by ``matrix`` (source → reference) into a frame of ``size`` (width, height).
 
-    Lanczos over 8×8 pixels, on colour weighted by alpha; where the picture shrinks, what the new grid cannot hold is
-    smoothed away first. ``flow``: h×w×2 over the whole frame, in pixels of the reference, added to its coordinates
-    before the matrix is undone. Also returns where the source has pixels (H×W). Raises MismatchError where OpenCV
-    cannot address the pictures.
+    Lanczos over 8×8 pixels, on colour weighted by alpha; where the picture shrinks, it is low-pass filtered first.
+    ``flow``: h×w×2 over the whole frame, in pixels of the reference, added to its coordinates before the matrix is
+    undone. Also returns where the source has pixels (H×W). Raises MismatchError where OpenCV cannot address the
+    pictures.
     """
     if max(picture.width, picture.height, *size) >= _OPENCV_LIMIT:
         raise MismatchError(
@@ -109,10 +109,9 @@ def cropped(picture: Picture, area: Area) -> Picture:
 
 
 def filled(picture: Picture, reference: Picture, valid: Mask) -> Picture:
-    """``picture`` with the reference's pixels where it has none of its own, so that fusing changes nothing there.
+    """``picture`` with the reference's pixels, and its transparency, where it has none of its own.
 
-    Where the reference is transparent itself, the picture becomes so. A reference of another profile is brought into
-    the picture's.
+    A reference of another profile is brought into the picture's.
     """
     if picture.metadata.icc != reference.metadata.icc:
         from tita_cli.images.profile import to_profile
@@ -132,7 +131,7 @@ def filled(picture: Picture, reference: Picture, valid: Mask) -> Picture:
 
 
 def common_area(valid: Mask) -> Area | None:
-    """The largest rectangle in which every pixel is valid, nearly: its sides may lie a pixel or so too far inside."""
+    """Nearly the largest rectangle in which every pixel is valid: its sides may be a pixel or so too far inside."""
     height, width = valid.shape
     if valid.all():
         return Area(0, 0, width, height)
@@ -164,7 +163,7 @@ def _largest_rectangle(mask: Mask) -> tuple[int, int, int, int] | None:
 
 
 def _grown(valid: Mask, area: Area) -> Area:
-    """Push the sides of a valid rectangle outwards as far as the pixels stay valid, a pixel at a time in turn."""
+    """Move the sides of a valid rectangle outwards while its pixels stay valid, a pixel at a time in turn."""
     left, top, right, bottom = area.left, area.top, area.left + area.width, area.top + area.height
     grew = True
     while grew:

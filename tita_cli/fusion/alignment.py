@@ -26,7 +26,7 @@ def write_alignment(
     border: Border = "crop",
     calibration: Calibration | None = None,
     overwrite: bool = False,
-) -> tuple[tuple[Placement, ...], list[str]]:
+) -> tuple[tuple[Placement, ...], tuple[str, ...]]:
     """Align ``sources`` and write them to ``folder``, with overlays of each on the reference: placements, notes.
 
     The aligned files hold the sources' own values, depth and metadata (signed and 32-bit integers and linear light are

@@ -106,7 +106,7 @@ def _weighted_median(values: npt.NDArray[np.float64], weights: list[int]) -> flo
 
 
 def _outside(frame: FloatArray, expected: FloatArray) -> FloatArray:
-    """How far ``frame`` lies outside the range of ``expected`` nearby, so that an edge off by a pixel does not count."""
+    """How far ``frame`` is outside the range of ``expected`` nearby, so that an edge off by a pixel does not count."""
     around = np.ones((5, 5), np.uint8)
     smooth = cv2.GaussianBlur(frame, (0, 0), 1.0)
     return np.asarray(

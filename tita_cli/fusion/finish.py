@@ -59,5 +59,5 @@ def winner_map(plan: Plan, fused: Fused) -> Picture | None:
     """Which source gave the most to every pixel, as grey levels from black, the first, to white, the last."""
     if fused.winner is None:
         return None
-    last = np.float32(min(len(plan), 256) - 1)
+    last = np.float32(min(len(plan.looks), 256) - 1)
     return Picture(fused.winner.astype(np.float32)[..., None] / last, name=plan.looks[plan.reference].name)

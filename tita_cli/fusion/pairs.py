@@ -47,7 +47,7 @@ class PairTree:
 
     def fuse(self, plan: Plan) -> Fused:
         self._steps = []
-        order = sorted(range(len(plan)), key=lambda index: _rank(plan.looks[index]))
+        order = sorted(range(len(plan.looks)), key=lambda index: _rank(plan.looks[index]))
         layers = self._subtree(plan, order)
         return Fused(layers.luminance, layers.chroma, layers.alpha, layers.winner, tuple(self._steps))
 

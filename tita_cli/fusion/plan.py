@@ -22,7 +22,7 @@ class Plan:
 
     ``looks``: one for each source. ``frame``: what alignment found, None where it was switched off. ``shared``: the one
     range of all sources where they measure the same kind of thing; the result goes back into it. ``profile``: the ICC
-    profile of the prepared sources, None for sRGB. ``notes``: what the user should know, filled as sources are read.
+    profile of the prepared sources, None for sRGB.
 
     ``resize``: whether sources of other sizes are brought to the reference's. ``deghost``: whether what does not match
     the reference gives way to it. ``lead``: index of the source whose profile the result bears, the reference where
@@ -46,7 +46,7 @@ class Plan:
     ) -> None:
         self.sources = tuple(sources)
         self.reference = reference
-        self.notes: list[str] = []
+        self._notes: list[str] = []
         self._deghost = deghost
         self._reference_fills = deghost or (align != "none" and border != "crop")
         self._decoded = Decoded(self.sources, budget)
@@ -67,7 +67,7 @@ class Plan:
             self.frame = find_frame(
                 len(sources), first_reading, mode=align, reference=reference, border=border, calibration=calibration
             )
-            self.notes += self.frame.notes
+            self._notes += self.frame.notes
         self.looks = [looks[index] for index in range(len(sources))]
         if not resize:
             self._check_sizes()
@@ -76,8 +76,10 @@ class Plan:
         colored = next((look for look in self.looks if look.has_chroma), None)
         self.profile = common_profile(self.looks[lead], colored)
 
-    def __len__(self) -> int:
-        return len(self.sources)
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know: all of it once every source was read."""
+        return tuple(dict.fromkeys(self._notes))
 
     @property
     def placements(self) -> tuple[Placement, ...]:
@@ -99,7 +101,7 @@ class Plan:
         """Source ``index`` in range and in the common frame, in its own profile."""
         kept = index == self.reference and self._reference_fills
         picture = self._placed(index, self._reference if kept else self._sized(index))
-        self._note(*picture.notes)
+        self._notes += picture.notes
         return picture
 
     def aligned_raw(self, index: int) -> Picture:
@@ -139,11 +141,8 @@ class Plan:
         picture, share = deghost(picture, reference)
         if not share:
             return picture
-        self._note(f"{picture.name}: {share:.1%} replaced by the reference, which shows something else there")
+        self._notes.append(f"{picture.name}: {share:.1%} replaced by the reference, which shows something else there")
         return picture
-
-    def _note(self, *notes: str) -> None:
-        self.notes += [note for note in notes if note not in self.notes]
 
     def _check_sizes(self) -> None:
         sizes = [(look.width, look.height) for look in self.looks]

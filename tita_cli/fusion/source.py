@@ -41,7 +41,12 @@ class Source:
 
         Raises InputError, also for a palette that is to be refused.
         """
-        picture = self._decoded()
+        if isinstance(self.origin, Picture):
+            picture = self.origin
+        else:
+            if isinstance(self.origin, io.IOBase):
+                self.origin.seek(0)
+            picture = read_picture(self.origin, page=self.page, max_pixels=self.max_pixels)
         if self.false_color == "keep":
             return picture
         from tita_cli.images.false_color import palette_to_intensity, refuse_palette
@@ -55,13 +60,6 @@ class Source:
         """What :meth:`read` gave, with ``values`` at 0..1, white where it is hot."""
         picture = apply_range(picture, values)
         return invert(picture) if self.inverted else picture
-
-    def _decoded(self) -> Picture:
-        if isinstance(self.origin, Picture):
-            return self.origin
-        if isinstance(self.origin, io.IOBase):
-            self.origin.seek(0)
-        return read_picture(self.origin, page=self.page, max_pixels=self.max_pixels)
 
 
 def describe_sources(
