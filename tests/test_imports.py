@@ -5,7 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "tita_cli"
 
@@ -122,3 +126,18 @@ def test_only_the_command_line_prints() -> None:
                 used = [node.module or ""]
             wrong += [f"{path.relative_to(PACKAGE)}:{node.lineno}: {name}" for name in used]
     assert wrong == []
+
+
+SCRIPTS = [path for folder in ("bench", "docs", "weights") for path in sorted((PACKAGE.parent / folder).glob("*.py"))]
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_import_what_the_package_has(path: Path) -> None:
+    """Scripts outside the package are not run by the tests, and would otherwise break unnoticed."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "tita_cli":
+            module = import_module(node.module or "")
+            for alias in node.names:
+                assert hasattr(module, alias.name) or find_spec(f"{node.module}.{alias.name}"), (
+                    f"line {node.lineno}: {node.module} has no {alias.name}"
+                )
