@@ -1,4 +1,4 @@
-"""How much goes on in the fused image, whatever the sources: AG, EI, SF, SD. All reward noise and ringing too."""
+"""Activity of the fused image alone: AG, EI, SF, SD. All of them reward noise and ringing as well."""
 
 from __future__ import annotations
 

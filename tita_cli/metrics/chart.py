@@ -1,4 +1,4 @@
-"""A picture of an evaluation: each metric a row, each image a dot, the published methods in grey. SVG, no library."""
+"""The chart of an evaluation: one row per metric, one dot per image, the published methods in grey."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def chart(
 ) -> str:
     """An SVG document; better is always to the right.
 
-    ``values``: image to metric to value. The dots are the images, the bar is their mean; with ``published``, grey bars
-    are the means of its methods over the same images, and the row reaches from the worst of them to the best.
+    ``values``: image to metric to value. Dots are images, the bar is their mean; with ``published``, grey bars are the
+    means of its methods over the same images, and the row spans from the worst of them to the best.
     """
     height = _TOP + _ROW * len(metrics) + _BOTTOM
     width = _LEFT + _WIDTH + _RIGHT
@@ -45,7 +45,7 @@ def _row(
     if not own:
         return [*marks, Text(_LEFT, middle + 4, "not defined on these images")]
     mean = sum(own) / len(own)
-    # Beside the published means the images spread too far to see anything: their dots may leave the row.
+    # The spread of the images would compress the published means: dots outside the row are not drawn.
     low, high = _range([*others, mean] if others else own)
 
     def place(value: float) -> float:
@@ -72,7 +72,7 @@ def _means(metric: Metric, images: Sequence[str], published: Published | None) -
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:
-    """From the least to the greatest, and a little more."""
+    """From the smallest to the largest, with a margin."""
     low, high = min(values), max(values)
     margin = 0.04 * (high - low) or abs(high) * 0.1 or 1.0
     return low - margin, high + margin

@@ -23,11 +23,11 @@ def evaluate(
     *,
     convention: Convention = "mefb",
 ) -> dict[str, float]:
-    """Value of each metric (default: all) by name, NaN where it is not defined: on a flat image, or on one too small.
+    """Value of each metric (default: all) by name; NaN where it is not defined, on flat or too small images.
 
     ``fused``, ``a``, ``b``: H×W or H×W×1 (grey) or H×W×3 (R, G, B) uint8. A grey source beside a colour fused image is
     repeated over its channels; a grey fused image is compared with the sources' grey. ``convention`` matters where the
-    benchmarks differ: in VIFB the SF of a colour image has its channels side by side. Raises MismatchError where the
+    benchmarks differ: VIFB computes the SF of a colour image on its channels side by side. Raises MismatchError if
     sizes differ.
     """
     wanted = list(METRICS.values()) if metrics is None else list(metrics)
@@ -50,7 +50,7 @@ def evaluate(
 
 
 def _of_planes(metrics: Sequence[Metric], fused: Plane, a: Plane, b: Plane) -> list[float]:
-    """The planes live in here only, so that what they keep is freed before the next channel."""
+    """Planes exist only in here, so that their cached intermediates are freed before the next channel."""
     side = min(fused.shape)
     return [metric(fused, a, b) if side >= metric.least else math.nan for metric in metrics]
 
@@ -69,7 +69,7 @@ def _tiled(image: Image) -> Bytes:
 
 
 def grey(image: Image) -> Bytes:
-    """Luminance as MATLAB's ``rgb2gray`` has it, rounded: H×W uint8."""
+    """Luminance as MATLAB's ``rgb2gray``, rounded: H×W uint8."""
     if image.ndim == 2:
         return image
     if image.shape[2] == 1:

@@ -1,4 +1,4 @@
-"""MEF-SSIM, the measure made for exposure brackets."""
+"""MEF-SSIM, a metric for exposure brackets."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def mef_ssim(fused: Plane, a: Plane, b: Plane) -> float:
     """Structure kept from an exposure pair over three scales, at most 1, higher is better. On grey images.
 
     K. Ma, K. Zeng, Z. Wang, Perceptual quality assessment for multi-exposure image fusion, IEEE TIP 24, 2015. In every
-    11×11 window the wanted structure is the sources' structures weighted by their energy (the more they agree, the
-    more the stronger counts), as strong as the stronger one; luminance is left out.
+    11×11 window the desired structure is the mean of the sources' structures weighted by their energy (with an exponent
+    that grows with their agreement), scaled to the stronger one; luminance is left out.
     """
     f, x, y = fused.values, a.values, b.values
     weights = np.array([0.0448, 0.2856, 0.3001])

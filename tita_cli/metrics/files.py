@@ -86,23 +86,23 @@ def measure(
     as_stored: bool = False,
     workers: int = 1,
 ) -> Iterator[Outcome]:
-    """Measure each triple, as they get done; a file at fault gives an outcome with its error.
+    """Measure the triples and yield outcomes as they finish; a bad file gives an outcome with its error.
 
     ``metrics``: names. ``as_stored``: put the fused image through JPEG first, see ``reencode``. The values do not
-    depend on ``workers``. Raises DeviceError where a worker process dies.
+    depend on ``workers``. Raises DeviceError if a worker process dies.
     """
     job = partial(_measure, metrics=tuple(metrics), convention=convention, as_stored=as_stored)
     if workers == 1 or len(triples) == 1:
         yield from map(job, triples)
         return
-    # Not forked: OpenCV's and PyTorch's threads do not survive a fork.
+    # Not forked: threads of OpenCV and PyTorch do not survive a fork.
     pool = ProcessPoolExecutor(min(workers, len(triples)), mp_context=get_context("spawn"))
     try:
         for future in as_completed([pool.submit(job, triple) for triple in triples]):
             yield future.result()
     except BrokenProcessPool as error:
         raise DeviceError(
-            "a worker process died, most likely for want of memory", hint="--workers 1 takes the least memory"
+            "a worker process died, probably out of memory", hint="--workers 1 needs the least memory"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
@@ -120,7 +120,7 @@ def _measure(triple: Triple, *, metrics: tuple[str, ...], convention: Convention
 
 
 def _named(message: str, triple: Triple) -> str:
-    """The message, with the file in front where it does not name one."""
+    """The message, prefixed with the file if it names none."""
     paths = map(os.fspath, (triple.fused, triple.a, triple.b))
     return message if any(message.startswith(path) for path in paths) else f"{triple.fused}: {message}"
 

@@ -1,4 +1,4 @@
-"""What the grey values of the sources and the fused image tell of each other: EN, CE, MI, NMI, Qncie, TE."""
+"""Entropies and mutual information of grey values: EN, CE, MI, NMI, Qncie, TE."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ def te(fused: Plane, a: Plane, b: Plane) -> float:
     """Mutual information by Tsallis entropy of order 1.85. Not for ranking.
 
     N. Cvejic, C. Canagarajah, D. Bull, Image fusion metric based on mutual information and Tsallis entropy, Electronics
-    Letters 42, 2006. MEFB's code divides by the marginals the wrong way round, and so do we: the values match theirs,
-    and mean little.
+    Letters 42, 2006. MEFB's code exchanges the marginals, and so does this function: the values match theirs and
+    mean little.
     """
     return _tsallis(a, fused) + _tsallis(b, fused)
 

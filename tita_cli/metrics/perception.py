@@ -105,7 +105,7 @@ def vif(fused: Plane, a: Plane, b: Plane) -> float:
 
 
 def _kept_information(fused: Array, a: Array, b: Array, window: Window) -> float:
-    """Information kept over information there was, at one scale."""
+    """Ratio of preserved to available information at one scale."""
     mean_f, variance_f = moments(fused, window)
     variance_f = np.maximum(variance_f, 0.0)
     gain_a, kept_a, there_a = _gain(a, fused, mean_f, variance_f, window)

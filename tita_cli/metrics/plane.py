@@ -1,4 +1,4 @@
-"""``Plane``: one channel of an image, with the intermediates that several metrics need, computed once."""
+"""``Plane``: one channel of an image, with cached intermediates that several metrics share."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Window:
 
 
 class Field:
-    """Real values over the image, H×W, and their statistics in windows, which are computed once and kept."""
+    """Real values over the image, H×W, and their windowed statistics, computed once."""
 
     def __init__(self, values: Array) -> None:
         """``values``: H×W float64, not to be changed afterwards."""
@@ -66,7 +66,7 @@ class Field:
 class Plane(Field):
     """One channel of an image, H×W uint8, as the metrics take it.
 
-    The published code reads 8-bit files, converts to double without scaling and counts 256 grey values: so do we.
+    As in the published code: 8 bits, converted to double without scaling, 256 grey values.
     """
 
     def __init__(self, pixels: Bytes) -> None:

@@ -1,4 +1,4 @@
-"""Where a candidate stands among methods with published values, and the files of those values."""
+"""The rank of a candidate among methods with published values, and the files of those values."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Published:
 
     @property
     def metrics(self) -> list[Metric]:
-        """The metrics listed that we compute, in our order."""
+        """The metrics of the table that are implemented, in the order of ``METRICS``."""
         listed = {metric for _, _, metric in self.values}
         return [metric for name, metric in METRICS.items() if name in listed]
 
@@ -90,9 +90,9 @@ class Ranks:
 def rank(candidate: Mapping[str, Mapping[str, float]], published: Published, metrics: Sequence[Metric]) -> Ranks:
     """Rank the candidate among the published methods, metric by metric, by the mean over the images both have.
 
-    ``candidate``: image to metric to value. A value that is NaN takes its image out of the metric; a method beside
-    which a value is missing takes no part in it. ``others``: the average ranks that the published methods have with
-    the candidate among them. Raises MismatchError where no image or no metric is in both.
+    ``candidate``: image to metric to value. A NaN removes its image from the metric; a method with a missing value is
+    left out of the metric. ``others`` of the result: average ranks of the published methods with the candidate among
+    them. Raises MismatchError if no image or no metric is in both.
     """
     if not set(candidate).intersection(published.images):
         raise MismatchError("none of the images is in the published table", hint="they are matched by file stem")
@@ -119,8 +119,8 @@ def rank(candidate: Mapping[str, Mapping[str, float]], published: Published, met
 def reencode(image: Image) -> Image:
     """The image after JPEG of quality 75 with 4:2:0 chroma, as MATLAB's ``imwrite`` stores it by default.
 
-    The benchmarks stored their fused images so, and computed their values from them: a lossless candidate beside them
-    looks better than it is.
+    The benchmarks stored their fused images like this and computed their values from them; a lossless candidate would
+    rank better than it should.
     """
     stream = io.BytesIO()
     PillowImage.fromarray(image).save(stream, "JPEG", quality=75, subsampling="4:2:0")

@@ -1,4 +1,4 @@
-"""Every metric by name: what it needs, which direction is better, and how colour is treated."""
+"""Every metric by name: its function, which direction is better, and how colour is treated."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Convention: TypeAlias = Literal["mefb", "vifb"]
 class Metric:
     """One metric.
 
-    ``color``: ``mean`` of the metric over the channels, the channels ``tiled`` side by side, or on ``grey``;
-    ``color_in_vifb``: where VIFB differs from the others.
-    ``least``: the smallest side of an image that it can be computed on, pixels.
+    ``color``: ``mean`` over the channels, the channels ``tiled`` side by side, or computed on ``grey``;
+    ``color_in_vifb``: the same for VIFB, if different.
+    ``least``: the smallest side of an image on which it is defined, in pixels.
     """
 
     name: str
@@ -82,9 +82,9 @@ METRICS: dict[str, Metric] = {
 
 
 def find_metrics(names: str) -> list[Metric]:
-    """The metrics that ``names`` lists, separated by commas; case does not matter, nor whether ``-`` or ``_`` joins.
+    """The metrics in ``names``, separated by commas; case is ignored, and ``-`` equals ``_``.
 
-    Raises UsageError for a name that is none.
+    Raises UsageError for an unknown name.
     """
     known = {name.casefold(): metric for name, metric in METRICS.items()}
     found: list[Metric] = []
@@ -95,5 +95,5 @@ def find_metrics(names: str) -> list[Metric]:
         if metric not in found:
             found.append(metric)
     if not found:
-        raise UsageError("no metric named", hint=f"known: {', '.join(METRICS)}")
+        raise UsageError("no metric given", hint=f"known: {', '.join(METRICS)}")
     return found

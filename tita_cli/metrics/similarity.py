@@ -1,4 +1,4 @@
-"""Structural similarity and its kin: SSIM, MS-SSIM, Qw, Qy, Qc."""
+"""Structural similarity and related metrics: SSIM, MS-SSIM, Qw, Qy, Qc."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _yang(x: Field, y: Field) -> tuple[Array, Array]:
     """Yang's SSIM map without constants, and the covariance.
 
     The published code has C1 = C2 = 2e-16, so that in windows flat in both images it divides round-off by round-off.
-    There we take variances and covariance as exactly 0.
+    There, variances and covariance are taken as exactly 0.
     """
     (mean_x, variance_x), (mean_y, variance_y) = x.moments(_YANG), y.moments(_YANG)
     common = x.covariance(y, _YANG)
@@ -135,9 +135,9 @@ def qc(fused: Plane, a: Plane, b: Plane) -> float:
 
     N. Cvejic et al., A similarity metric for assessment of image fusion algorithms, Int. J. Signal Processing 2, 2005.
     As in MEFB: a weight of ``a`` below 0 gives 0 and one above 1 gives 1 for the window (the paper clips the *weight*);
-    therefore swapping the sources changes this metric, alone of all (MEFB's ``a`` is the darker one). Windows without
-    any covariance are left out. Where one source is flat, the sign of the round-off decides between 1 and the other
-    source's similarity, in the published code and here: on a saturated image three digits are sure, not more.
+    so this is the only metric that changes when the sources are exchanged (MEFB's ``a`` is the darker one). Windows
+    without any covariance are left out. Where one source is flat, the sign of the rounding error decides between 1 and
+    the other source's similarity, in the published code and here: on saturated images only three digits are reliable.
     """
     with_a, common_a = _yang(a, fused)
     with_b, common_b = _yang(b, fused)

@@ -1,4 +1,4 @@
-"""One page about a batch: every result beside its sources, what the network weighed, what failed and why."""
+"""A page about a batch: every result beside its sources, OAF's weights, metrics, failures."""
 
 from __future__ import annotations
 

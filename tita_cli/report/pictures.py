@@ -1,4 +1,4 @@
-"""Previews and metrics of one row. Every file is read once for both."""
+"""Previews and metrics of one row of a report. Every file is read once for both."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 
 Bytes = npt.NDArray[np.uint8]
 
-# A page this large opens in a second or two; WebP at the quality below takes about this much a pixel.
+# A page of this size opens in a second or two; WebP at QUALITY takes about BYTES_A_PIXEL.
 PAGE_BUDGET = 48 << 20
 BYTES_A_PIXEL = 0.11
 QUALITY = 82
 SMALLEST, LARGEST = 240, 1024
-# Of a longer stack the report shows so many sources, evenly spread.
+# Of a longer stack, this many sources are shown, evenly spaced.
 MOST_SOURCES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """What a row shows.
+    """Pictures and metrics of a row.
 
-    ``images``: the sources shown, then the result, each WebP in base64, or "" where the file cannot be read any more.
-    ``shown``: which sources they are. ``metrics``: by name.
+    ``images``: the sources shown, then the result, each WebP in base64, or "" where the file can no longer be read.
+    ``shown``: indices of these sources. ``metrics``: values by name.
     """
 
     images: list[str]
@@ -59,7 +59,7 @@ def shown_sources(row: Row) -> list[int]:
 
 
 def view_row(row: Row, side: int, metrics: Sequence[Metric]) -> Views:
-    """Read the files of ``row``; those that are gone or damaged are left blank, which is for the page to say."""
+    """Read the files of ``row``. Missing or damaged ones give an empty preview, which the page explains."""
     shown = shown_sources(row)
     sources = [_read(row.sources[index]) for index in shown]
     result = _read(row.target) if row.state == "fused" else None
@@ -78,7 +78,7 @@ def _read(path: Path) -> Picture | None:
 
 
 def to_bytes(picture: Picture) -> Bytes:
-    """H×W×3 or H×W×1 uint8. Deep greys, such as thermal counts, are stretched: they use a sliver of their range."""
+    """H×W×3 or H×W×1 uint8. Deep grey, such as thermal counts, is stretched: it uses little of its range."""
     pixels = picture.pixels
     if picture.depth > 8 and not picture.is_color:
         low, high = np.percentile(pixels, (0.5, 99.5))
@@ -87,7 +87,7 @@ def to_bytes(picture: Picture) -> Bytes:
 
 
 def encode_preview(image: Bytes, side: int) -> str:
-    """``image`` made no larger than ``side``, as WebP in base64."""
+    """``image``, scaled down to at most ``side`` pixels, as WebP in base64."""
     import cv2
     from PIL import Image
 
@@ -101,7 +101,7 @@ def encode_preview(image: Bytes, side: int) -> str:
 
 
 def _measure(result: Picture, sources: list[Picture], row: Row, metrics: Sequence[Metric]) -> dict[str, float]:
-    """Metrics of a pair, of one size; of a stack, and of sources that were resized, those of the result alone."""
+    """Metrics of a pair of equal size; for stacks and resized sources, only those of the result itself."""
     from tita_cli.metrics.evaluate import evaluate
 
     fused = quantize(result.pixels, 8)

@@ -1,4 +1,4 @@
-"""The rows of a report, from the journal of a batch."""
+"""Rows of a report, from the journal of a batch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tita_cli.batch import History, Record
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One result, made or failed. ``sources``, ``target``: where the files were when it was made."""
+    """One result, written or failed. ``sources``, ``target``: paths of the files at that time."""
 
     output: str
     state: str
@@ -20,7 +20,7 @@ class Row:
     record: Record
 
     def describe(self) -> dict[str, Any]:
-        """What the page shows beside pictures and metrics."""
+        """The data of the page apart from pictures and metrics."""
         result = self.record.get("result") or {}
         seconds = self.record.get("seconds") or {}
         return {
@@ -43,7 +43,7 @@ class Row:
 
 
 def make_rows(history: History, folder: Path) -> list[Row]:
-    """A row for every output of which the journal tells; a run that was killed leaves some unfinished."""
+    """A row for every output in the journal; a killed run leaves some unfinished."""
     states = {"done": "fused", "failed": "failed", "writing": "unfinished"}
     return [
         Row(
@@ -58,7 +58,7 @@ def make_rows(history: History, folder: Path) -> list[Row]:
 
 
 def _residual(result: Record) -> float | None:
-    """The largest misfit that alignment measured, in pixels."""
+    """The largest residual of the alignment, in pixels."""
     found = [
         float(source["residual_px"]) for source in result.get("align") or () if source.get("residual_px") is not None
     ]

@@ -1,4 +1,4 @@
-"""Put a report together: one HTML file that needs nothing else."""
+"""Write a report: one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def write_report(
     overwrite: bool = False,
     listener: Listener = lambda done, total: None,
 ) -> None:
-    """Write a page about the batch whose results and journal lie in ``folder``.
+    """Write a page about the batch whose results and journal are in ``folder``.
 
-    ``metrics``: names separated by commas, or ``none``. ``listener`` hears how many of how many rows are ready. Raises
-    InputError where ``folder`` has no journal, UsageError for an unknown metric, OutputError as it may.
+    ``metrics``: names separated by commas, or ``none``. ``listener`` is called with the number of finished rows and of
+    all rows. Raises InputError if ``folder`` has no journal, UsageError for an unknown metric, OutputError.
     """
     history = read_journal(folder)
     if not history.runs:
-        raise InputError(f"{folder}: no journal of a batch here", hint="name the output folder of tita batch")
+        raise InputError(f"{folder}: no journal of a batch here", hint="give the output folder of tita batch")
     wanted = report_metrics(metrics)
     rows = make_rows(history, folder)
     side = preview_side(sum(min(len(row.sources), MOST_SOURCES) + 1 for row in rows))
@@ -57,7 +57,7 @@ def write_report(
         details: list[dict[str, Any]] = []
         try:
             for number, views in enumerate(pool.map(lambda row: view_row(row, side, wanted), rows)):
-                # Scripts of a type that no browser runs: text that costs nothing until a row comes into view.
+                # A script type that browsers do not run: plain text, decoded only when a row comes into view.
                 file.write(f'<script type="text/plain" id="p{number}">{" ".join(views.images)}</script>\n'.encode())
                 links = {"shown": views.shown, "link": _link(rows[number].target, target)}
                 details.append({**rows[number].describe(), **links, "metrics": views.metrics})
@@ -71,7 +71,7 @@ def write_report(
 
 
 def report_metrics(names: str) -> Sequence[Metric]:
-    """The metrics that ``names`` lists; UsageError for one that is unknown."""
+    """The metrics listed in ``names``. Raises UsageError for an unknown one."""
     if names.strip().lower() == NO_METRICS:
         return []
     from tita_cli.metrics.registry import find_metrics
@@ -80,13 +80,13 @@ def report_metrics(names: str) -> Sequence[Metric]:
 
 
 def _template(folder: Path) -> tuple[str, str, str]:
-    """The page up to the pictures, from there to the data, and from the data on."""
+    """The page before the pictures, between pictures and data, and after the data."""
     assets = resources.files("tita_cli.report") / "assets"
     page, style, script = ((assets / name).read_text("utf-8") for name in ("page.html", "page.css", "page.js"))
     title = html.escape(_text(folder.resolve().name))
     before, rest = page.split("{{pictures}}")
     between, after = rest.split("{{data}}")
-    # The title last: a folder may be called anything.
+    # The title last, since the name of a folder may contain any text.
     return before.replace("{{style}}", style).replace("{{title}}", title), between, after.replace("{{script}}", script)
 
 
@@ -114,12 +114,12 @@ def _versions(run: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for package in PACKAGES:
         try:
             yield package, metadata.version(package)
-        except metadata.PackageNotFoundError:  # one of the two builds of onnxruntime is there
+        except metadata.PackageNotFoundError:  # one of the two builds of onnxruntime is installed
             continue
 
 
 def _link(result: Path, page: Path) -> str:
-    """How the page reaches the full-size result, if it stays where it is."""
+    """Relative link from the page to the full-size result."""
     try:
         relative = os.path.relpath(result.resolve(), page.resolve().parent)
     except ValueError:  # another drive
@@ -128,11 +128,11 @@ def _link(result: Path, page: Path) -> str:
 
 
 def _text(text: str) -> str:
-    """``text`` without the stray bytes that a path may have and UTF-8 may not."""
+    """``text`` as valid UTF-8; paths may contain surrogates."""
     return text.encode("utf-8", "replace").decode()
 
 
 def _script_json(data: Any) -> str:
-    """JSON that cannot end the script that holds it, whatever a file is called."""
+    """JSON that cannot end the enclosing script element, whatever the names of files."""
     text = json.dumps(data, ensure_ascii=True, allow_nan=False)
     return text.replace("<", "\\u003c")

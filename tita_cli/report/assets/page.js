@@ -190,7 +190,7 @@
       $("over").src = source(texts[place]);
       $("under").src = source(result);
     } else {
-      $("blank").textContent = row.error ? `${row.error.message}${row.error.hint ? ` — ${row.error.hint}` : ""}` : "The file cannot be read any more.";
+      $("blank").textContent = row.error ? `${row.error.message}${row.error.hint ? ` — ${row.error.hint}` : ""}` : "The file can no longer be read.";
     }
     $("label-left").textContent = labels(row)[place] ?? "";
     [...$("tabs").children].forEach((tab, i) => tab.setAttribute("aria-pressed", i === place));
