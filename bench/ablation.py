@@ -1,9 +1,10 @@
-"""Train tita-lite from scratch without IPA, without OAF's weighting, without FAMO, and whole, each for as many steps.
+"""Train tita-lite from scratch: complete, without IPA, without OAF's weights, and without FAMO.
 
     python bench/ablation.py --data ../shared/data/train -o RUNS [--only full,no-ipa,…] [--steps 800] [--seed 101]
 
-Everything else is as in weights/training/tita-lite.toml, with a cosine from --lr. Prints a line for each: average ranks
-on the dev sets among the published methods, and their mean. A run that RUNS holds already is scored, not trained again.
+Everything else is as in weights/training/tita-lite.toml, with a cosine from --lr and equal numbers of steps. Prints for each
+the average ranks on the dev sets among the published methods, and their mean. Runs that exist in RUNS are not trained
+again.
 """
 
 from __future__ import annotations

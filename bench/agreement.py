@@ -1,11 +1,11 @@
-"""How far apart the two images of a pair are when seen from afar, set by set: what tells tasks from each other.
+"""How far the two images of a pair agree at low resolution, per dev set: what distinguishes the tasks.
 
     python bench/agreement.py [MODEL]
 
-Prints least, median and largest over the pairs of each dev set of two of ``tita_cli.network.layout.tones``: the
-disagreement, which tells focus pairs from all others, and which part of the edges is the same, which tells exposures
-from spectra. With a tita-lite model, also how far it heeds what is salient in the second image, 0..1, in the mean of
-each set and for the pairs where that is least and most.
+Prints smallest, median and largest value over the pairs of each set of two of ``tita_cli.network.layout.tones``: the
+disagreement, which distinguishes focus pairs from all others, and the share of edges with equal sign, which
+distinguishes exposures from spectra. With a tita-lite model, also its emphasis on hot targets, 0..1: the mean of each
+set and the pairs with the smallest and the largest.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from tita_cli.network.lite import TitaLite
 
 
 def seen(first: Path, second: Path) -> tuple[float, float]:
-    """Disagreement and the same edges."""
+    """Disagreement, and share of edges with equal sign."""
     a, b = (grey(read(path)).astype(np.float32) / 255 for path in (first, second))
     *_, disagreement, same = tones(a, b, TitaLite.multiple)
     return float(disagreement), float(same)
 
 
-def heeded(network: TitaLite, first: Path, second: Path) -> float:
-    """How far what is salient in the second image counts. The features have no say in it."""
+def emphasis(network: TitaLite, first: Path, second: Path) -> float:
+    """The model's emphasis on hot targets of the second image, 0..1. It does not depend on the features."""
     a, b = (grey(read(path)).astype(np.float32) / 255 for path in (first, second))
     seen = torch.from_numpy(tones(a, b, TitaLite.multiple)).float()
     pooled = torch.cat((torch.zeros(2 * network.config.dim), seen))
@@ -45,7 +45,7 @@ def heeded(network: TitaLite, first: Path, second: Path) -> float:
 def main() -> None:
     sets = {name: [files for _, *files in s.pairs(SHARED / "data/dev")] for name, s in SETS.items()}
     sets |= {name: [list(files) for files in pairs(name)] for name in FOLDERS}
-    print(f"{'':10} {'':5} {'disagreement':^23}   {'same edges':^23}")
+    print(f"{'':10} {'':5} {'disagreement':^23}   {'equal edges':^23}")
     print(f"{'set':10} {'pairs':>5}" + 2 * f" {'least':>7} {'median':>7} {'largest':>7}  ")
     for name, files in sets.items():
         print(f"{name:10} {len(files):5}", end="")
@@ -54,11 +54,11 @@ def main() -> None:
         print()
     if len(sys.argv) > 1:
         network = cast(TitaLite, load_network(sys.argv[1]).network)
-        print(f"\n{'set':10} heeds")
+        print(f"\n{'set':10} emphasis on hot targets")
         for name, files in sets.items():
-            found = sorted((heeded(network, *pair), "/".join(Path(pair[0]).parts[-2:])) for pair in files)
+            found = sorted((emphasis(network, *pair), "/".join(Path(pair[0]).parts[-2:])) for pair in files)
             (least, dimmest), (most, brightest) = found[0], found[-1]
-            mean = np.mean([heed for heed, _ in found])
+            mean = np.mean([value for value, _ in found])
             print(f"{name:10} {mean:.3f}, from {least:.2f} ({dimmest}) to {most:.2f} ({brightest})")
 
 

@@ -22,7 +22,7 @@ from align_timing import timing
 from tita_cli.align.geometry import corner_error
 
 NEARLY = 15.0
-"""px at the corners: what is farther from the published registration is no correction of it."""
+"""Pixels at the corners: an estimate farther from the published registration is not used as its correction."""
 HEAD = (
     "set         method    pairs initial  median     p90   good refused   wrong  worse    own   good  wrong cpu s/pair"
 )
@@ -30,8 +30,8 @@ WRONG = {"mef": 1.5, "mff": 1.5, "vifb": 5.0, "msrs": 5.0}
 
 
 def own_error(case: Case, matrix: np.ndarray, *, across: bool) -> float:
-    """Against where tita itself lays the undisturbed pair, given that it lies nearly right: what is left of the error
-    when a published set is not registered as well as it says."""
+    """Corner error against tita's estimate for the undisturbed pair, if that is near the published registration: the
+    error apart from that of the published set."""
     if case.undisturbed is None or case.disturbance is None:
         return float("nan")
     from tita_cli.align import align_pictures
@@ -53,13 +53,13 @@ def measure(name: str, method: str, args: argparse.Namespace) -> dict[str, objec
         matrix = METHODS[method](case)
         spent = time.process_time() - began
         seconds += spent
-        laid = start(case) if matrix is None else matrix
-        own = own_error(case, laid, across=name in ("vifb", "msrs"))
-        row = {"case": case.name, "error": case.error(laid), "own": own, "before": case.error(start(case))}
+        used = start(case) if matrix is None else matrix
+        own = own_error(case, used, across=name in ("vifb", "msrs"))
+        row = {"case": case.name, "error": case.error(used), "own": own, "before": case.error(start(case))}
         rows.append({**row, "accepted": matrix is not None})
         if args.verbose:
-            said = "" if matrix is not None else " refused"
-            print(f"    {case.name:28} {row['before']:7.2f} -> {row['error']:7.2f} ({own:.2f}){said} {spent:.2f} s")
+            verdict = "" if matrix is not None else " refused"
+            print(f"    {case.name:28} {row['before']:7.2f} -> {row['error']:7.2f} ({own:.2f}){verdict} {spent:.2f} s")
     e, own, b = (np.array([row[key] for row in rows]) for key in ("error", "own", "before"))
     ok = np.array([row["accepted"] for row in rows])
     limit = -1.0 if name == "unrelated" else WRONG.get(name, 0.3 if name == "registered" else 4.0)
@@ -94,14 +94,14 @@ def main() -> None:
     parser.add_argument("--methods", default="tita")
     parser.add_argument("--limit", type=int, help="use the first N pairs of each set")
     parser.add_argument("--quick", action="store_true", help="--limit 5")
-    parser.add_argument("--draws", type=int, default=1, help="homographies a pair")
-    parser.add_argument("--timing", action="store_true", help="time and memory, too")
+    parser.add_argument("--draws", type=int, default=1, help="homographies per pair")
+    parser.add_argument("--timing", action="store_true", help="measure time and memory as well")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--verbose", "-v", action="store_true")
     args = parser.parse_args()
     args.limit = args.limit or (5 if args.quick else None)
     results = []
-    print(" " * 34 + "errors of what is accepted" + " " * 28 + "against itself")
+    print(" " * 34 + "errors of accepted pairs" + " " * 28 + "against itself")
     print(HEAD)
     for name in args.sets.split(",") if args.sets else ():
         for method in args.methods.split(","):

@@ -1,4 +1,4 @@
-"""The pairs that bench/align.py measures on: dev pairs put off by synthetic homographies, and published landmarks."""
+"""The pairs for bench/align.py: dev pairs displaced by synthetic homographies, and pairs with published landmarks."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ SYNTHETIC = ("mef", "mff", "vifb", "msrs")
 
 @dataclass(frozen=True)
 class Case:
-    """A pair with its truth: the matrix reference ← source, or points that must meet."""
+    """A pair with its truth: the matrix source → reference, or corresponding points."""
 
     name: str
     reference: np.ndarray
     source: np.ndarray
     truth: np.ndarray | None = None
     points: tuple[np.ndarray, np.ndarray] | None = None  # of the source, of the reference
-    undisturbed: tuple[np.ndarray, np.ndarray] | None = None  # the pair before it was put off, and ...
+    undisturbed: tuple[np.ndarray, np.ndarray] | None = None  # the pair before it was displaced, and ...
     disturbance: tuple[np.ndarray, np.ndarray] | None = None  # ... the crop of its reference, b → source
 
     def error(self, matrix: np.ndarray) -> float:
@@ -75,7 +75,7 @@ def draw(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
 
 
 def synthetic(name: str, a: np.ndarray, b: np.ndarray, rng: np.random.Generator) -> Case:
-    """Move ``b`` by a homography and crop both so that no void border betrays it."""
+    """Move ``b`` by a homography and crop both so that no empty border shows."""
     height, width = a.shape[:2]
     b_to_moved = draw(rng, width, height)
     for margin in np.arange(0.0, 0.3, 0.005):

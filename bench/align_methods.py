@@ -1,4 +1,4 @@
-"""The aligners that bench/align.py compares: each returns the matrix source → reference, or None where it refuses."""
+"""The aligners compared by bench/align.py: each returns the matrix source → reference, or None if it refuses."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def sift(case: Case) -> np.ndarray | None:
 
 
 def hugin(case: Case) -> np.ndarray | None:
-    """align_image_stack, with the options its manual gives for hand-held series; it solves for roll, pitch, yaw and
-    field of view, and writes remapped pictures only: its motion is measured by mapping a coordinate ramp along."""
+    """align_image_stack, with the options of its manual for hand-held series. It solves for roll, pitch, yaw and field
+    of view, and writes remapped pictures only, so its motion is read from a remapped ramp of coordinates."""
     if shutil.which("align_image_stack") is None:
         raise SystemExit("align_image_stack is not installed")
     height, width = case.reference.shape[:2]

@@ -18,14 +18,14 @@ ENGINE: dict[str, Engine] = {}
 
 
 def timing(data: Path) -> None:
-    """A 12-megapixel pair, the share of recognising a registered one, stacks of 5, 10 and 20 frames."""
+    """A 12-megapixel pair, the cost of recognising registered pairs, stacks of 5, 10 and 20 frames."""
     from tita_cli.align import align_pictures
 
     a, b = (read(path) for path in sorted((data / "photos/bracket_large").iterdir()))
     size = (4240, 2832)
     a, b = (cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in (a, b))
     turn = draw(np.random.default_rng(1), *size)
-    for text, second in (("registered", b), ("put off", cv2.warpPerspective(b, turn, size, flags=cv2.INTER_CUBIC))):
+    for text, second in (("registered", b), ("displaced", cv2.warpPerspective(b, turn, size, flags=cv2.INTER_CUBIC))):
         pictures = as_pictures(a, second)
         began = time.perf_counter()
         placed = align_pictures(pictures, border="fill").placements[1]
@@ -38,7 +38,7 @@ def timing(data: Path) -> None:
 
 
 def recognition_share(a: np.ndarray, b: np.ndarray) -> float:
-    """Time of a fusion that looks whether its pair is registered, over one that does not: what looking adds."""
+    """Time of recognising a registered pair, relative to its fusion without alignment."""
     from tita_cli.align import find_frame
     from tita_cli.api import fuse
     from tita_cli.engine import load_engine
@@ -56,7 +56,7 @@ def recognition_share(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def stack_cost(image: np.ndarray, count: int) -> None:
-    """Frames that drift by two pixels each, made when they are asked for, so that none but the aligner keeps any."""
+    """Frames that drift by two pixels each, created on request so that only the aligner keeps any."""
     from tita_cli.align import find_frame
     from tita_cli.images.picture import Picture
 

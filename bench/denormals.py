@@ -1,8 +1,8 @@
-"""What denormal numbers cost: `tita-lite` at one megapixel, its threads taking them for zero (as shipped) and not.
+"""The cost of denormal numbers: `tita-lite` at one megapixel, with and without flushing them to zero.
 
     python bench/denormals.py [--backend onnx|torch] [--pairs 4]
 
-Both engines in one process, by turns: the seconds of each fusion, and the ratio of the medians.
+Both engines run alternately in one process. Prints the seconds of each fusion and the ratio of the medians.
 """
 
 from __future__ import annotations

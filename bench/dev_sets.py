@@ -1,4 +1,4 @@
-"""Judge a fusion method on the dev sets: means, ranks among the published methods, and their average.
+"""Evaluate a fusion method on the dev sets: means, ranks among the published methods, and their average.
 
     python bench/dev_sets.py DIR [--sets vifb,mefb,lytro] [--workers 2] [--json FILE]
 
@@ -39,7 +39,7 @@ Fuse = Callable[[Path, Path], Pixels]
 
 @dataclass(frozen=True)
 class DevSet:
-    """One benchmark: its pairs, its published values, and what counts for the average rank."""
+    """One benchmark: its pairs, its published values, and the metrics of the average rank."""
 
     name: str
     title: str
@@ -63,7 +63,7 @@ class DevSet:
         return "vifb" if self.name == "vifb" else "mefb"
 
     def as_published(self, first: Path, second: Path) -> tuple[Path, Path]:
-        """The sources in the order of the published values, which Qc hangs on: MEFB has the darker one first."""
+        """The sources in the order of the published values, on which Qc depends: MEFB has the darker one first."""
         return (second, first) if self.name == "mefb" else (first, second)
 
     def stored(self, fused: Pixels, source: Path) -> Pixels:
@@ -121,7 +121,7 @@ def _values(dev_set: str, fused: Pixels, first: Path, second: Path) -> dict[str,
 def score(
     candidate: str, fuse: Fuse, *, sets: Sequence[str] = tuple(SETS), shared: Path = SHARED, workers: int = 1
 ) -> list[Score]:
-    """Judge ``fuse`` on the ``sets``. It runs in this process; with ``workers`` > 1 only the metrics run in others."""
+    """Evaluate ``fuse``. It runs in this process; with ``workers`` > 1 only the metrics run in other processes."""
     scores = []
     cv2.setNumThreads(1)
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn")) if workers > 1 else None
@@ -173,7 +173,7 @@ def references(shared: Path, *, fresh: bool, workers: int) -> list[Score]:
 
 
 def report(scores: Sequence[Score]) -> str:
-    """One table a set: candidates in columns, each with the mean and the place."""
+    """One table per set: candidates in columns, each with mean and place."""
     lines = []
     for name, dev_set in SETS.items():
         columns = [row for row in scores if row.dev_set == name]
@@ -190,7 +190,7 @@ def report(scores: Sequence[Score]) -> str:
 
 
 def from_folder(folder: Path) -> Fuse:
-    """A ``fuse`` that looks results up in ``folder``/SET/NAME.*."""
+    """A ``fuse`` that reads results from ``folder``/SET/NAME.*."""
 
     def look_up(first: Path, _: Path) -> Pixels:
         lytro_or_mefb = first.stem in ("A", "B")

@@ -1,7 +1,7 @@
-"""One of the published methods, redone: it gives the benchmarks' own fused images, so that their values can be checked.
+"""Guided filter fusion, reimplemented to reproduce the benchmarks' fused images and check their published values.
 
 S. Li, X. Kang, J. Hu, Image fusion with guided filtering, IEEE TIP 22, 2013, with the authors' parameters. Only VIFB's
-fused images are at hand; this gives those of MEFB and of the Lytro pairs too, nearly always to the bit.
+fused images are available; this reproduces those of MEFB and of the Lytro pairs, nearly always bit by bit.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ Array: TypeAlias = npt.NDArray[np.float64]
 
 
 def fuse(a: Pixels, b: Pixels) -> Pixels:
-    """Fuse two H×W×3 uint8 images. Where their saliency is equal ``a`` wins."""
-    # The benchmarks hand the sources over as JPEG files.
+    """Fuse two H×W×3 uint8 images. Where their saliency is equal, ``a`` is chosen."""
+    # The benchmarks passed the sources as JPEG files.
     images = [reencode(a), reencode(b)]
     guides = [grey(image) / 255.0 for image in images]
     saliency = np.stack([_saliency(guide) for guide in guides])

@@ -1,12 +1,12 @@
-"""Are hot targets shown? How much of the brightness that the infrared reference gives them a model gives, on VIFB.
+"""How bright a model shows hot targets on VIFB, compared with the infrared reference.
 
     python bench/hot_targets.py MODEL [MODEL ...] [--published]
 
-For every pair, over the pixels that stand out from their surroundings in the infrared picture (by
-``infrared_contrast(…).hot``) and are brighter there than in the blend: their share of the picture, by how much
-the reference lifts them above the blend, and by what share of that each model does (1: as the reference; 0: as if they
-were cold). The visible picture always comes first. Prints the mean of these shares at the end, and their median. With
-``--published``, also for the methods whose fused pictures VIFB's authors published.
+Hot pixels exceed their surroundings in the infrared picture by ``infrared_contrast(…).hot`` and are brighter there than
+in a blend of both pictures. For every pair: their share of the picture, how much brighter than the blend the reference
+shows them, and what share of that each model gives (1: as the reference; 0: not emphasised). The visible picture always
+comes first. Mean and median of these shares follow. With ``--published``, also for the methods whose fused pictures
+VIFB's authors published.
 """
 
 from __future__ import annotations
@@ -22,20 +22,32 @@ import numpy as np
 import numpy.typing as npt
 
 sys.path.insert(0, str(Path(__file__).parent))
-from brightness import brightness, reference, rule
 from dev_sets import SETS, SHARED, read
 
 from tita_cli.engine import load_engine
 from tita_cli.images.color import split_luma
 from tita_cli.images.picture import FloatArray
+from tita_cli.training import synthesis_infrared as rule
 
 FUSED = SHARED / "bench/vifb_fused"
 LEAST = 0.03
-"""By so much the infrared must be brighter than the blend for a lift to be worth a figure."""
+"""Pixels of the infrared that exceed the blend by less are not counted."""
+
+
+def reference(a: FloatArray, b: FloatArray) -> FloatArray:
+    """The infrared reference of a pair, H×W in 0..1."""
+    return rule.infrared_reference(a, b, rule.infrared_contrast(a, b)).image
+
+
+def brightness(image: FloatArray) -> FloatArray:
+    """What is coarser than the detail bands of the reference."""
+    for _ in range(rule.LEVELS):
+        image = np.asarray(cv2.pyrDown(image), np.float32)
+    return image
 
 
 class Target(NamedTuple):
-    """What stands out in one pair's infrared picture: luminances, which pixels, what a blend and the reference give."""
+    """The hot pixels of a pair: luminances, mask, and the mean brightness in the blend and the reference."""
 
     name: str
     a: FloatArray
@@ -45,12 +57,12 @@ class Target(NamedTuple):
     wanted: float
 
     def share(self, fused: FloatArray) -> float:
-        """By what share of the reference's lift a fused luminance is lifted above the blend."""
+        """Brightness above the blend, relative to that of the reference."""
         return (float(brightness(fused)[self.hot].mean()) - self.blend) / (self.wanted - self.blend)
 
 
 def targets() -> Iterator[Target]:
-    """Those of VIFB, pair by pair; pairs without any are left out."""
+    """Those of VIFB; pairs without any are left out."""
     for name, *files in SETS["vifb"].pairs(SHARED / "data/dev"):
         a, b = (split_luma(read(file).astype(np.float32) / 255)[0] for file in files)
         contrast = rule.infrared_contrast(a, b)
@@ -63,7 +75,7 @@ def targets() -> Iterator[Target]:
 
 
 def published(method: Path, name: str) -> FloatArray:
-    """What a method made of a pair, as luminance."""
+    """The published result of a method, as luminance."""
     (file,) = method.glob(f"{name}.*")
     picture = read(file).astype(np.float32) / 255
     return split_luma(picture)[0] if picture.ndim == 3 else picture

@@ -1,10 +1,10 @@
-"""How many pixels of training pairs one thread prepares in a second, task by task.
+"""Pixels of training pairs that one thread prepares per second, by task.
 
     python bench/loader.py CONFIG.toml [--crop 128] [--samples 200]
 
-CONFIG.toml is a training configuration; only its data are used. Figures are megapixels of pairs (a crop of 128×128
-counts once for A and B together) per second of processor time, so that other programs do not change them. To compare
-with what training consumes, see bench/train_throughput.py.
+CONFIG.toml is a training configuration; only its data are used. Figures are megapixels of pairs (a 128×128 crop counts
+once for A and B together) per second of processor time, which other programs on the machine affect little. Compare
+with the consumption of training by bench/train_throughput.py.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Compare our metrics with the values that the benchmarks published, image by image; print the table of the docs.
+"""Compare the metrics with the values that the benchmarks published, image by image; print the table of the docs.
 
     python bench/metrics_validation.py [--shared ../shared] [--workers 2]
 
-VIFB: from the very fused images of five methods. MEFB and Lytro: from the fused images of guided filter
-fusion, which ``guided_filter_fusion.py`` makes again. Exit code 1 where a metric misses the limits.
+VIFB: from the published fused images of five methods. MEFB and Lytro: from those of guided filter fusion, which
+``guided_filter_fusion.py`` reproduces. Exit code 1 if a metric exceeds the limits.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from tita_cli.metrics import METRICS, evaluate
 from tita_cli.metrics.ranking import read_published, reencode
 
 MEDIAN, MAXIMUM = 1e-3, 2e-2
-# The redone method differs from the published one on these two scenes: not by its metrics but by its picture.
+# On these two scenes the reproduced picture differs from the published one.
 NOT_REDONE = ("PantrySmallISO", "Preschool")
-# In flat windows these two divide round-off by round-off in the published code.
+# In flat windows the published code of these two divides rounding errors by each other.
 ROUND_OFF = ("Qy", "Qc")
 
 Job = tuple[str, str, str, Path | None, Path, Path]
@@ -57,7 +57,7 @@ def values(job: Job) -> dict[str, float]:
 
 
 def redone_to_the_bit(shared: Path) -> tuple[int, int]:
-    """How many of VIFB's published files of the method come out equal, and of how many."""
+    """Number of VIFB's published files of the method that are reproduced exactly, and number of files."""
     equal = []
     for image, visible, infrared in SETS["vifb"].pairs(shared / "data/dev"):
         again = reencode(guided_filter_fusion.fuse(read(infrared), read(visible)))

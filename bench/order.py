@@ -2,9 +2,9 @@
 
     python bench/order.py
 
-Prints, for every training set and in the mean of the sets, the share of pairs, seen as grey, whose visible picture is
-brighter, has more contrast (standard deviation), more fine detail, and more coarse contrast than the infrared one.
-`tita fuse` orders by colour first, and by brightness where no source has any.
+Prints for every training set, and as a mean over the sets, the share of pairs whose visible picture, converted to grey,
+is brighter, has more contrast (standard deviation), more fine detail, and more coarse contrast than the infrared one.
+`tita fuse` orders by colour first, and by brightness where no source has colour.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""tita beside what a photographer would use instead: seconds and memory on one machine, in one run.
+"""Time and memory of tita beside other exposure and focus fusion programs, in one run on one machine.
 
     python bench/peers.py [--sizes 1,12]
 
-Fuses an exposure pair and a focus pair, made from a picture that comes with scikit-image, at each size in megapixels:
-with ``tita fuse`` (from the start of the process to the written file, alignment off, as the others do not align),
-with OpenCV's MergeMertens in a process that reads and writes the same files, and with enfuse where that is installed.
+Fuses an exposure pair and a focus pair, made from a picture of scikit-image, at each size in megapixels: with ``tita
+fuse`` (from the start of the process to the written file, without alignment, as the others do not align), with OpenCV's
+MergeMertens in a process that reads and writes the same files, and with enfuse if it is installed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ROUNDS = 3
 
 
 def make(folder: Path, megapixels: float) -> dict[str, list[str]]:
-    """{kind: the files of a pair}: one picture under and over, and sharp here and there."""
+    """Kind → the files of a pair: one picture under- and over-exposed, and focused left and right."""
     import cv2
     import numpy as np
     from skimage import data
@@ -76,7 +76,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for size in map(float, options.sizes.split(",")):
-            # In a process of its own: what a child's memory is measured by begins with its parent's.
+            # In a process of its own, since the measured peak of a child starts at the memory of its parent.
             made = "import sys; sys.path.insert(0, sys.argv[1]); import peers, pathlib, json; "
             made += "print(json.dumps(peers.make(pathlib.Path(sys.argv[2]), float(sys.argv[3]))))"
             command = [sys.executable, "-c", made, str(Path(__file__).parent), name, str(size)]

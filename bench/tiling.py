@@ -1,4 +1,4 @@
-"""Render docs/pictures/tiling.png: what exact tiling changes, and what tiling without it would.
+"""Render docs/pictures/tiling.png: the difference that exact tiling makes, and that of independent tiles.
 
     python bench/tiling.py
 
@@ -24,7 +24,7 @@ from tita_cli.engine.tiles import run
 
 TARGET = Path(__file__).parents[1] / "docs" / "pictures" / "tiling.png"
 SIDE = 128
-"""Pixels to a tile: far less than a budget would ever ask for."""
+"""Side of a tile in pixels, far smaller than any memory budget requires."""
 GAP = 6
 
 

@@ -1,11 +1,11 @@
-"""How many pixels a second training gets through, and where the time goes.
+"""Pixels per second of training, and where the time goes.
 
     python bench/train_throughput.py [--config CONFIG.toml] [--variants tita-lite tita] [--threads N] [--json]
 
-Prints, for every variant and size of batch, pixels per second of forward + backward and of a whole step, and the
-shares of network, losses, backward pass, optimiser (with moving average) and FAMO's second look at the batch. With
-``--config`` the batches come from its images, and a line says how long a step waits for them and what the loader alone
-can deliver; else they are noise. Medians of the rounds; on a busy machine look at the seconds of processor time.
+Prints, for every variant and batch size, pixels per second of forward + backward and of a whole step, and the times of
+network, losses, backward pass, optimiser (with moving average) and FAMO's second pass. Batches are noise; with
+``--config`` a further line measures the images of a configuration: how long a step waits for them, and what the loader
+delivers alone. Medians of the rounds; on a busy machine use the seconds of processor time.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Clock:
 
 
 def one_step(trainer: Trainer, batches: dict[str, TaskBatch]) -> Clock:
-    """A step as ``Trainer.step`` does it, taken apart."""
+    """A step as in ``Trainer.step``, timed part by part."""
     a, b = (torch.cat([getattr(batches[task], side) for task in trainer.tasks]) for side in "ab")
     share = len(a) // len(trainer.tasks)
     clock = Clock()

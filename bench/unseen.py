@@ -1,4 +1,4 @@
-"""Judge a model file on sets that no benchmark ranks, beside pixel average, pixel maximum and MergeMertens.
+"""Evaluate a model on sets without a published ranking, beside pixel average, pixel maximum and MergeMertens.
 
     python bench/unseen.py MODEL [--sets msrs,nir,polar,mri_ct,mri_pet,mri_spect] [--save DIR]
 
@@ -36,7 +36,7 @@ SHOWN = ("Qabf", "SSIM", "VIF", "MI", "SCD", "SD", "AG")
 
 
 def pairs(name: str) -> Iterator[tuple[Path, Path]]:
-    """The pairs of a set, by name, the source that may have colour first."""
+    """The pairs of a set by name; the source that may have colour comes first."""
     folder, first, second = FOLDERS[name]
     root = SHARED / "data/dev" / folder
     for path in sorted((root / first).iterdir()):
@@ -45,7 +45,7 @@ def pairs(name: str) -> Iterator[tuple[Path, Path]]:
 
 
 def grey(image: Pixels) -> Pixels:
-    """Luminance, as the metrics compare it: the baselines mix grey and colour."""
+    """Luminance, on which all are compared, since the baselines mix grey and colour."""
     return image if image.ndim == 2 else np.asarray(Image.fromarray(image).convert("L"))
 
 

@@ -1,9 +1,9 @@
-"""Judge a model file on the dev sets, as `tita fuse` would fuse them.
+"""Evaluate a model on the dev sets, fused as `tita fuse` would.
 
     python bench/weights.py MODEL [--sets vifb,mefb,lytro] [--save DIR] [--workers 2] [--json FILE]
 
-Prints means, places among the published methods and average ranks (see dev_sets.py), and how OAF's six weights
-are distributed over each set: the network is not told the task, and these say whether it tells them apart.
+Prints means, places among the published methods and average ranks (see dev_sets.py), and mean and standard deviation of
+OAF's six weights over each set, which show whether the network distinguishes the tasks.
 """
 
 from __future__ import annotations
