@@ -2,9 +2,9 @@
 
     python bench/ablation.py --data ../shared/data/train -o RUNS [--only full,no-ipa,…] [--steps 800] [--seed 101]
 
-Everything else is as in weights/training/tita-lite.toml, with a cosine from --lr and equal numbers of steps. Prints for each
-the average ranks on the dev sets among the published methods, and their mean. Runs that exist in RUNS are not trained
-again.
+Everything else is as in weights/training/tita-lite.toml, with a cosine from --lr and equal numbers of steps. Prints for
+each the average ranks on the dev sets among the published methods, and their mean. A run that exists in RUNS is not
+trained again.
 """
 
 from __future__ import annotations
