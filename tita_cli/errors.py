@@ -1,7 +1,7 @@
-"""The kinds of failure that tita reports, each with its exit code and a hint that names the way out.
+"""The kinds of failure that tita reports, each with an exit code and usually a hint.
 
-The core raises these; only ``tita_cli.cli`` turns them into a line on stderr and an exit code. The codes are
-interface, promised in ``docs/reference/exit-codes.md``.
+The core raises these; only ``tita_cli.cli`` turns them into a line on stderr and an exit code. The codes are part of
+the interface and documented in ``docs/reference/exit-codes.md``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the process returns."""
+    """Exit codes of the process."""
 
     OK = 0
     SOME_FAILED = 1
@@ -26,10 +26,9 @@ class ExitCode(IntEnum):
 
 
 class TitaError(Exception):
-    """A failure that the user can understand and usually mend.
+    """A failure that the user can understand and usually fix.
 
-    ``message`` is one line that names the file or value at fault; ``hint``, where there is one, names the option or
-    command that would help.
+    ``message``: one line that names the file or value. ``hint``: an option or command that would help, or None.
     """
 
     exit_code: ExitCode = ExitCode.INTERNAL
@@ -41,13 +40,13 @@ class TitaError(Exception):
 
 
 class UsageError(TitaError):
-    """Options or arguments that make no sense together."""
+    """Invalid options or arguments, or a combination of them."""
 
     exit_code = ExitCode.USAGE
 
 
 class InputError(TitaError):
-    """An input that cannot be read: missing, no image, truncated, not permitted, absurdly large."""
+    """An input that cannot be read: missing, not an image, truncated, no permission, too large."""
 
     exit_code = ExitCode.UNREADABLE_INPUT
 
@@ -59,24 +58,24 @@ class OutputError(TitaError):
 
 
 class MismatchError(TitaError):
-    """Inputs that do not fit together: other sizes, not alignable, ambiguous pairing."""
+    """Inputs that do not fit together: different sizes, alignment not possible, ambiguous pairing."""
 
     exit_code = ExitCode.MISMATCH
 
 
 class ModelError(TitaError):
-    """A model that is missing, damaged, foreign, unsafe or of the wrong shape."""
+    """A model that is missing, damaged, of an unknown kind, unsafe or of the wrong shape."""
 
     exit_code = ExitCode.MODEL
 
 
 class DeviceError(TitaError):
-    """A device or back end that was asked for and cannot be used, or that ran out of memory."""
+    """A requested device or back end that cannot be used, or that ran out of memory."""
 
     exit_code = ExitCode.DEVICE
 
 
 class TrainingError(TitaError):
-    """A training run that cannot go on: bad configuration or data, a loss that is no number."""
+    """A training run that cannot continue: bad configuration or data, a loss that is not finite."""
 
     exit_code = ExitCode.TRAINING

@@ -1,4 +1,4 @@
-"""Fuse many groups of images: a plan becomes jobs, decoded, fused and encoded side by side, and a journal remembers."""
+"""Fuse many groups of images: a plan becomes jobs, which are decoded, fused and encoded in parallel and journalled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a file is recognised as the one that was used before: by size and SHA-256, with its time as a short cut."""
+"""Recognise a file as the one used before: by size and SHA-256, with its modification time as a shortcut."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """Size in bytes, time of the last change in nanoseconds, SHA-256 of the content."""
+    """Size in bytes, modification time in nanoseconds, SHA-256 of the content."""
 
     size: int
     changed: int
@@ -25,7 +25,7 @@ class Fingerprint:
 
 
 def take_fingerprint(path: Path) -> Fingerprint:
-    """Read all of ``path``. Raises InputError where it cannot be read."""
+    """Read all of ``path``. Raises InputError if it cannot be read."""
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
@@ -42,7 +42,7 @@ def take_fingerprint(path: Path) -> Fingerprint:
 def is_unchanged(path: Path, known: Any) -> bool:
     """Whether ``path`` is the file that ``known`` describes; None describes a file that could not be read.
 
-    Same size and time are taken for the same file, as make and rsync do; else the content decides.
+    Equal size and time count as unchanged, as in make and rsync; otherwise the content decides.
     """
     try:
         stat = path.stat()

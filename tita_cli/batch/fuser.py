@@ -1,4 +1,4 @@
-"""What the runner needs of a fuser, and the one that fuses with ``tita_cli.api``."""
+"""The interface between runner and fuser, and the fuser that uses ``tita_cli.api``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tita_cli.fusion.source import SourceLike
     from tita_cli.images import Written
 
-# More sources than this are read as the fusion needs them, so that a long stack does not lie in memory as a whole.
+# More sources than this are read when the fusion needs them, so that a long stack is never in memory as a whole.
 _READ_AHEAD = 3
 
 
@@ -25,10 +25,10 @@ class Lane(Protocol):
 
 
 class Fuser(Protocol):
-    """Turns jobs into files, step by step; every step may run beside steps of other jobs."""
+    """Turns jobs into files in three steps, each of which may run in parallel with steps of other jobs."""
 
     def open_lane(self) -> Lane:
-        """Get an engine ready. Raises ModelError, DeviceError."""
+        """Load an engine. Raises ModelError, DeviceError."""
         ...
 
     def decode(self, job: Job) -> Any:
@@ -36,7 +36,7 @@ class Fuser(Protocol):
         ...
 
     def encode(self, job: Job, fused: Any, *, overwrite: bool) -> Mapping[str, Any]:
-        """Write the result to ``job.target``; return what the journal keeps of it. Raises OutputError."""
+        """Write the result to ``job.target``; return its data for the journal. Raises OutputError."""
         ...
 
 
@@ -98,7 +98,7 @@ class _ApiLane:
 
 
 def describe_fusion(fusion: Fusion, written: Written) -> dict[str, Any]:
-    """What the journal keeps of a fusion.
+    """The data of a fusion for the journal.
 
     ``weights``: OAF's three for every source of every step.
     """

@@ -1,4 +1,4 @@
-"""From groups of sources to jobs: where each result is written."""
+"""From groups of sources to jobs: the path of each result."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tita_cli.pairing import Group, Plan
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One result to be made.
+    """One result to make.
 
-    ``output``: its path below the output folder, with ``/`` between folders. ``target``: the same in full.
+    ``output``: its path below the output folder, with ``/`` as separator. ``target``: the full path.
     """
 
     group: Group
@@ -28,11 +28,11 @@ class Job:
 
 
 def make_jobs(plan: Plan, folder: Path, *, format_name: str | None = None) -> list[Job]:
-    """Jobs for the groups of ``plan``, whose results go below ``folder``.
+    """Jobs for the groups of ``plan``, with results below ``folder``.
 
-    A result has the format of the reference source, PNG where tita does not write that, or ``format_name``; a manifest
-    may say otherwise by a suffix. Raises OutputError for an unknown format, MismatchError where two results would
-    have one path, UsageError where a result would replace a source.
+    A result has the format ``format_name``, by default that of the reference source or PNG if tita cannot write that; a
+    manifest may give another suffix. Raises OutputError for an unknown format, MismatchError if two results would have
+    the same path, UsageError if a result would replace a source.
     """
     suffix = None
     if format_name is not None:
@@ -46,7 +46,7 @@ def make_jobs(plan: Plan, folder: Path, *, format_name: str | None = None) -> li
     jobs.sort(key=lambda job: job.output)
     for first, second in pairwise(jobs):
         if first.output == second.output:
-            raise MismatchError(f"two groups would both be written to {first.target}", hint="give them other names")
+            raise MismatchError(f"two groups would both be written to {first.target}", hint="give them different names")
     _protect_sources(jobs)
     return jobs
 

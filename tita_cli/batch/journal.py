@@ -1,4 +1,4 @@
-"""The journal of an output folder: one JSON object a line, only ever appended to."""
+"""The journal of an output folder: one JSON object per line, append-only."""
 
 from __future__ import annotations
 
@@ -22,12 +22,11 @@ Record: TypeAlias = dict[str, Any]
 
 @dataclass(slots=True)
 class History:
-    """What a journal tells.
+    """The content of a journal.
 
-    ``runs``: the headers of the runs, oldest first. ``last``: by output, the last word on it: an event ``done``,
-    ``failed``, or ``writing`` where a run ended before either. ``written``: by output, the last ``done`` or
-    ``writing``, which says whether the file there is ours. ``damaged``: lines that are no record; a killed run may
-    leave one.
+    ``runs``: headers of the runs, oldest first. ``last``: by output, its last record: ``done``, ``failed``, or
+    ``writing`` if a run ended in between. ``written``: by output, the last ``done`` or ``writing``, which shows whether
+    the batch wrote the file there. ``damaged``: number of lines that are not records; a killed run may leave one.
     """
 
     runs: list[Record] = field(default_factory=list)
@@ -37,7 +36,7 @@ class History:
 
 
 def read_journal(folder: Path) -> History:
-    """The history of ``folder``, empty where there is no journal. Raises OutputError where it cannot be read."""
+    """The history of ``folder``, empty if there is no journal. Raises OutputError if it cannot be read."""
     history = History()
     try:
         content = (folder / FILE_NAME).read_bytes()
@@ -64,7 +63,7 @@ def read_journal(folder: Path) -> History:
 
 
 def encode(record: Mapping[str, Any]) -> bytes:
-    """One line of JSON, readable where it can be: a path that is no text (stray bytes) is escaped."""
+    """One line of JSON in UTF-8; a path that is not valid Unicode is escaped."""
     try:
         return json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n"
     except UnicodeEncodeError:
@@ -72,14 +71,14 @@ def encode(record: Mapping[str, Any]) -> bytes:
 
 
 class Journal:
-    """An open journal. Holds the folder's lock, which the system takes back however the process ends.
+    """An open journal. Holds the lock of the folder, which the system releases however the process ends.
 
-    Records may be appended from any thread; each is one write to a file opened for appending, so that a kill can at
-    worst tear the last line, which the next run closes off.
+    Records may be appended from any thread. Each is one write to a file opened for appending, so that a kill leaves at
+    worst an incomplete last line, which the next run terminates.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Lock ``folder``, made if need be. Raises UsageError while another run holds it, OutputError as it may."""
+        """Create ``folder`` if necessary and lock it. Raises UsageError if another run holds the lock, OutputError."""
         from filelock import FileLock, Timeout
 
         self.path = folder / FILE_NAME
@@ -97,18 +96,18 @@ class Journal:
         self._writing = threading.Lock()
         try:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-            self._close_torn_line()
+            self._end_last_line()
         except OSError as error:
             self._lock.release()
             raise OutputError(f"{self.path}: cannot write the journal: {error.strerror}") from error
 
     def append(self, record: Mapping[str, Any]) -> None:
-        """Write one record. Raises OutputError where the disk does not take it."""
+        """Write one record. Raises OutputError if that fails."""
         line = encode(record)
         try:
             with self._writing:
                 written = os.write(self._file, line)
-                while written < len(line):  # an almost full disk takes a part
+                while written < len(line):  # an almost full disk may take only a part
                     written += os.write(self._file, line[written:])
         except OSError as error:
             raise OutputError(f"{self.path}: cannot write the journal: {error.strerror}") from error
@@ -125,7 +124,7 @@ class Journal:
     ) -> None:
         self.close()
 
-    def _close_torn_line(self) -> None:
+    def _end_last_line(self) -> None:
         end = os.lseek(self._file, 0, os.SEEK_END)
         if end:
             os.lseek(self._file, end - 1, os.SEEK_SET)
@@ -134,6 +133,6 @@ class Journal:
 
 
 def _holder(folder: Path) -> str:
-    """Who that run is, if its first record is there already."""
+    """The process of that run, if it has written its first record."""
     runs = read_journal(folder).runs
     return f" (process {runs[-1].get('pid')} on {runs[-1].get('host')})" if runs else ""

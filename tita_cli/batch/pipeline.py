@@ -1,7 +1,7 @@
-"""Decode, fuse and encode side by side, in threads, with bounded memory.
+"""Decode, fuse and encode in parallel threads, with bounded memory.
 
-Decoders and encoders spend their time in libraries that release the interpreter's lock, as do the engines; so threads
-do, and pictures need not be copied between processes.
+Decoders, encoders and engines spend their time in libraries that release the GIL, so threads suffice and pictures need
+not be copied between processes.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ T = TypeVar("T")
 
 THREAD_NAME = "tita-batch"
 _END: Any = object()
-# Seconds that an interrupted run waits for a library that is in the middle of something.
+# Seconds that an interrupted run waits for library calls to return.
 _PATIENCE = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How many threads decode, fuse (``lanes``) and encode; how many bytes of pictures may be on their way at once."""
+    """Numbers of threads that decode, fuse (``lanes``) and encode; ``budget``: bytes of pictures in flight."""
 
     decoders: int
     lanes: int
@@ -33,7 +33,7 @@ class Sizes:
 
 
 class Stages(Generic[T]):
-    """The work, as callables. Whatever they raise is the outcome of that task alone, but for ``open_lane``."""
+    """The work, as callables. What they raise is the outcome of that task alone, except for ``open_lane``."""
 
     def __init__(
         self,
@@ -50,11 +50,11 @@ class Stages(Generic[T]):
 
 
 class Pipeline(Generic[T]):
-    """Run tasks through stages; iterate over ``(task, result or exception)`` as they end, in any order.
+    """Run tasks through stages; iterate over ``(task, result or exception)`` as they finish, in any order.
 
-    Use as a context manager: leaving it stops everything and drops what is on its way; after a KeyboardInterrupt it
-    does not wait long for a library that is in the middle of something. An exception of ``open_lane``, which is called
-    in the thread of the lane, is raised by the iteration.
+    Use as a context manager: leaving it stops everything and drops unfinished tasks; after a KeyboardInterrupt it
+    waits only briefly for library calls to return. An exception of ``open_lane``, which is called in the thread of the
+    lane, is raised by the iteration.
     """
 
     def __init__(self, tasks: Iterable[T], stages: Stages[T], sizes: Sizes) -> None:
@@ -62,7 +62,7 @@ class Pipeline(Generic[T]):
         self._stages = stages
         self._taking = threading.Lock()
         self._stopped = threading.Event()
-        self._purse = _Purse(sizes.budget)
+        self._memory = _MemoryBudget(sizes.budget)
         self._ready: Queue[Any] = Queue(sizes.lanes + 1)
         self._fused: Queue[Any] = Queue(sizes.encoders + 1)
         self._outcomes: Queue[Any] = Queue()
@@ -85,14 +85,14 @@ class Pipeline(Generic[T]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stopped.set()
-        self._purse.open()
+        self._memory.lift()
         impatient = kind is not None and issubclass(kind, KeyboardInterrupt)
         deadline = time.monotonic() + _PATIENCE
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()) if impatient else None)
 
     def _start(self, count: int, work: Callable[[], None], close: Callable[[], None]) -> None:
-        """Start ``count`` threads on ``work``; the last to end calls ``close``, which lets the next stage end."""
+        """Start ``count`` threads on ``work``; the last one to end calls ``close``, which ends the next stage."""
         left = [count]
 
         def body() -> None:
@@ -106,7 +106,7 @@ class Pipeline(Generic[T]):
                     close()
 
         for _ in range(count):
-            # Daemons, for the one case that a library never returns after an interrupt.
+            # Daemons, in case a library call never returns after an interrupt.
             thread = threading.Thread(target=body, daemon=True, name=THREAD_NAME)
             self._threads.append(thread)
             thread.start()
@@ -117,7 +117,7 @@ class Pipeline(Generic[T]):
             queue.put(_END)
 
     def _finish(self, task: T, outcome: Any, cost: int) -> None:
-        self._purse.give_back(cost)
+        self._memory.release(cost)
         self._outcomes.put((task, outcome))
 
     def _decode(self) -> None:
@@ -128,7 +128,7 @@ class Pipeline(Generic[T]):
                 return
             cost = 0
             try:
-                cost = self._purse.take(self._stages.cost(task))
+                cost = self._memory.acquire(self._stages.cost(task))
                 if self._stopped.is_set():
                     return
                 decoded = self._stages.decode(task)
@@ -144,26 +144,26 @@ class Pipeline(Generic[T]):
         except Exception as error:
             self._outcomes.put((_END, error))
             self._stopped.set()
-        self._work_off(self._ready, fuse, self._fused.put)
+        self._process(self._ready, fuse, self._fused.put)
 
     def _encode(self) -> None:
         def deliver(item: tuple[T, Any, int]) -> None:
             self._finish(*item)
 
-        self._work_off(self._fused, self._stages.encode, deliver)
+        self._process(self._fused, self._stages.encode, deliver)
 
-    def _work_off(
+    def _process(
         self,
         queue: Queue[Any],
         work: Callable[[T, Any], Any] | None,
         deliver: Callable[[tuple[T, Any, int]], None],
     ) -> None:
-        """Take items until the end. Once stopped they are dropped, so that nobody waits at a full queue."""
+        """Process items until the end. After a stop they are dropped, so that no thread waits at a full queue."""
         while (item := queue.get()) is not _END:
             if self._stopped.is_set() or work is None:
                 continue
             task, value, cost = item
-            del item  # or the decoded pictures would live until the next ones come
+            del item  # or the decoded pictures would stay in memory until the next item
             try:
                 value = work(task, value)
             except Exception as error:
@@ -173,28 +173,28 @@ class Pipeline(Generic[T]):
             del value
 
 
-class _Purse:
-    """A number of bytes from which takers wait for their share. One alone may take more than there is."""
+class _MemoryBudget:
+    """A number of bytes that threads acquire, waiting if necessary. A single one may acquire more than the budget."""
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._taken = 0
         self._changed = threading.Condition()
-        self._open = False
+        self._unlimited = False
 
-    def take(self, amount: int) -> int:
+    def acquire(self, amount: int) -> int:
         with self._changed:
-            self._changed.wait_for(lambda: self._open or not self._taken or self._taken + amount <= self._size)
+            self._changed.wait_for(lambda: self._unlimited or not self._taken or self._taken + amount <= self._size)
             self._taken += amount
         return amount
 
-    def give_back(self, amount: int) -> None:
+    def release(self, amount: int) -> None:
         with self._changed:
             self._taken -= amount
             self._changed.notify_all()
 
-    def open(self) -> None:
-        """Let everybody through."""
+    def lift(self) -> None:
+        """Remove the limit, so that no thread waits any longer."""
         with self._changed:
-            self._open = True
+            self._unlimited = True
             self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""From what the user names on the command line to a plan, and to where the results go."""
+"""From the arguments on the command line to a plan and an output folder."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def is_manifest(source: str) -> bool:
 
 
 def default_folder(sources: Sequence[str]) -> Path:
-    """Where results go unless the user says: a folder beside the source, ``photos-fused`` beside ``photos``."""
+    """The default output folder: ``photos-fused`` beside ``photos``."""
     if sources[0] == STDIN:
         return Path("fused")
     first = Path(sources[0])
     if is_manifest(sources[0]):
         return first.with_name(f"{first.stem}-fused")
     resolved = first.resolve()
-    # Beside vis/ and ir/ a vis-fused/ would mislead.
+    # For vis/ and ir/, the name vis-fused/ would mislead.
     name = f"{resolved.name}-fused" if len(sources) == 1 and resolved.name else "fused"
     return first / f"../{name}" if first.name in ("", "..") else first.with_name(name)
 
@@ -37,17 +37,17 @@ def find_plan(
     wishes: Wishes | None = None,
     stdin: bytes | None = None,
 ) -> Plan:
-    """The groups that ``sources`` stand for: a folder to search, parallel folders, or a manifest.
+    """The groups of images in ``sources``: a folder to search, parallel folders, or a manifest.
 
-    ``folder``: where results go; a search passes it by, unless it is the very folder to be searched. ``stdin``: the
-    manifest, where ``-`` is the source. Raises UsageError, InputError and MismatchError as pairing does.
+    ``folder``: the output folder, which a search skips unless it is the folder to search. ``stdin``: the manifest, if
+    the source is ``-``. Raises UsageError, InputError and MismatchError as pairing does.
     """
     wishes = wishes or Wishes()
     if any(is_manifest(source) for source in sources):
         if len(sources) > 1:
-            raise UsageError(f"a manifest stands alone, but {len(sources)} sources are given")
+            raise UsageError(f"a manifest must be the only source, but {len(sources)} are given")
         if rule is not None or wishes != Wishes():
-            raise UsageError("a manifest says what belongs together: --by, --pair, --stack and --gap do not go with it")
+            raise UsageError("a manifest defines the groups: --by, --pair, --stack and --gap do not apply")
         if sources[0] == STDIN:
             return parse_manifest(stdin or b"", name="<stdin>", base=Path())
         return read_manifest(Path(sources[0]))
@@ -57,7 +57,7 @@ def find_plan(
         return pair_folder(paths[0], rule=rule, wishes=wishes, exclude=exclude)
     if rule not in (None, "folders") or wishes != Wishes():
         raise UsageError(
-            "several folders are paired by the names of their files: no --by, --pair, --stack or --gap with them",
-            hint="name the one folder that holds them all",
+            "several folders are paired by file names: --by, --pair, --stack and --gap do not apply",
+            hint="give one folder that contains them all",
         )
     return pair_parallel(paths, exclude=exclude)

@@ -1,4 +1,4 @@
-"""What of a batch is still to be done, by what its journal tells."""
+"""Which jobs of a batch are still to do, according to its journal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tita_cli.pairing.plan import listing
 
 
 class State(str, Enum):
-    """Where a job stands before a run."""
+    """The state of a job before a run."""
 
     TODO = "to do"
     DONE = "done"
@@ -27,9 +27,9 @@ class State(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All but the sources that decides what a result looks like.
+    """What determines a result apart from its sources.
 
-    ``options``: those that change the picture. ``model``: SHA-256 of the model's file.
+    ``options``: those that change the picture. ``model``: SHA-256 of the model file.
     """
 
     options: Mapping[str, Any]
@@ -43,7 +43,7 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A job and where it stands. ``overwrite``: its target is an earlier result of this batch."""
+    """A job and its state. ``overwrite``: its target is an earlier result of this batch."""
 
     job: Job
     state: State
@@ -55,10 +55,10 @@ class Task:
 def judge_jobs(
     jobs: Iterable[Job], history: History, recipe: Recipe, *, retry_failed: bool = False, force: bool = False
 ) -> list[Task]:
-    """Compare ``jobs`` with what was done before.
+    """Compare ``jobs`` with the journal.
 
-    A job is done if its target is there and sources, options and model are those of the journal. Raises OutputError
-    where a target is in the way that this batch did not write, or that was edited since, unless ``force``.
+    A job is done if its target exists and sources, options and model are those of the journal. Raises OutputError if
+    a target exists that this batch did not write, or that was edited since, unless ``force``.
     """
     tasks: list[Task] = []
     foreign: list[Path] = []
@@ -79,7 +79,7 @@ def judge_jobs(
 
 
 def sweep_remains(tasks: Iterable[Task]) -> None:
-    """Remove the temporary files of a run that was killed while it wrote. To be called under the folder's lock."""
+    """Remove temporary files of a run that was killed while writing. The caller must hold the lock of the folder."""
     folders = {task.job.target.parent for task in tasks if (task.before or {}).get("event") == "writing"}
     for folder in folders:
         for remains in folder.glob(".tita-*.part"):
@@ -109,7 +109,7 @@ def _changes(job: Job, record: Record, recipe: Recipe) -> list[str]:
         changed.append("model")
     sources: Sequence[Any] = record.get("sources") or ()
     same = len(sources) == len(job.sources) and record.get("reference") == job.group.reference + 1
-    # Where a source lies does not matter: a data set may have been moved. What it holds does.
+    # The path of a source does not matter, since a data set may have been moved; its content does.
     if not same or not all(
         is_unchanged(path, known.get("file")) for path, known in zip(job.sources, sources, strict=True)
     ):
@@ -118,11 +118,11 @@ def _changes(job: Job, record: Record, recipe: Recipe) -> list[str]:
 
 
 def _is_ours(job: Job, history: History) -> bool:
-    """Whether the file at the target is as this batch left it, rather than somebody else's or edited since."""
+    """Whether the file at the target is what this batch wrote, not edited since."""
     record = history.written.get(job.output)
     if record is None:
         return False
-    if record["event"] == "writing":  # which is written down only once the place is known to be free or ours
+    if record["event"] == "writing":  # recorded only after the target was known to be free or ours
         return True
     known = record.get("file") or {}
     if job.target.stat().st_size != known.get("size"):

@@ -1,4 +1,4 @@
-"""Run a batch: journal every result, let no failure stop the rest, stop cleanly."""
+"""Run a batch: every result is journalled, a failure does not stop the others, an interrupt stops cleanly."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Summary:
 
 @dataclass(slots=True)
 class _Passed:
-    """What a job takes along: fingerprints of the sources as they were read, and seconds by stage."""
+    """Passed from stage to stage: fingerprints of the sources as read, seconds by stage, and the value."""
 
     files: list[Fingerprint]
     seconds: dict[str, float]
@@ -79,11 +79,11 @@ def run_batch(
     fail_fast: bool = False,
     listener: Listener = lambda record: None,
 ) -> Summary:
-    """Do what is to be done of ``tasks``; ``listener`` hears of every record once it is in the journal.
+    """Do those of ``tasks`` that are to do; ``listener`` gets every record after it is in the journal.
 
-    ``header``: what the journal's record of the run says beside version, time and process. With ``fail_fast`` the first
-    failure ends the run; what is on its way then is dropped. Raises what a lane raises on opening, OutputError where
-    the journal cannot be written, KeyboardInterrupt after an orderly stop.
+    ``header``: content of the run's record besides version, time and process. With ``fail_fast`` the first failure ends
+    the run and unfinished tasks are dropped. Raises what opening a lane raises, OutputError if the journal cannot be
+    written, KeyboardInterrupt after a clean stop.
     """
     begun = time.monotonic()
     todo = [task for task in tasks if task.state is State.TODO]
@@ -156,7 +156,7 @@ def _stages(journal: Journal, fuser: Fuser, recipe: Recipe) -> Stages[Task]:
 
     def encode(task: Task, passed: _Passed) -> Record:
         begun = time.perf_counter()
-        # From here on the next run knows that the file there is ours, even if we never come to say that it is done.
+        # From here on the next run knows that the file is ours, even if this one is killed before it is done.
         journal.append({"event": "writing", "output": task.job.output, "time": now()})
         result = fuser.encode(task.job, passed.value, overwrite=task.overwrite)
         written = take_fingerprint(task.job.target)
@@ -172,12 +172,12 @@ def _stages(journal: Journal, fuser: Fuser, recipe: Recipe) -> Stages[Task]:
 
 
 def _expect_unchanged(task: Task, files: Sequence[Fingerprint]) -> None:
-    """The journal must not vouch for bytes that were not those fused. Raises InputError."""
+    """Raise InputError if a source changed since its fingerprint was taken: the journal would be wrong."""
     for source, file in zip(task.job.sources, files, strict=True):
         try:
             stat = source.stat()
         except OSError as error:
-            raise InputError(f"{source}: vanished while it was read") from error
+            raise InputError(f"{source}: disappeared while it was read") from error
         if (stat.st_size, stat.st_mtime_ns) != (file.size, file.changed):
             raise InputError(f"{source}: changed while it was read", hint="run the batch again")
 

@@ -1,4 +1,4 @@
-"""How many threads and lanes a machine gets, and how much memory the pictures on their way may take."""
+"""Numbers of threads and lanes for this machine, and the memory for pictures in flight."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from tita_cli.batch.pipeline import Sizes
 from tita_cli.engine.memory import free_memory
 from tita_cli.engine.threads import usable_cores
 
-# A small image keeps few cores busy: several engines side by side do more than one on all cores. Beyond this many,
-# memory bandwidth is spent and each engine gets more threads instead.
+# A small image keeps few cores busy, so several engines in parallel do more than one on all cores. Beyond this number
+# memory bandwidth is the limit, and each engine gets more threads instead.
 _MOST_LANES = 16
-# An engine at work on a photograph of some megapixels needs about this; a lane more must not make the machine swap.
+# Memory of an engine on a photograph of some megapixels, so that an additional lane does not make the machine swap.
 _LANE_MEMORY = 1 << 30
 _SHARE = 4
-# Float RGB, and as much again while a picture is converted.
+# Float RGB, twice while a picture is converted.
 _BYTES_A_PIXEL = 24
 
 
 def is_gpu_likely(device: str) -> bool:
-    """Whether ``--device`` will mean a GPU. A guess for ``auto``, as asking the libraries takes seconds."""
+    """Whether ``--device`` means a GPU. A guess for ``auto``, since asking the libraries takes seconds."""
     return device.startswith("cuda") or (device == "auto" and shutil.which("nvidia-smi") is not None)
 
 
 def choose_sizes(
     *, jobs: int, on_gpu: bool, workers: int | None = None, threads: int | None = None
 ) -> tuple[Sizes, int]:
-    """Sizes of the pipeline and threads an engine, from cores, memory and device.
+    """Sizes of the pipeline and threads per engine, from cores, memory and device.
 
-    ``workers``, ``threads``: what the user wants of engines side by side, and of threads for each. One GPU has one
-    engine, and the cores decode and encode for it.
+    ``workers``, ``threads``: numbers of engines and of threads for each, if the user gave them. A GPU has one engine,
+    and the cores decode and encode for it.
     """
     cores, memory = usable_cores(), free_memory()
     lanes = workers or (1 if on_gpu else max(1, min(cores, _MOST_LANES, memory // 2 // _LANE_MEMORY)))
@@ -41,7 +41,7 @@ def choose_sizes(
 
 
 def decoded_size(job: Job) -> int:
-    """Bytes that the pictures of ``job`` and its result take at most, from the headers of the files."""
+    """Upper bound on the bytes of the pictures of ``job`` and its result, from the headers of the files."""
     pixels = max(_pixels(source) for source in job.sources)
     # Longer stacks are read one after the other.
     return pixels * _BYTES_A_PIXEL * min(len(job.sources), 3)
@@ -54,5 +54,5 @@ def _pixels(path: Path) -> int:
         with Image.open(path) as image:
             return image.width * image.height
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        # Not for pillow, or damaged, which decoding will tell: about a byte a pixel at least.
+        # Not readable by pillow, or damaged, which decoding will report: at least about a byte per pixel.
         return path.stat().st_size if path.is_file() else 0
