@@ -2,9 +2,9 @@
 
     python bench/agreement.py [MODEL]
 
-Prints smallest, median and largest value over the pairs of each set of two of ``tita_cli.network.layout.tones``: the
-disagreement, which distinguishes focus pairs from all others, and the share of edges with equal sign, which
-distinguishes exposures from spectra. With a tita-lite model, also its emphasis on hot targets, 0..1: the mean of each
+Prints smallest, median and largest value over the pairs of each set of two of
+``tita_cli.network.statistics.image_statistics``: the disagreement, which distinguishes focus pairs from all others, and
+the share of edges with equal sign, which distinguishes exposures from spectra. With a tita-lite model, also its emphasis on hot targets, 0..1: the mean of each
 set and the pairs with the smallest and the largest.
 """
 
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
@@ -21,22 +20,22 @@ sys.path.insert(0, str(Path(__file__).parent))
 from dev_sets import SETS, SHARED, read
 from unseen import FOLDERS, grey, pairs
 
-from tita_cli.engine.afar import tones
-from tita_cli.network.checkpoint import load_network
-from tita_cli.network.lite import TitaLite
+from tita_cli.models.checkpoint import load_network
+from tita_cli.network.pair import PairNetwork
+from tita_cli.network.tita_lite_filters import FILTERS
 
 
 def seen(first: Path, second: Path) -> tuple[float, float]:
     """Disagreement, and share of edges with equal sign."""
     a, b = (grey(read(path)).astype(np.float32) / 255 for path in (first, second))
-    *_, disagreement, same = tones(a, b, TitaLite.multiple)
+    *_, disagreement, same = FILTERS.statistics([a, b])
     return float(disagreement), float(same)
 
 
-def emphasis(network: TitaLite, first: Path, second: Path) -> float:
+def emphasis(network: PairNetwork, first: Path, second: Path) -> float:
     """The model's emphasis on hot targets of the second image, 0..1. It does not depend on the features."""
     a, b = (grey(read(path)).astype(np.float32) / 255 for path in (first, second))
-    seen = torch.from_numpy(tones(a, b, TitaLite.multiple)).float()
+    seen = torch.from_numpy(FILTERS.statistics([a, b]))
     pooled = torch.cat((torch.zeros(2 * network.config.dim), seen))
     with torch.inference_mode():
         return float(network.weigh(pooled[None])[0, -3])
@@ -53,7 +52,7 @@ def main() -> None:
             print(f" {min(found):7.3f} {np.median(found):7.3f} {max(found):7.3f}  ", end="")
         print()
     if len(sys.argv) > 1:
-        network = cast(TitaLite, load_network(sys.argv[1]).network)
+        network = load_network(sys.argv[1]).network
         print(f"\n{'set':10} emphasis on hot targets")
         for name, files in sets.items():
             found = sorted((emphasis(network, *pair), "/".join(Path(pair[0]).parts[-2:])) for pair in files)

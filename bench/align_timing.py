@@ -12,7 +12,7 @@ import numpy as np
 from align_cases import as_pictures, draw, pairs, read
 
 if TYPE_CHECKING:
-    from tita_cli.engine import Engine
+    from tita_cli.runtime import Engine
 
 ENGINE: dict[str, Engine] = {}
 
@@ -41,7 +41,7 @@ def recognition_share(a: np.ndarray, b: np.ndarray) -> float:
     """Time of recognising a registered pair, relative to its fusion without alignment."""
     from tita_cli.align import find_frame
     from tita_cli.api import fuse
-    from tita_cli.engine import load_engine
+    from tita_cli.runtime import load_engine
 
     engine = ENGINE.setdefault("engine", load_engine("tita-lite", threads=1))
     pictures = as_pictures(a, b)

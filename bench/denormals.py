@@ -1,6 +1,6 @@
 """The cost of denormal numbers: `tita-lite` at one megapixel, with and without flushing them to zero.
 
-    python bench/denormals.py [--backend onnx|torch] [--pairs 4]
+    python bench/denormals.py [--pairs 4]
 
 Both engines run alternately in one process. Prints the seconds of each fusion and the ratio of the medians.
 """
@@ -13,12 +13,11 @@ import time
 import cv2
 import numpy as np
 
-from tita_cli.engine import blocked, load_engine
+from tita_cli.runtime import load_engine, onnx_cpu
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--backend", choices=("onnx", "torch"), default="onnx")
     parser.add_argument("--pairs", type=int, default=4)
     options = parser.parse_args()
     rng = np.random.default_rng(0)
@@ -26,10 +25,10 @@ def main() -> None:
     sharp = np.clip(0.8 * coarse + 0.2 * rng.random((1024, 1024), dtype=np.float32), 0, 1)
     soft = cv2.GaussianBlur(sharp, (0, 0), 3)
     engines = {}
-    flush = blocked.flush_denormals
+    flush = onnx_cpu.flush_denormals
     for name, start in (("as zero", flush), ("as they are", lambda: None)):
-        blocked.flush_denormals = start  # read when an engine's threads start, with its first fusion
-        engines[name] = load_engine("tita-lite", backend=options.backend, device="cpu")
+        onnx_cpu.flush_denormals = start  # read when an engine's threads start, with its first fusion
+        engines[name] = load_engine("tita-lite", backend="onnx", device="cpu")
         engines[name].fuse(sharp, soft)
     spent: dict[str, list[float]] = {name: [] for name in engines}
     for _ in range(options.pairs):

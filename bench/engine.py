@@ -4,7 +4,7 @@
 
 Prints the machine's matrix-product peak; then, for each variant, back end, precision and size, seconds, megapixels a
 second, share of that peak in useful FLOP (those of the network as it is written down), peak resident memory of the
-process and the largest difference from fp32; then how cost grows with size, and how bf16 compares with fp32 in PyTorch.
+process and the largest difference from fp32; then how cost grows with size.
 Every case is a process of its own. The best of several runs counts; "others" is what other processes took of the cores
 meanwhile, and where that is much, so is the time. Cases that would take longer than the limit are left out, which is
 said.
@@ -25,6 +25,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 SIZES = {"256²": (256, 256), "640×480": (480, 640), "1 MP": (816, 1232), "12 MP": (3000, 4000), "24 MP": (4000, 6000)}
@@ -34,16 +35,13 @@ ENOUGH = 60.0
 EAGER = 1_100_000
 """Pixels up to which the network is run as it is."""
 CASES = (
-    ("tita", "torch", "fp32"), ("tita", "torch", "bf16"), ("tita", "onnx", "fp32"),
-    ("tita-lite", "torch", "fp32"), ("tita-lite", "torch", "bf16"), ("tita-lite", "onnx", "fp32"),
+    ("tita", "torch", "fp32"), ("tita", "onnx", "fp32"), ("tita-lite", "torch", "fp32"), ("tita-lite", "onnx", "fp32"),
     ("tita-lite", "onnx", "fp16"), ("tita-lite", "onnx", "int8"),
 )  # fmt: skip
 
 
 def pictures(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     """Two smooth pictures, one blurred here and the other there, as luminances."""
-    import cv2
-
     rng = np.random.default_rng(height)
     coarse = cv2.resize(rng.random((height // 16 + 2, width // 16 + 2), dtype=np.float32), (width, height))
     sharp = np.clip(coarse + 0.2 * (rng.random((height, width), dtype=np.float32) - 0.5), 0, 1)
@@ -51,26 +49,18 @@ def pictures(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     return np.where(left, sharp, coarse), np.where(left, coarse, sharp)
 
 
-def peak(dtype: str, threads: int, size: int = 2048) -> float:
+def peak(threads: int, size: int = 2048) -> float:
     """GFLOP/s of a large matrix product."""
     import torch
 
     torch.set_num_threads(threads)
-    a, b = torch.rand(2, size, size).to(getattr(torch, dtype))
+    a, b = torch.rand(2, size, size)
     best = float("inf")
     for _ in range(80):
         start = time.perf_counter()
         a @ b
         best = min(best, time.perf_counter() - start)
     return 2 * size**3 / best / 1e9
-
-
-def has_bf16() -> bool:
-    import torch
-
-    from tita_cli.network.bf16 import has_bf16
-
-    return has_bf16(torch.device("cpu"))
 
 
 def flop_a_pixel(variant: str) -> float:
@@ -108,10 +98,9 @@ def measure(
     limit: float,
 ) -> None:
     """One case, in this process: prints JSON."""
-    from tita_cli.engine import load_engine
+    from tita_cli.runtime import load_engine
 
-    own = precision if backend == "torch" else "fp32"  # of an exported file it is in the file
-    engine = load_engine(model, backend=backend, device="cpu", precision=own, threads=threads, memory=memory)
+    engine = load_engine(model, backend=backend, device="cpu", threads=threads, memory=memory)
     a, b = pictures(*size)
     best: dict[str, float] = {"seconds": float("inf")}
     begun = time.perf_counter()
@@ -141,8 +130,8 @@ def eager(model: str, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """What the network itself makes of two pictures."""
     import torch
 
-    from tita_cli.engine.models import find_model
-    from tita_cli.network.checkpoint import load_network
+    from tita_cli.models.checkpoint import load_network
+    from tita_cli.models.find import find_model
 
     network = load_network(find_model(model, suffix=".safetensors")).network
     with torch.inference_mode():
@@ -151,26 +140,29 @@ def eager(model: str, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def models(folder: Path) -> dict[tuple[str, str, str], str]:
-    """The shipped models, and of tita-lite two made of it."""
-    import onnx
+    """The shipped models, and of tita-lite two made of it. Exporting those takes minutes: ``--folder`` keeps them."""
+    from tita_cli.export.export import export
+    from tita_cli.models.find import find_model
 
-    from tita_cli.engine.models import find_model
-    from tita_cli.engine.precision import to_fp16, to_int8
-
-    shipped = find_model("tita-lite", suffix=".onnx")
-    onnx.save(to_fp16(onnx.load(shipped)), folder / "fp16.onnx")
-    onnx.save(to_int8(onnx.load(shipped), [pictures(256, width) for width in (256, 224)]), folder / "int8.onnx")
-    return {
-        **{case: case[0] for case in CASES},
-        ("tita-lite", "onnx", "fp16"): str(folder / "fp16.onnx"),
-        ("tita-lite", "onnx", "int8"): str(folder / "int8.onnx"),
-    }
+    found = {case: case[0] for case in CASES}
+    scenes = []
+    for i, width in enumerate((256, 224, 256, 224)):
+        for name, image in zip("ab", pictures(256 + 8 * i, width), strict=True):
+            cv2.imwrite(str(folder / f"{i}{name}.png"), np.rint(255 * image).astype(np.uint8))
+            scenes.append(folder / f"{i}{name}.png")
+    for precision in ("fp16", "int8"):
+        path = folder / f"{precision}.onnx"
+        if not path.exists():
+            source = find_model("tita-lite", suffix=".safetensors")
+            export(source, path, precision=precision, images=scenes if precision == "int8" else ())
+        found["tita-lite", "onnx", precision] = str(path)
+    return found
 
 
 def run(
     model: str, backend: str, precision: str, size: tuple[int, int], reference: Path, options: argparse.Namespace
 ) -> dict[str, Any]:
-    from tita_cli.engine.memory import parse_size
+    from tita_cli.runtime.memory import parse_size
 
     numbers = [*size, options.threads, parse_size(options.memory)]
     case = [model, backend, precision, *map(str, numbers), str(reference), str(options.limit)]
@@ -179,17 +171,6 @@ def run(
         raise SystemExit(done.stderr)
     result: dict[str, Any] = json.loads(done.stdout)
     return result
-
-
-def compare_bf16(table: list[dict[str, Any]]) -> None:
-    print("\nPyTorch in bf16, against fp32: times as fast, mean difference in 255ths")
-    seconds = {(tuple(row["case"]), tuple(row["size"])): row["seconds"] for row in table}
-    for row in table:
-        variant, _, precision = row["case"]
-        fp32 = seconds.get(((variant, "torch", "fp32"), tuple(row["size"])))
-        if precision == "bf16" and fp32 and row["mean"] is not None:
-            height, width = row["size"]
-            print(f"{variant:10} {width}×{height}: {fp32 / row['seconds']:.2f} times, {255 * row['mean']:.2f}")
 
 
 def main() -> None:
@@ -203,9 +184,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="for the models that it makes, to find them there again")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    top = peak("float32", options.threads)
-    half = f"{peak('bfloat16', options.threads):.0f} GFLOP/s" if has_bf16() else "none"  # emulated it would take hours
-    print(f"matrix product, {options.threads} threads: {top:.0f} GFLOP/s fp32, bf16 {half}")
+    top = peak(options.threads)
+    print(f"matrix product, {options.threads} threads: {top:.0f} GFLOP/s fp32")
     print(", ".join(f"{name}: {flop_a_pixel(name) / 1e3:.0f} kFLOP a pixel" for name in ("tita-lite", "tita")) + "\n")
     sizes = {name: size for name, size in SIZES.items() if not options.quick or size[0] * size[1] <= EAGER}
     table: list[dict[str, Any]] = []
@@ -215,7 +195,7 @@ def main() -> None:
         folder = options.folder or Path(name)
         files = models(folder)
         for case in CASES:
-            if (options.quick and case[0] == "tita") or (case[2] == "bf16" and not has_bf16()):
+            if options.quick and case[0] == "tita":
                 continue
             flop, rate = flop_a_pixel(case[0]), 0.0
             for label, size in sizes.items():
@@ -240,8 +220,7 @@ def main() -> None:
             found = run(files["tita-lite", "onnx", "fp32"], "onnx", "fp32", size, folder / "none.npy", options)
             megapixels = size[0] * size[1] / 1e6
             print(f"{label:>5}  {found['seconds']:.2f}  {found['cpu'] / megapixels:.2f}  {found['rss'] / 1e6:.0f} MB")
-    compare_bf16(table)
-    print(f"matrix product at the end: {peak('float32', options.threads):.0f} GFLOP/s fp32")
+    print(f"matrix product at the end: {peak(options.threads):.0f} GFLOP/s fp32")
     if options.json:
         options.json.write_text(json.dumps({"peak": top, "table": table}, indent=1) + "\n")
 

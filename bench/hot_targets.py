@@ -24,9 +24,9 @@ import numpy.typing as npt
 sys.path.insert(0, str(Path(__file__).parent))
 from dev_sets import SETS, SHARED, read
 
-from tita_cli.engine import load_engine
 from tita_cli.images.color import split_luma
 from tita_cli.images.picture import FloatArray
+from tita_cli.runtime import load_engine
 from tita_cli.training import synthesis_infrared as rule
 
 FUSED = SHARED / "bench/vifb_fused"

@@ -15,12 +15,12 @@ import cv2
 import numpy as np
 from skimage import data
 
-from tita_cli.engine import load_engine
-from tita_cli.engine.models import find_model
-from tita_cli.engine.onnx_backend import load_onnx
-from tita_cli.engine.onnx_sessions import CPU, Place
-from tita_cli.engine.threads import usable_cores
-from tita_cli.engine.tiles import run
+from tita_cli.models.find import find_model
+from tita_cli.runtime import load_engine
+from tita_cli.runtime.onnx_session import CPU, Place
+from tita_cli.runtime.select import load_onnx
+from tita_cli.runtime.threads import usable_cores
+from tita_cli.runtime.tiles import run
 
 TARGET = Path(__file__).parents[1] / "docs" / "pictures" / "tiling.png"
 SIDE = 128
@@ -36,7 +36,7 @@ def main() -> None:
     whole = load_engine("tita-lite", device="cpu")
     network = load_onnx(find_model("tita-lite", suffix=".onnx"), Place(CPU), usable_cores())
     fused = whole.fuse(a, b).fused
-    exact = np.abs(np.clip(run(network, a, b, SIDE // network.geometry.multiple).fused, 0, 1) - fused)
+    exact = np.abs(np.clip(run(network, [a, b], SIDE // network.spec.multiple).planes[0], 0, 1) - fused)
     pasted = np.empty_like(fused)
     for top in range(0, a.shape[0], SIDE):
         for left in range(0, a.shape[1], SIDE):

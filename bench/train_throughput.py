@@ -19,14 +19,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tita_cli.engine.threads import shorten_spinning
+from tita_cli.runtime.threads import shorten_spinning
 
 shorten_spinning()
 
 import torch  # noqa: E402
 
-from tita_cli.engine.memory import raise_malloc_thresholds  # noqa: E402
 from tita_cli.network import NetworkConfig  # noqa: E402
+from tita_cli.runtime.memory import raise_malloc_thresholds  # noqa: E402
 from tita_cli.training.config import TrainingConfig, read_config  # noqa: E402
 from tita_cli.training.data import TaskBatch, TrainingData  # noqa: E402
 from tita_cli.training.losses import TASKS  # noqa: E402

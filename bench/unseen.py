@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from dev_sets import BASELINES, SHARED, Pixels, read
 
 from tita_cli import fuse
-from tita_cli.engine import load_engine
 from tita_cli.metrics import METRICS, evaluate
+from tita_cli.runtime import load_engine
 
 FOLDERS = {
     "msrs": ("ivf/msrs", "vis", "ir"),

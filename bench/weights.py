@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from dev_sets import SETS, SHARED, Pixels, report, score
 
 from tita_cli import fuse
-from tita_cli.engine import load_engine
+from tita_cli.runtime import load_engine
 
 
 def main() -> None:

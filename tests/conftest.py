@@ -16,8 +16,8 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tita-lite of 8 channels with random weights: fuses, though to no one's joy."""
     import torch
 
+    from tita_cli.models.checkpoint import save_network
     from tita_cli.network import NetworkConfig, build_network
-    from tita_cli.network.checkpoint import save_network
 
     torch.manual_seed(7)
     config = NetworkConfig.from_name("tita-lite", dim=8, heads=2, extract=2, fuse=(2,), reconstruct=2)

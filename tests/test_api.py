@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tita_cli import Picture, fuse
-from tita_cli.engine import load_engine
 from tita_cli.errors import MismatchError, UsageError
+from tita_cli.runtime import load_engine
 
 
 def _picture(seed: int, *, color: bool = True, **fields: object) -> Picture:

@@ -21,19 +21,18 @@ ALLOWED: dict[str, set[str]] = {
     "options": set(),
     "images": set(),
     "pairing": {"images"},
-    "network": {"images"},  # images.atomic, to write a checkpoint
+    "network": {"images"},  # images.picture, for the type of an image
     "align": {"images"},
     "models": {"images", "network"},
     "runtime": {"images", "network", "models"},
     "export": {"images", "network", "models", "runtime"},
-    "engine": {"images", "network"},
-    "fusion": {"images", "align", "engine", "models", "runtime"},
-    "api": {"images", "align", "engine", "models", "runtime", "fusion"},
+    "fusion": {"images", "align", "models", "runtime"},
+    "api": {"images", "align", "models", "runtime", "fusion"},
     "drawing": set(),
     "metrics": {"images", "pairing", "drawing"},
-    "batch": {"images", "pairing", "align", "engine", "models", "runtime", "fusion", "api"},
-    "report": {"images", "metrics", "engine", "runtime", "batch"},
-    "training": {"images", "network", "engine", "models", "runtime", "metrics", "drawing"},
+    "batch": {"images", "pairing", "align", "models", "runtime", "fusion", "api"},
+    "report": {"images", "metrics", "runtime", "batch"},
+    "training": {"images", "network", "models", "runtime", "metrics", "drawing"},
     "config": set(),
 }
 ABOVE_ALL = {"cli", "__main__"}  # may import every room; no other room may import them

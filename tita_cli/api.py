@@ -19,7 +19,7 @@ from tita_cli.images.value_range import RangeSetting
 
 if TYPE_CHECKING:
     from tita_cli.align import Border, Calibration, CalibrationLike, Mode
-    from tita_cli.engine import Engine
+    from tita_cli.runtime import Engine
 
 __all__ = ["DEFAULT_MODEL", "Fusion", "fuse"]
 
@@ -34,7 +34,6 @@ def fuse(
     device: str = "auto",
     backend: str = "auto",
     provider: str | None = None,
-    precision: str = "fp32",
     threads: int | None = None,
     memory: int | None = None,
     resize: bool = False,
@@ -56,7 +55,7 @@ def fuse(
 
     ``sources``: paths, open binary files or ``Picture``s, of one size unless ``resize`` or alignment brings them to the
     reference's. ``model``: a shipped name or a file; ``engine``: one from ``load_engine`` to be used again, instead of
-    ``model`` and of ``device``, ``backend``, ``provider``, ``precision``, ``threads`` and ``memory``: see
+    ``model`` and of ``device``, ``backend``, ``provider``, ``threads`` and ``memory``: see
     ``load_engine``. ``page``: of files with several pictures. ``value_range``: which values become black and white
     (``tita_cli.images.value_range``). ``invert``: indices of sources of inverted polarity. ``false_color``: what
     becomes of infrared that a palette has coloured. ``align``, ``reference``, ``border``: how the sources come into one
@@ -75,7 +74,7 @@ def fuse(
     described = describe_sources(
         sources, page=page, max_pixels=max_pixels, value_range=value_range, invert=invert, false_color=false_color
     )
-    load = _loading(engine, model, device, backend, provider, precision, threads, memory)
+    load = _loading(engine, model, device, backend, provider, threads, memory)
     plan = Plan(
         described, align=align, reference=reference, border=border, calibration=calibration, resize=resize,
         deghost=deghost, lead=metadata,
@@ -98,10 +97,10 @@ def _loading(engine: Engine | None, model: str, *where: Any) -> Callable[[], Eng
     """What waits for the engine, which loads in a thread while the sources are read; raises what loading it raised."""
     if engine is not None:
         return lambda: engine
-    names = ("device", "backend", "provider", "precision", "threads", "memory")
+    names = ("device", "backend", "provider", "threads", "memory")
 
     def load() -> Engine:
-        from tita_cli.engine import load_engine
+        from tita_cli.runtime import load_engine
 
         return load_engine(model, **dict(zip(names, where, strict=True)))
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from tita_cli.engine.export import export
+from tita_cli.export.export import export
 
 FOLDER = Path(__file__).parent
 

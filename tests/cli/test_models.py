@@ -14,8 +14,8 @@ import platformdirs
 import pytest
 
 from tita_cli.cli.main import run
-from tita_cli.engine import models
 from tita_cli.errors import ExitCode
+from tita_cli.models import find as models
 
 
 @pytest.fixture

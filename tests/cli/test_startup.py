@@ -49,7 +49,7 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
 def test_loading_a_network_imports_no_compiler(variant: str) -> None:
     """A hundred megabytes, and a second."""
     code = (
-        "import sys, torch; from tita_cli.engine import load_engine\n"
+        "import sys, torch; from tita_cli.runtime import load_engine\n"
         f"load_engine({variant!r}, backend='torch', device='cpu')\n"
         "print(sorted({'torch._dynamo', 'torch.onnx', 'sympy'} & set(sys.modules)))"
     )

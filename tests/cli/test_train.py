@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from tita_cli.cli.main import run
-from tita_cli.network.checkpoint import load_network
+from tita_cli.models.checkpoint import load_network
 from tita_cli.training.log import read_log
 
 CONFIG = """

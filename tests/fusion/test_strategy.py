@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from tita_cli import Picture
-from tita_cli.engine import load_engine
 from tita_cli.fusion.finish import finish, winner_map
 from tita_cli.fusion.pairs import PairTree
 from tita_cli.fusion.plan import Plan
 from tita_cli.fusion.source import describe_sources
 from tita_cli.fusion.strategy import Fused, Step, Strategy, Weights
+from tita_cli.runtime import load_engine
 
 
 def _plan(count: int) -> Plan:

@@ -9,20 +9,28 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from tita_cli.errors import ModelError
-from tita_cli.network import NetworkConfig, build_network
+from tita_cli.network import NetworkConfig, build_network, variants
 from tita_cli.network.attention import MASKED, from_windows, shift_mask, to_windows
-from tita_cli.network.checkpoint import NOT_AT_ALL
-from tita_cli.network.config import FLAT, TONES
-from tita_cli.network.layout import pad_to_multiple, reflect_index, same_edges, tones
-from tita_cli.network.lite import DetailBands, darkest
-from tita_cli.network.region import Region
-from tita_cli.network.salience import lift, salience
-from tita_cli.network.tita import count_parameters
+from tita_cli.network.layout import pad_to_multiple, reflect_index
+from tita_cli.network.pair import count_parameters
+from tita_cli.network.saliency import lift, saliency
+from tita_cli.network.statistics import STATISTICS, edge_agreement, image_statistics
+from tita_cli.network.tita_lite import DetailBands, RegionVote, TitaLite, darkest
+from tita_cli.network.tita_lite_filters import FLAT
+
+NONE = -3.0
+"""Logit of the saliency's weight that makes it 0."""
 
 TINY = {
-    "tita": NetworkConfig.from_name("tita", dim=8, heads=2, extract=2, fuse=(2,), reconstruct=2),
-    "tita-lite": NetworkConfig.from_name("tita-lite", dim=8, heads=2, extract=2, fuse=(2,), reconstruct=2),
+    variant: NetworkConfig.from_name(variant, dim=8, heads=2, extract=2, fuse=(2,), reconstruct=2)
+    for variant in variants()
 }
+
+
+def tiny_lite() -> TitaLite:
+    network = build_network(TINY["tita-lite"]).eval()
+    assert isinstance(network, TitaLite)
+    return network
 
 
 def test_paper_configuration_has_the_papers_size() -> None:
@@ -32,7 +40,7 @@ def test_paper_configuration_has_the_papers_size() -> None:
     assert unused_bias_difference == never_used
 
 
-@pytest.mark.parametrize("variant", ["tita", "tita-lite"])
+@pytest.mark.parametrize("variant", variants())
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (2, 3), (8, 8), (33, 70)])
 def test_any_size_works(variant: str, size: tuple[int, int]) -> None:
     torch.manual_seed(1)
@@ -44,7 +52,7 @@ def test_any_size_works(variant: str, size: tuple[int, int]) -> None:
     torch.testing.assert_close(out.weights.sum(1), torch.ones(2))
 
 
-@pytest.mark.parametrize("variant", ["tita", "tita-lite"])
+@pytest.mark.parametrize("variant", variants())
 def test_samples_of_a_batch_do_not_see_each_other(variant: str) -> None:
     torch.manual_seed(2)
     network = build_network(TINY[variant]).eval()
@@ -57,7 +65,7 @@ def test_samples_of_a_batch_do_not_see_each_other(variant: str) -> None:
 
 def test_lite_is_a_blend_plus_residual() -> None:
     torch.manual_seed(3)
-    network = build_network(TINY["tita-lite"]).eval()
+    network = tiny_lite()
     a, b = torch.rand(2, 1, 1, 37, 50)
     with torch.inference_mode():
         out = network(a, b)
@@ -66,7 +74,7 @@ def test_lite_is_a_blend_plus_residual() -> None:
     assert out.gate.min() >= 0
     assert out.gate.max() <= 1
     with torch.no_grad():
-        network.heed.fc2.bias.fill_(NOT_AT_ALL)  # what is salient is lifted behind that
+        network.saliency_mlp.fc2.bias.fill_(NONE)  # what is salient is lifted behind that
         out = network(a, b)
     assert out.gate is not None
     assert out.residual is not None
@@ -85,15 +93,15 @@ def street(warm: float) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_what_is_salient_in_the_second_source_gets_its_share() -> None:
     a, b = street(0.8)
-    salient = salience(a, b)
+    salient = saliency(a, b)
     assert salient[..., 84:108, 164:172].min() > 0.95
     assert salient[..., 40:104, 40:56].max() < 0.01
     assert salient[..., 80:112, 160:176].min() > 0.3
     assert salient[..., 76:80, 160:176].max() == 0, "around the figure B is darker: no rim"
     assert salient[..., :60, :].max() < 0.01
-    assert salience(a + 0.4, b).max() < 0.01, "what A shows brighter needs no lift"
+    assert saliency(a + 0.4, b).max() < 0.01, "what A shows brighter needs no lift"
     dark = torch.where(b > 0.7, 0.5, 0.85)
-    assert salience(dark, b).max() < 0.01, "a dark figure on snow is not lifted into the snow"
+    assert saliency(dark, b).max() < 0.01, "a dark figure on snow is not lifted into the snow"
     gate = torch.full_like(a, 0.9)
     one = torch.ones(1, 1, 1, 1)
     assert lift(gate, salient, one)[..., 84:108, 164:172].max() < 0.38
@@ -106,35 +114,35 @@ def test_all_of_a_figure_is_salient_not_only_its_warmest_parts() -> None:
     for left in (160, 216):  # its legs below the figure, and far from it
         a, b = street(0.8)
         b[..., 112:120, left : left + 16] = 0.29
-        shares.append(float(salience(a - 0.45, b)[..., 113:118, left + 2 : left + 14].mean()))
+        shares.append(float(saliency(a - 0.45, b)[..., 113:118, left + 2 : left + 14].mean()))
     assert shares[0] > 0.3
     assert shares[1] < 0.8 * shares[0]
 
 
-def test_the_picture_shows_what_is_salient_as_far_as_it_is_heeded() -> None:
-    network = build_network(TINY["tita-lite"]).eval()
+def test_the_picture_shows_what_is_salient_as_far_as_its_weight_says() -> None:
+    network = tiny_lite()
     a, b = street(0.8)
     shown = []
-    for heed in (NOT_AT_ALL, 0.0, 9.0):
+    for logit in (NONE, 0.0, 9.0):
         with torch.no_grad():
             network.head2.weight.zero_()
             network.head2.bias.zero_()
             network.head2.bias[0] = 4.0  # nothing but A
             network.steer.fc2.weight[-2:] = 0
             network.steer.fc2.bias[-2:] = 0
-            network.heed.fc2.weight.zero_()
-            network.heed.fc2.bias.fill_(heed)
+            network.saliency_mlp.fc2.weight.zero_()
+            network.saliency_mlp.fc2.bias.fill_(logit)
             shown.append(float(network(a, b).fused[..., 84:108, 164:172].mean()))
     assert shown == pytest.approx([0.5, 0.5975, 0.695], abs=0.005)
 
 
 def test_nothing_is_darker_than_both_sources_around_it() -> None:
-    network = build_network(TINY["tita-lite"]).eval()
+    network = tiny_lite()
     a, b = torch.full((2, 1, 1, 32, 32), 0.4)
     a[..., 16:, :] = 0.2
     a[..., 8, 8] = 0.1
     nothing = torch.zeros_like(a)
-    guidance = torch.zeros(1, network.guidance)
+    guidance = torch.zeros(1, network.spec.guidance)
     fused = network.blend(a, b, nothing, nothing - 1, nothing, guidance).fused[0, 0]  # a residual that makes all black
     assert fused[7:10, 7:10].unique().tolist() == pytest.approx([0.1])  # a dark pixel may be sharpened by one
     assert fused[16:].unique().tolist() == pytest.approx([0.2])
@@ -142,7 +150,7 @@ def test_nothing_is_darker_than_both_sources_around_it() -> None:
 
 
 def test_pixels_that_cannot_tell_get_their_neighbours_outcome() -> None:
-    region = Region(4)
+    region = RegionVote()
     logits = torch.full((1, 1, 96, 96), 9.0)
     logits[..., 48:] = -9.0  # A to the left, B to the right
     logits[..., 32:44, 12:24] = -0.1  # a patch that cannot tell, and leans the wrong way
@@ -154,12 +162,12 @@ def test_pixels_that_cannot_tell_get_their_neighbours_outcome() -> None:
 
 
 def test_a_trusted_region_decides_the_gate() -> None:
-    network = build_network(TINY["tita-lite"]).eval()
+    network = tiny_lite()
     a, b = torch.rand(2, 1, 1, 32, 32)
     region = torch.ones_like(a)
     region[..., 16:] = -1
     logits = torch.randn(1, 1, 32, 32)
-    guidance = torch.zeros(1, network.guidance)
+    guidance = torch.zeros(1, network.spec.guidance)
     guidance[0, -2] = 2.0
     out = network.blend(a, b, logits, torch.zeros_like(a), region, guidance)
     torch.testing.assert_close(out.fused, torch.where(region > 0, a, b), atol=1e-6, rtol=0)
@@ -168,34 +176,36 @@ def test_a_trusted_region_decides_the_gate() -> None:
 
 
 def test_saturated_gate_takes_a_source_outright() -> None:
-    network = build_network(TINY["tita-lite"]).eval()
+    network = tiny_lite()
     with torch.no_grad():
         network.head2.weight.zero_()
         network.head2.bias.zero_()
         network.head2.bias[0] = 4.0
         network.steer.fc2.weight[-2] = 0  # no trust in a region
         network.steer.fc2.bias[-2] = 0
-        network.heed.fc2.bias.fill_(NOT_AT_ALL)
+        network.saliency_mlp.fc2.bias.fill_(NONE)
     a, b = torch.rand(2, 1, 1, 32, 32)
     with torch.inference_mode():
         torch.testing.assert_close(network(a, b).fused, a, atol=1e-6, rtol=0)
 
 
-def test_the_head_is_steered_by_the_tones_of_the_whole_images() -> None:
+def test_the_head_is_steered_by_the_statistics_of_the_whole_images() -> None:
     torch.manual_seed(6)
-    network = build_network(TINY["tita-lite"]).eval()
+    network = tiny_lite()
     a, b = torch.rand(2, 1, 1, 32, 32)
     b = 0.5 * b
     spreads = a.std(correction=0), b.std(correction=0)
     balance = 1 / (1 + ((spreads[0] + FLAT) / (spreads[1] + FLAT)) ** 4)
     apart = (a.mean() - b.mean()).abs()
     share = apart / (apart + sum(spreads) / 2 + FLAT)
-    seen = torch.stack((a.mean(), b.mean(), *spreads, balance, share, same_edges(a, b).flatten()[0]))
-    torch.testing.assert_close(tones(a, b, 32)[0], seen)
+    seen = torch.stack((a.mean(), b.mean(), *spreads, balance, share, edge_agreement(a, b).flatten()[0]))
+    torch.testing.assert_close(image_statistics(a, b, 32)[0], seen)
     pooled = torch.rand(1, 2 * network.config.dim)
     with torch.inference_mode():
-        dark, bright = (network.weigh(torch.cat((pooled, level * torch.ones(1, TONES)), 1)) for level in (0.1, 0.9))
-    assert dark.shape == (1, network.guidance)
+        dark, bright = (
+            network.weigh(torch.cat((pooled, level * torch.ones(1, STATISTICS)), 1)) for level in (0.1, 0.9)
+        )
+    assert dark.shape == (1, network.spec.guidance)
     torch.testing.assert_close(dark[:, :6], bright[:, :6])
     assert (dark[:, 6:] - bright[:, 6:]).abs().max() > 0.1
 
@@ -205,26 +215,26 @@ def test_focus_pairs_agree_from_afar_and_exposures_do_not() -> None:
     scene = F.interpolate(torch.rand(1, 1, 12, 16), scale_factor=16.0, mode="bicubic").clamp(0, 1)
     scene = (scene + 0.1 * torch.randn_like(scene)).clamp(0, 1)
     blurred = F.avg_pool2d(F.pad(scene, (4, 4, 4, 4), mode="reflect"), 9, stride=1)
-    assert tones(scene, scene, 32)[0, 5] == 0
-    assert tones(scene, blurred, 32)[0, 5] < 0.1
-    assert tones(scene, scene.square(), 32)[0, 5] > 0.3
+    assert image_statistics(scene, scene, 32)[0, 5] == 0
+    assert image_statistics(scene, blurred, 32)[0, 5] < 0.1
+    assert image_statistics(scene, scene.square(), 32)[0, 5] > 0.3
     flat = torch.full((1, 1, 5, 3), 0.5)
-    assert tones(flat, flat, 32)[0].isfinite().all()
+    assert image_statistics(flat, flat, 32)[0].isfinite().all()
 
 
 def test_another_exposure_keeps_edges_and_another_spectrum_does_not() -> None:
     torch.manual_seed(8)
     scene, other = F.interpolate(torch.rand(2, 1, 12, 16), scale_factor=16.0, mode="bicubic").clamp(0, 1)[:, None]
-    assert same_edges(scene, (1.5 * scene.sqrt()).clamp(max=1)).item() > 0.95
-    assert 0.3 < same_edges(scene, other).item() < 0.7
-    assert same_edges(scene, 1 - scene).item() < 0.01
+    assert edge_agreement(scene, (1.5 * scene.sqrt()).clamp(max=1)).item() > 0.95
+    assert 0.3 < edge_agreement(scene, other).item() < 0.7
+    assert edge_agreement(scene, 1 - scene).item() < 0.01
     for flat in (torch.full((1, 1, 5, 3), 0.5), torch.rand(1, 1, 1, 1)):
-        assert same_edges(flat, flat).item() == 1
+        assert edge_agreement(flat, flat).item() == 1
 
 
 def test_training_and_inference_agree_but_training_passes_gradients_through_the_limits() -> None:
     torch.manual_seed(4)
-    network = build_network(TINY["tita-lite"])
+    network = tiny_lite().train()
     with torch.no_grad():
         network.head2.bias[0] = 9.0  # deep in saturation
     network.forget = 0.0

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from tita_cli.models.checkpoint import load_network
 from tita_cli.network.attention import from_windows, to_windows
-from tita_cli.network.checkpoint import load_network
 
 DATA = Path(__file__).parents[1] / "data"
 SHARED = Path(__file__).parents[2].parent / "shared" / "parity"

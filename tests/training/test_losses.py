@@ -57,7 +57,7 @@ def test_the_base_term_sees_brightness_and_not_detail() -> None:
 def test_what_is_salient_counts_where_there_is_an_infrared_image(task: str, off: float) -> None:
     a, b, wanted = _pictures(3)
     losses = build_losses("truth")
-    output = _output(wanted)._replace(heed=torch.tensor([[0.0], [0.5]]))
+    output = _output(wanted)._replace(saliency_weight=torch.tensor([[0.0], [0.5]]))
     terms = losses(task, output, _batch(a, b, wanted))
     assert float(terms["heed"]) == pytest.approx(off * WEIGHTS["truth"][task]["heed"])
     assert "heed" not in losses(task, _output(wanted), _batch(a, b, wanted)), "a network without"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tita_cli.network.layout import same_edges
+from tita_cli.network.statistics import edge_agreement
 from tita_cli.training.synthesis_thermal import miss_exposure, thermal_picture
 
 
@@ -28,7 +28,7 @@ def test_edges_go_either_way_and_values_stay_in_range(segmented: bool) -> None:
         assert infrared.shape == still.shape
         assert infrared.dtype == np.float32
         assert 0 <= infrared.min() < infrared.max() <= 1
-        found.append(same_edges(seen, torch.from_numpy(infrared)[None, None]).item())
+        found.append(edge_agreement(seen, torch.from_numpy(infrared)[None, None]).item())
     assert 0.2 < np.mean(found) < 0.65
     assert np.mean(np.array(found) < 0.9) > 0.8
 

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from tita_cli.errors import DeviceError, TrainingError
+from tita_cli.models.checkpoint import save_network
 from tita_cli.network import NetworkConfig, build_network
-from tita_cli.network.bf16 import has_bf16
-from tita_cli.network.checkpoint import save_network
 from tita_cli.training.config import Optimizer, Schedule, TrainingConfig
 from tita_cli.training.data import TaskBatch
 from tita_cli.training.manifest import Manifest
+from tita_cli.training.precision import has_bf16
 from tita_cli.training.state import export_state, load_state, save_state
 from tita_cli.training.trainer import Trainer
 from tita_cli.training.workers import Workers

@@ -10,9 +10,9 @@ from tita_cli.batch.jobs import Job
 
 if TYPE_CHECKING:
     from tita_cli.api import Fusion
-    from tita_cli.engine import Engine
     from tita_cli.fusion.source import SourceLike
     from tita_cli.images import Written
+    from tita_cli.runtime import Engine
 
 # More sources than this are read when the fusion needs them, so that a long stack is never in memory as a whole.
 _READ_AHEAD = 3
@@ -45,7 +45,7 @@ class FuserOptions:
     """How to fuse.
 
     ``fuse`` goes to :func:`tita_cli.api.fuse`, ``write`` to :func:`tita_cli.write_picture`: both change the result.
-    ``engine`` goes to :func:`tita_cli.engine.load_engine`: where it runs, which does not.
+    ``engine`` goes to :func:`tita_cli.runtime.load_engine`: where it runs, which does not.
     """
 
     model: str
@@ -66,7 +66,7 @@ class ApiFuser:
         self._options = options
 
     def open_lane(self) -> _ApiLane:
-        from tita_cli.engine import load_engine
+        from tita_cli.runtime import load_engine
 
         return _ApiLane(load_engine(self._options.model, **self._options.engine), self._options)
 

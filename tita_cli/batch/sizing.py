@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tita_cli.batch.jobs import Job
 from tita_cli.batch.pipeline import Sizes
-from tita_cli.engine.memory import free_memory
-from tita_cli.engine.threads import usable_cores
+from tita_cli.runtime.memory import free_memory
+from tita_cli.runtime.threads import usable_cores
 
 # A small image keeps few cores busy, so several engines in parallel do more than one on all cores. Beyond this number
 # memory bandwidth is the limit, and each engine gets more threads instead.

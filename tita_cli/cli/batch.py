@@ -110,7 +110,6 @@ def command(
     device: options.Device = "auto",
     backend: options.Backend = "auto",
     provider: options.Provider = None,
-    precision: options.Precision = "fp32",
     memory: options.Memory = None,
     threads: Annotated[
         int | None,
@@ -204,15 +203,15 @@ def command(
     from tita_cli.batch.plan import STDIN, default_folder, find_plan
     from tita_cli.cli.batch_display import display_for
     from tita_cli.cli.fuse import choice, parse_metadata
-    from tita_cli.engine.memory import parse_size
-    from tita_cli.engine.wish import Wish
     from tita_cli.fusion.source import FALSE_COLOR_CHOICES
     from tita_cli.images.color import COLOR_RULES
     from tita_cli.images.formats import parse_depth
     from tita_cli.images.value_range import parse_range
     from tita_cli.pairing import Wishes
+    from tita_cli.runtime.device import DeviceRequest
+    from tita_cli.runtime.memory import parse_size
 
-    where = Wish(backend, device, provider, precision)
+    where = DeviceRequest(backend, device, provider)
     where.check()
     if report is not None:
         check_report(report, metrics, force=force)
@@ -230,7 +229,6 @@ def command(
     how = FuserOptions(
         model=model,
         fuse={
-            "precision": precision,  # the engine's, but it changes pixels: a resumed run must know of it
             "resize": resize,
             "page": page,
             "max_pixels": max_pixels,

@@ -26,7 +26,7 @@ def check_report(report: Path, metrics: str, *, force: bool) -> None:
 def recipe_of(how: FuserOptions) -> Recipe:
     """What decides a result, beside its sources: options and the model's content."""
     from tita_cli.batch import Recipe
-    from tita_cli.engine.models import file_hash, find_model
+    from tita_cli.models.find import file_hash, find_model
 
     return Recipe(how.deciding, file_hash(find_model(how.model)))
 

@@ -24,7 +24,7 @@ def command(
     """
     from tita_cli.errors import OutputError
     from tita_cli.images.atomic import check_writable
-    from tita_cli.network.checkpoint import load_network, save_network
+    from tita_cli.models.checkpoint import load_network, save_network
 
     if target.suffix.lower() != ".safetensors":
         raise OutputError(f"{target}: a converted model is a .safetensors file", hint="name the output OUT.safetensors")

@@ -137,10 +137,10 @@ def command(
     good fusion: a copy of one source does well in half of them. See docs/reference/metrics.md.
     """  # fmt: skip
     from tita_cli.cli import evaluate_display as display
-    from tita_cli.engine.threads import usable_cores
     from tita_cli.images import check_writable
     from tita_cli.metrics.files import match, measure
     from tita_cli.metrics.ranking import rank, read_published
+    from tita_cli.runtime.threads import usable_cores
 
     for target in filter(None, (table, plot)):
         check_writable(target, overwrite=force)

@@ -13,7 +13,7 @@ from tita_cli.cli.console import envelope, results, say
 from tita_cli.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
-    from tita_cli.engine.export import Exported
+    from tita_cli.export.export import Exported
 
 
 def command(
@@ -81,14 +81,14 @@ def command(
     if dynamic and size is not None:
         raise UsageError("--dynamic and --size contradict each other")
     height_width = _size(size)
-    from tita_cli.engine.models import find_model
     from tita_cli.images.atomic import check_writable
+    from tita_cli.models.find import find_model
 
     path = find_model(model, suffix=".safetensors")
     if path.suffix.lower() == ".onnx":
         raise UsageError(f"{path}: is an ONNX file already")
     check_writable(output, overwrite=force)
-    from tita_cli.engine.export import export
+    from tita_cli.export.export import export
 
     with results() as stdout:
         done = export(

@@ -59,7 +59,6 @@ def command(
     device: options.Device = "auto",
     backend: options.Backend = "auto",
     provider: options.Provider = None,
-    precision: options.Precision = "fp32",
     threads: options.Threads = None,
     memory: options.Memory = None,
     color: options.Color = "auto",
@@ -92,18 +91,18 @@ def command(
     """  # fmt: skip
     from tita_cli import api
     from tita_cli.align import BORDERS, MODES
-    from tita_cli.engine.memory import parse_size, raise_malloc_thresholds
-    from tita_cli.engine.wish import Wish
     from tita_cli.fusion.source import FALSE_COLOR_CHOICES
     from tita_cli.images.color import COLOR_RULES
     from tita_cli.images.formats import parse_depth
     from tita_cli.images.value_range import parse_range
     from tita_cli.images.write import check_output
+    from tita_cli.runtime.device import DeviceRequest
+    from tita_cli.runtime.memory import parse_size, raise_malloc_thresholds
 
     if as_json and output == PIPE:
         raise UsageError("--json and -o - both want stdout", hint="write the picture to a file")
     bits = None if depth is None else parse_depth(depth)
-    where = Wish(backend, device, provider, precision)
+    where = DeviceRequest(backend, device, provider)
     where.check()
     budget = None if memory is None else parse_size(memory)
     raise_malloc_thresholds()  # before pictures are read: they gain from it too

@@ -10,7 +10,7 @@ from tita_cli.cli.console import envelope, printable, results
 from tita_cli.errors import ExitCode
 
 if TYPE_CHECKING:
-    from tita_cli.engine.catalogue import ModelEntry, ModelFile
+    from tita_cli.models.catalogue import ModelEntry, ModelFile
 
 
 def command(as_json: options.AsJson = False) -> int:
@@ -19,8 +19,8 @@ def command(as_json: options.AsJson = False) -> int:
     Your own lie in the folder that the listing names. Every file is shown with its hash and with what its header says
     of its training. The exit code is 6 where one is damaged.
     """
-    from tita_cli.engine.catalogue import list_models
-    from tita_cli.engine.models import user_folder
+    from tita_cli.models.catalogue import list_models
+    from tita_cli.models.find import user_folder
 
     found = list_models()
     with results() as stdout:

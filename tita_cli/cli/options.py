@@ -36,14 +36,6 @@ Provider = Annotated[
         help="ONNX Runtime's execution provider: cpu, cuda, tensorrt …  \\[default: as --device says].",
     ),
 ]  # fmt: skip
-Precision = Annotated[
-    str,
-    typer.Option(
-        "--precision", metavar="fp32|bf16", rich_help_panel=NETWORK,
-        help="Arithmetic of the network: bf16 makes tita, not tita-lite, faster in PyTorch on a CPU that has it, and a "
-        "little off.",
-    ),
-]  # fmt: skip
 Memory = Annotated[
     str | None,
     typer.Option(

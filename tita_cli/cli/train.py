@@ -84,7 +84,7 @@ def command(
 def _settings(config: Path, data: Path | None, steps: int | None) -> TrainingConfig:
     from dataclasses import replace
 
-    from tita_cli.engine.threads import shorten_spinning
+    from tita_cli.runtime.threads import shorten_spinning
 
     shorten_spinning()  # before torch is loaded
 

@@ -89,7 +89,7 @@ class Decoded:
 
     def _most(self) -> int:
         if self._budget is None:
-            from tita_cli.engine.memory import free_memory
+            from tita_cli.runtime.memory import free_memory
 
             self._budget = min(_MOST_KEPT, free_memory() // _SHARE)
         return self._budget

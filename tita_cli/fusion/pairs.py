@@ -20,7 +20,7 @@ from tita_cli.images.color import Chroma, ColorRule, fuse_chroma, split_luma
 from tita_cli.images.picture import FloatArray
 
 if TYPE_CHECKING:
-    from tita_cli.engine import Engine
+    from tita_cli.runtime import Engine
 
 
 class Layers(NamedTuple):

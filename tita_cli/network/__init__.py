@@ -1,21 +1,30 @@
-"""The networks, written so that a reader who has the paper open finds every symbol."""
+"""The networks, written so that a reader who has the paper open finds every symbol.
+
+A variant is one file, ``tita….py``, with a subclass of ``pair.PairNetwork`` that it names ``NETWORK``.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from tita_cli.network.config import NetworkConfig
+from tita_cli.errors import ModelError
+from tita_cli.network.config import NetworkConfig, variants
 
 if TYPE_CHECKING:
-    from tita_cli.network.lite import TitaLite
-    from tita_cli.network.tita import Tita
+    from tita_cli.network.pair import PairNetwork
 
-__all__ = ["NetworkConfig", "build_network"]
+__all__ = ["NetworkConfig", "build_network", "network_class", "variants"]
 
 
-def build_network(config: NetworkConfig) -> Tita | TitaLite:
+def network_class(variant: str) -> type[PairNetwork]:
+    """The class of a variant. Raises ``ModelError`` for one that there is not."""
+    if variant not in variants():
+        raise ModelError(f"unknown network variant {variant!r}", hint=f"known: {', '.join(variants())}")
+    found: type[PairNetwork] = import_module(f"tita_cli.network.{variant.replace('-', '_')}").NETWORK
+    return found
+
+
+def build_network(config: NetworkConfig) -> PairNetwork:
     """A freshly initialised network, in training mode, on the CPU."""
-    from tita_cli.network.lite import TitaLite
-    from tita_cli.network.tita import Tita
-
-    return TitaLite(config) if config.variant == "tita-lite" else Tita(config)
+    return network_class(config.variant)(config)

@@ -2,7 +2,7 @@
 
 Feature maps are B×H×W×C with H and W multiples of the window side M; windows are N×T×C with T = M² tokens and
 N = B·(H/M)·(W/M), batch first, then row by row. Everything that a transformer block does is local to a window, so its
-work can be cut between windows without changing a result: ``tita_cli.engine`` relies on that.
+work can be cut between windows without changing a result: ``tita_cli.runtime`` relies on that.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-WINDOW = 8
+from tita_cli.network.spec import WINDOW
+
 MASKED = -1000.0
 """Added to the score of two tokens that only the cyclic shift made neighbours. Swin's reference adds −100, whose
-exponential is a denormal number in float32: products with it cost Intel processors tens of times as
-much as others. This one's is 0 and the picture the same."""
+exponential is a denormal number in float32: products with it cost Intel processors tens of times as much as others. The
+exponential of this one is 0, and the result is the same."""
 
 
 def to_windows(x: Tensor, shift: int = 0, window: int = WINDOW) -> Tensor:

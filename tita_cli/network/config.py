@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from tita_cli.errors import ModelError
 
-VARIANTS = ("tita", "tita-lite")
-TONES = 7
-"""Numbers that ``layout.tones`` gives."""
-FIRST_TONES = 6
-"""So many, the first of them, are what a model saw that is older than the last: it goes on without."""
-FLAT = 1e-3
-"""Luminance's standard deviation that is next to none, in ``layout.tones``: two flat images agree, and neither has more
-contrast."""
-EDGE = 8
-"""Side in pixels of the blocks whose differences are edges, in ``layout.same_edges``."""
-NO_EDGES = 1e-4
-"""Sum of products of differences that is next to none there."""
+
+@cache
+def variants() -> tuple[str, ...]:
+    """The variants that there are: a file ``tita….py`` in this folder each, ``tita_lite.py`` for "tita-lite"."""
+    files = Path(__file__).parent.glob("tita*.py")
+    return tuple(sorted(f.stem.replace("_", "-") for f in files if not f.stem.endswith("_filters")))
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
-    """Sizes of a TITA network.
+    """Sizes of a TITA network; the defaults are the paper's.
 
-    ``variant``: "tita" (one token a pixel) or "tita-lite" (one token for 4×4 pixels, blending head).
+    ``variant``: one of :func:`variants`.
     ``dim``: channels C. ``heads``: h. ``extract``, ``fuse``, ``reconstruct``: Swin or cross blocks a stage.
     ``drop_path``: stochastic depth while training. ``ipa``, ``oaf_weighted``: False only in ablations.
     """
@@ -43,8 +39,8 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         depths = (self.extract, *self.fuse, self.reconstruct)
-        if self.variant not in VARIANTS:
-            raise ModelError(f"unknown network variant {self.variant!r}", hint=f"known: {', '.join(VARIANTS)}")
+        if self.variant not in variants():
+            raise ModelError(f"unknown network variant {self.variant!r}", hint=f"known: {', '.join(variants())}")
         if self.dim < 4 or self.heads < 1 or self.dim % self.heads or self.dim % 4:
             raise ModelError(f"a network of {self.dim} channels and {self.heads} heads cannot be built")
         if self.dim > 1024 or not all(1 <= depth <= 64 for depth in depths) or not 1 <= len(self.fuse) <= 16:
@@ -53,11 +49,9 @@ class NetworkConfig:
     @classmethod
     def from_name(cls, name: str, **overrides: Any) -> NetworkConfig:
         """The shipped configuration of a variant, with some fields changed."""
-        if name == "tita-lite":
-            base = cls(variant="tita-lite", dim=48, heads=6, extract=2, fuse=(4,), reconstruct=2, drop_path=0.0)
-        else:
-            base = cls(variant=name)
-        return replace(base, **overrides)
+        from tita_cli.network import network_class
+
+        return cls(**{"variant": name, **network_class(name).sizes, **overrides})
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> NetworkConfig:

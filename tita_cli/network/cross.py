@@ -6,8 +6,9 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from tita_cli.network.attention import WINDOW, WindowAttention, from_windows, shift_mask, to_windows
+from tita_cli.network.attention import WindowAttention, from_windows, shift_mask, to_windows
 from tita_cli.network.ipa import IPA
+from tita_cli.network.spec import WINDOW
 from tita_cli.network.swin import DropPath, Mlp, drop_rates
 
 

@@ -7,7 +7,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from tita_cli.network.attention import WINDOW, WindowAttention, from_windows, shift_mask, to_windows
+from tita_cli.network.attention import WindowAttention, from_windows, shift_mask, to_windows
+from tita_cli.network.spec import WINDOW
 
 
 class Mlp(nn.Module):

@@ -16,11 +16,11 @@ from urllib.parse import quote
 from tita_cli import __version__
 from tita_cli.batch import History, read_journal
 from tita_cli.batch.runner import now
-from tita_cli.engine.threads import usable_cores
 from tita_cli.errors import InputError
 from tita_cli.images import atomic_output
 from tita_cli.report.pictures import MOST_SOURCES, preview_side, view_row
 from tita_cli.report.rows import make_rows
+from tita_cli.runtime.threads import usable_cores
 
 if TYPE_CHECKING:
     from tita_cli.metrics.registry import Metric

@@ -131,7 +131,7 @@ def _heed_term(output: FusionOutput, wanted: float) -> Terms:
 
     Other terms hardly tell: in brackets, bright areas of the second source mostly have their share already.
     """
-    return {} if output.heed is None else {"heed": (output.heed - wanted).abs().mean()}
+    return {} if output.saliency_weight is None else {"heed": (output.saliency_weight - wanted).abs().mean()}
 
 
 def _share_loss(error: Tensor, apart: Tensor, glow: Tensor) -> Tensor:

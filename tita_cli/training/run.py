@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 
 from tita_cli import __version__
-from tita_cli.engine.memory import raise_malloc_thresholds
 from tita_cli.errors import OutputError
+from tita_cli.runtime.memory import raise_malloc_thresholds
 from tita_cli.training.config import TrainingConfig
 from tita_cli.training.log import Log, Record, clean
 from tita_cli.training.means import Means
@@ -146,7 +146,7 @@ class _Session:
 
     def save(self) -> None:
         """Write the state and the moving average's weights."""
-        from tita_cli.network.checkpoint import save_network
+        from tita_cli.models.checkpoint import save_network
 
         trainer = self.trainer
         self._saved_at = trainer.seconds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel
 from tita_cli.errors import ModelError, TrainingError
 from tita_cli.network import build_network
 from tita_cli.network.layout import FusionOutput
+from tita_cli.network.pair import PairNetwork
 from tita_cli.training.config import TrainingConfig
 from tita_cli.training.famo import build_balance
 from tita_cli.training.losses import build_losses
@@ -22,6 +23,7 @@ from tita_cli.training.schedule import learning_rate
 from tita_cli.training.workers import Workers
 
 if TYPE_CHECKING:
+    from tita_cli.network.tita import Tita
     from tita_cli.training.data import TaskBatch
 
 _MOST_SKIPS = 10
@@ -65,7 +67,7 @@ class Trainer:
         self.config, self.tasks, self.workers = config, tasks, workers
         self.precision = choose_precision(config.precision, workers.device)
         torch.manual_seed(config.seed)
-        self.network: nn.Module = build_network(config.network)
+        self.network: PairNetwork = build_network(config.network)
         _start(self.network, config)
         _freeze_others(self.network, config.optimizer.only)
         self.network.to(workers.device)
@@ -216,25 +218,23 @@ def _build_optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.
     return kind(groups, lr=options.lr, betas=(options.beta1, options.beta2), fused=True)
 
 
-def _start(network: nn.Module, config: TrainingConfig) -> None:
-    from tita_cli.network.checkpoint import load_network
-    from tita_cli.network.tita import Tita
+def _start(network: PairNetwork, config: TrainingConfig) -> None:
+    from tita_cli.models.checkpoint import load_network
     from tita_cli.training.start import start_as_average
 
     path = config.init
     if config.start == "average":
-        if path is not None or not isinstance(network, Tita):
-            raise TrainingError('start = "average" needs the network "tita" and no init')
-        start_as_average(network)
+        if path is not None or not network.paints:
+            raise TrainingError('start = "average" is for a network that paints from features ("tita"), without init')
+        start_as_average(cast("Tita", network))
     if path is None:
         return
     try:
         start = load_network(path)
     except ModelError as error:
         raise TrainingError(f"init: {error.message}", hint=error.hint) from error
-    state = start.network.state_dict()
     try:
-        network.load_state_dict(state)
+        network.load_state_dict(start.network.state_dict())
     except RuntimeError as error:
         raise TrainingError(
             f"init: {path} holds {start.config.to_dict()}, the configuration asks for {config.network.to_dict()}",

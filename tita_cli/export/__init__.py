@@ -1,0 +1,1 @@
+"""Write a network as an ONNX file."""

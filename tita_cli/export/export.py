@@ -1,0 +1,271 @@
+"""``tita export``: a network as one ONNX file, checked against the network before it bears its name."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tita_cli import __version__
+from tita_cli.errors import ModelError, UsageError
+from tita_cli.export.container import PREFIX, StepNames, pack
+from tita_cli.export.graph import Graph
+from tita_cli.export.precision import BOUNDS, PRECISIONS, Bound, calibration, to_fp16, to_int8
+from tita_cli.images.atomic import atomic_output
+from tita_cli.models.checkpoint import Checkpoint, load_network
+from tita_cli.models.find import file_hash
+from tita_cli.network.spec import Spec
+from tita_cli.runtime.onnx_session import CPU, Place, open_session
+from tita_cli.runtime.threads import usable_cores
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from tita_cli.images.picture import FloatArray
+
+
+OPSETS = range(18, 24)
+"""Of ONNX: what the exporter writes and ONNX Runtime 1.20 and later reads."""
+DEFAULT_OPSET = 20
+LICENCE = "Apache-2.0; for the terms of the training data see the model card"
+INPUTS = ("a", "b")
+_FEWEST = 8
+"""Images that calibrate int8."""
+_TRACED = (2, 70, 100)
+_CHECKED = ((1, 9, 33), (1, 136, 200), (3, 64, 96))
+"""Batch, height and width: of the trace and of the check, smaller and larger, padded and not."""
+
+
+class Check(NamedTuple):
+    """How far a file's results are from the network's for a batch and size: anywhere, and the picture on average."""
+
+    batch: int
+    height: int
+    width: int
+    difference: float
+    average: float
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written. ``size``: in bytes. ``bound``: how far it might have been from the network."""
+
+    path: Path
+    variant: str
+    size: int
+    opset: int
+    precision: str
+    checks: tuple[Check, ...]
+
+    @property
+    def worst(self) -> float:
+        """The largest difference of all."""
+        return float(np.max([check.difference for check in self.checks]))
+
+    @property
+    def average(self) -> float:
+        """The largest average difference of a picture."""
+        return float(np.max([check.average for check in self.checks]))
+
+    @property
+    def bound(self) -> Bound:
+        return BOUNDS[self.precision]
+
+
+def export(
+    model: Path,
+    target: str | os.PathLike[str],
+    *,
+    precision: str = "fp32",
+    images: Sequence[str | os.PathLike[str]] = (),
+    opset: int = DEFAULT_OPSET,
+    size: tuple[int, int] | None = None,
+    overwrite: bool = False,
+) -> Exported:
+    """Write the network in ``model`` as an ONNX file.
+
+    Its inputs are ``a`` and ``b``, luminance N×1×H×W in 0..1; its outputs ``fused``, ``weights`` (N×6) and, for a
+    network that has one, ``gate``. ``size``: the only H×W that the file takes, multiples of a window, and N = 1; any
+    where None. ``images``: for int8, two by two the sources of four scenes or more, every other of which says what
+    ranges there are, and the rest whether the file is any good.
+
+    The file appears only if ONNX Runtime gives what the network gives, to ``BOUNDS``, also on sizes that the trace has
+    not seen. Raises ``ModelError`` for the model or a file that differs, ``UsageError``, ``InputError``,
+    ``OutputError``.
+    """
+    missing = [library for library in ("onnx", "onnxscript") if find_spec(library) is None]
+    if missing:
+        raise UsageError(f"exporting needs {' and '.join(missing)}", hint='pip install "tita-cli[export]"')
+    _check_options(precision, images, opset, size)
+    checkpoint = load_network(model)
+    spec = checkpoint.network.spec
+    if size is not None and (min(size) < 1 or any(length % spec.multiple for length in size)):
+        raise UsageError(
+            f"--size {size[0]}x{size[1]}: {spec.variant} takes multiples of {spec.multiple} only",
+            hint="a file without --size takes any size",
+        )
+    scenes = calibration([Path(image) for image in images])
+    written, steps = _to_onnx(checkpoint, opset, size)
+    if precision == "fp16":
+        written = to_fp16(written)
+    elif precision == "int8":
+        written = to_int8(written, scenes[::2])
+    about = _about(model, checkpoint, spec, precision)
+    _describe(written, about)
+    data = pack(written, steps, spec.to_json(), precision, size, about)
+    pairs = [_batch(*pair) for pair in scenes[1::2]] or [
+        _pair(*shape) for shape in ([(1, *size)] if size else _CHECKED)
+    ]
+    done = Exported(Path(target), spec.variant, len(data), opset, precision, tuple(_checks(data, checkpoint, pairs)))
+    bound = done.bound
+    if not (done.worst <= bound.anywhere and done.average <= bound.average):
+        raise ModelError(
+            f"{model}: as {precision} it differs by {done.worst:.1e}, on average {done.average:.1e}, more than "
+            f"{bound.anywhere:.1e} or {bound.average:.1e}: not written",
+            hint="int8 needs scenes like those that it is for, or another model" if precision == "int8" else None,
+        )
+    with atomic_output(target, overwrite=overwrite) as stream:
+        stream.write(data)
+    return done
+
+
+def _check_options(
+    precision: str, images: Sequence[str | os.PathLike[str]], opset: int, size: tuple[int, int] | None
+) -> None:
+    if opset not in OPSETS:
+        raise UsageError(f"--opset {opset}: not supported", hint=f"{OPSETS.start} to {OPSETS.stop - 1}")
+    if precision not in PRECISIONS:
+        raise UsageError(f"--precision {precision}: not known", hint=f"one of {', '.join(PRECISIONS)}")
+    if precision != "int8" and images:
+        raise UsageError(f"--calibrate is for --precision int8, not {precision}")
+    if precision == "int8" and size is not None:
+        raise UsageError("--precision int8 and --size do not go together: images of any size calibrate it")
+    if precision == "int8" and (len(images) < _FEWEST or len(images) % 2):
+        raise UsageError(
+            "--precision int8 needs the two sources of each of four scenes or more",
+            hint="--calibrate A1.png --calibrate B1.png --calibrate A2.png …",
+        )
+
+
+class _WithCuts(nn.Module):
+    """The tensors between the steps as further results, so that the exporter gives them names."""
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__()
+        self._whole = graph
+
+    def forward(self, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
+        results = self._whole(a, b)
+        return (*results, *(x for name, x in self._whole.cuts.items() if name not in INPUTS))
+
+
+def _to_onnx(checkpoint: Checkpoint, opset: int, size: tuple[int, int] | None) -> tuple[ModelProto, StepNames]:
+    """The network, and the names of the tensors that each of its steps takes and gives."""
+    graph = Graph(checkpoint.network).eval()
+    pair = _pair(1, *size) if size else _pair(*_TRACED)
+    with torch.inference_mode():
+        graph(*pair)  # for the names of its cuts
+    fused, *others = checkpoint.network.spec.planes
+    names, steps = cut_names(graph)
+    dynamic = torch.export.Dim.DYNAMIC
+    open_dims = {0: dynamic, 2: dynamic, 3: dynamic}
+    with _quiet():
+        program = torch.onnx.export(
+            _WithCuts(graph),
+            pair,
+            dynamo=True,
+            opset_version=opset,
+            dynamic_shapes=None if size else (open_dims, open_dims),
+            input_names=list(INPUTS),
+            output_names=[fused, "weights", *others, *names],
+            verbose=False,
+        )
+    if program is None:
+        raise ModelError("PyTorch's exporter gave no model")
+    model: ModelProto = program.model_proto
+    # To everybody but the cutter, the tensors between the steps are no results. Other tensors' types can be inferred.
+    cuts = [output for output in model.graph.output if output.name.startswith(PREFIX)]
+    del model.graph.value_info[:]
+    for cut in cuts:
+        del cut.metadata_props[:]
+        model.graph.output.remove(cut)
+        model.graph.value_info.append(cut)
+    for node in model.graph.node:  # the exporter keeps a stack trace, with paths, of every node
+        del node.metadata_props[:]
+        node.doc_string = ""
+    return model, steps
+
+
+def cut_names(graph: Graph) -> tuple[list[str], StepNames]:
+    """After a call of ``graph``: the names of all its cuts, and of those that each step takes and gives."""
+    named = {name: name if name in INPUTS else PREFIX + name for name in graph.cuts}
+    steps = {name: ([named[x] for x in a], [named[x] for x in b]) for name, (a, b) in graph.steps.items()}
+    return [name for name in named.values() if name not in INPUTS], steps
+
+
+def _about(path: Path, checkpoint: Checkpoint, spec: Spec, precision: str) -> dict[str, str]:
+    return {
+        "variant": spec.variant,
+        "version": __version__,
+        "weights_sha256": file_hash(path),
+        "precision": precision,
+        "licence": LICENCE,
+        **{f"weights.{key}": value for key, value in sorted(checkpoint.info.items())},
+    }
+
+
+def _describe(model: ModelProto, about: dict[str, str]) -> None:
+    """The same for other readers, as ONNX's metadata."""
+    model.producer_name, model.producer_version = "tita", __version__
+    del model.metadata_props[:]
+    for key, value in about.items():
+        model.metadata_props.add(key=f"tita.{key}", value=value)
+
+
+def _checks(data: bytes, checkpoint: Checkpoint, pairs: Sequence[tuple[Tensor, Tensor]]) -> Iterator[Check]:
+    session = open_session(data, Place(CPU), usable_cores())
+    for a, b in pairs:
+        got = session.run(None, {"a": a.numpy(), "b": b.numpy()})
+        with torch.inference_mode():
+            out = checkpoint.network(a, b)
+        fused, *others = (getattr(out, name) for name in checkpoint.network.spec.planes)
+        expected = [fused, out.weights, *others]
+        differences = [np.abs(x - y.numpy()) for x, y in zip(got, expected, strict=True)]
+        batch, _, height, width = a.shape
+        yield Check(batch, height, width, float(max(d.max() for d in differences)), float(differences[0].mean()))
+
+
+def _pair(batch: int, height: int, width: int) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(height * width)
+    a, b = torch.rand(2, batch, 1, height, width, generator=generator)
+    return a, b
+
+
+def _batch(a: FloatArray, b: FloatArray) -> tuple[Tensor, Tensor]:
+    return torch.from_numpy(a)[None, None], torch.from_numpy(b)[None, None]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter warns of what it does not need, on the logs and on stdout."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,148 @@
+"""What a network declares of itself, so that others can run it without knowing its variant. Light: imports no torch."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tita_cli.errors import ModelError
+from tita_cli.network.filters import Filters, load_filters
+
+WINDOW = 8
+"""Tokens to the side of an attention window."""
+MERGE_REACH = 2
+"""Tokens that OAF's operations see to each side: a 3×3 kernel that a 3×3 convolution predicts."""
+WEIGHTS = 6
+"""OAF's weights: the first numbers of the guidance."""
+_LIMIT = 1024
+"""Of any number: a file may claim anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Transformer blocks that follow each other.
+
+    ``shifts``: each block's cyclic shift of the windows, in tokens. ``joint``: a block works on the maps of all sources
+    together; otherwise every map has blocks of its own.
+    """
+
+    name: str
+    shifts: tuple[int, ...]
+    joint: bool = False
+
+    @classmethod
+    def of(cls, name: str, depth: int, joint: bool = False) -> Stage:
+        """``depth`` blocks, every second one shifted by half a window."""
+        return cls(name, tuple((i % 2) * (WINDOW // 2) for i in range(depth)), joint)
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A network's steps, in order:
+
+    filters before the encoder · shallow convolutions · ``encoder`` stages · global pooling, which with the filters'
+    statistics of the images gives the guidance · merging · ``decoder`` stages · filters before the head · head ·
+    filters after the head.
+
+    ``kind``: "pair" takes two images and merges their features with OAF; there is no other yet. ``dim``: channels.
+    ``token``: pixels to a token's side. ``shallow_reach``, ``head_reach``: pixels that these convolutions see to each
+    side, given what the filters say. ``guidance``: how many numbers guide merging and head, OAF's weights first.
+    ``planes``: what comes out, "fused" and for a network that blends its sources "gate", the share of the first.
+    ``filters``: the module ``tita_cli.network.NAME_filters`` that computes what is no part of the graph, or "" for
+    none. ``head_planes``: planes of float32 at full resolution that the head takes while it works on a whole image.
+    """
+
+    kind: str
+    variant: str
+    dim: int
+    token: int
+    encoder: tuple[Stage, ...]
+    decoder: tuple[Stage, ...]
+    shallow_reach: int
+    head_reach: int
+    guidance: int = WEIGHTS
+    planes: tuple[str, ...] = ("fused",)
+    filters: str = ""
+    head_planes: int = 0
+
+    @classmethod
+    def from_json(cls, text: str) -> Spec:
+        """The inverse of :meth:`to_json`. Raises ``ModelError`` for anything that no network declares."""
+        try:
+            fields: dict[str, Any] = json.loads(text)
+            for name in ("encoder", "decoder"):
+                fields[name] = tuple(Stage(str(s["name"]), tuple(s["shifts"]), bool(s["joint"])) for s in fields[name])
+            spec = cls(**{**fields, "planes": tuple(fields["planes"])})
+            if not spec._is_sound():
+                raise ValueError(text)
+        except (ValueError, TypeError, KeyError) as error:
+            raise ModelError("the description of the network cannot be read", hint="export it again") from error
+        return spec
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+    def _is_sound(self) -> bool:
+        numbers = (self.dim, self.token, self.shallow_reach, self.head_reach, self.guidance, self.head_planes)
+        stages = self.encoder + self.decoder
+        return (
+            self.kind == "pair"
+            and isinstance(self.variant, str)
+            and all(type(number) is int and 0 <= number <= _LIMIT for number in numbers)
+            and min(self.dim, self.token) > 0
+            and self.guidance >= WEIGHTS
+            and 0 < len(self.encoder) <= _LIMIT
+            and 0 < len(self.decoder) <= _LIMIT
+            and not any(stage.joint for stage in self.decoder)
+            and all(re.fullmatch(r"\w+", stage.name) for stage in stages)
+            and all(0 < len(stage.shifts) <= _LIMIT for stage in stages)
+            and all(shift in (0, WINDOW // 2) for stage in stages for shift in stage.shifts)
+            and self.planes in (("fused",), ("fused", "gate"))
+            and isinstance(self.filters, str)
+            and isinstance(load_filters(self.filters), Filters)
+        )
+
+    @property
+    def sources(self) -> int:
+        """Images that the network takes at once."""
+        return 2
+
+    @property
+    def multiple(self) -> int:
+        """Pixels to a window's side: images are padded to multiples of it."""
+        return self.token * WINDOW
+
+    @property
+    def shallow_halo(self) -> int:
+        """Tokens around a part that the filters before the encoder and the shallow convolutions see."""
+        return _ceil(self.shallow_reach + load_filters(self.filters).encoder_reach, self.token)
+
+    @property
+    def head_halo(self) -> int:
+        """Tokens around a part that the filters before the head and the head see."""
+        return _ceil(self.head_reach + load_filters(self.filters).head_reach, self.token)
+
+    @property
+    def encode_halo(self) -> int:
+        """Windows around a tile within which its features come out exactly."""
+        return _ceil(self.shallow_halo + _receptive_field(0, self.encoder), WINDOW)
+
+    @property
+    def decode_halo(self) -> int:
+        """Windows of exact features around a tile within which its result comes out exactly."""
+        behind = self.head_halo + load_filters(self.filters).after_reach
+        return _ceil(MERGE_REACH + _receptive_field(behind, self.decoder), WINDOW)
+
+
+def _receptive_field(tokens: int, stages: tuple[Stage, ...]) -> int:
+    """How far stages see when what follows them sees ``tokens``: every block as far as the edge of its windows."""
+    for stage in reversed(stages):
+        for shift in reversed(stage.shifts):
+            tokens += (shift - tokens) % WINDOW
+    return tokens
+
+
+def _ceil(length: int, step: int) -> int:
+    return -(-length // step)

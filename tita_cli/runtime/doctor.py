@@ -1,0 +1,173 @@
+"""What this installation can do on this machine: versions, processor, memory, providers, and a test of what runs."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tita_cli import __version__
+from tita_cli.errors import TitaError
+from tita_cli.models.find import expected_hash, file_hash, shipped_models, weights_folder
+from tita_cli.runtime.device import ask_driver
+from tita_cli.runtime.memory import free_memory, raise_malloc_thresholds
+from tita_cli.runtime.threads import usable_cores
+
+PACKAGES = (
+    "torch", "onnxruntime", "onnxruntime-gpu", "numpy", "opencv-python-headless", "pillow", "tifffile", "imagecodecs",
+    "safetensors", "typer", "pillow-heif", "OpenEXR",
+)  # fmt: skip
+CPU_FEATURES = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "asimd", "bf16")
+"""Of those that PyTorch and ONNX Runtime have faster code for."""
+_SECONDS = 1.0
+_HEIGHT, _WIDTH = 240, 320
+_CLOSE = 1 / 255
+_SMALLEST_MODEL = bytes.fromhex(
+    "080812003a370a100a017812017922084964656e746974791201745a0f0a0178120a0a08080112040a020801620f0a017912"
+    "0a0a08080112040a02080142040a001012"
+)
+"""ONNX: y = x, one number."""
+
+
+def examine() -> dict[str, Any]:
+    """All, in words and numbers fit for JSON. ``problems``: what does not work that should; empty when healthy."""
+    problems: list[str] = []
+    weights = _weights(problems)
+    report = {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": _versions(),
+        "processor": _processor(),
+        "memory": {"free": free_memory(), "keeps_freed_pages": raise_malloc_thresholds()},
+        "cuda": _cuda(),
+        "providers": _providers(problems),
+        "folders": _folders(),
+        "weights": weights,
+        "backends": _self_tests(problems),
+        "problems": problems,
+    }
+    return {"version": __version__, **report}
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _processor() -> dict[str, Any]:
+    name, flags = platform.processor() or platform.machine(), set[str]()
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() in ("flags", "Features"):
+                flags = set(value.split())
+            elif key.strip() == "model name":
+                name = value.strip()
+    except OSError:
+        pass  # not Linux: what it can do stays unknown
+    return {
+        "name": name,
+        "cores": os.cpu_count(),
+        "usable_cores": usable_cores(),
+        "features": [feature for feature in CPU_FEATURES if feature in flags],
+    }
+
+
+def _cuda() -> dict[str, Any]:
+    driver = ask_driver()
+    return {"gpus": driver.gpus, "driver_cuda": driver.cuda, "problem": driver.problem}
+
+
+def _providers(problems: list[str]) -> dict[str, Any]:
+    """ONNX Runtime's providers: which the build has, and which really come up with the smallest of models."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        problems.append(f"ONNX Runtime cannot be imported: {error}")
+        return {}
+    from tita_cli.runtime.onnx_session import Place, open_session
+
+    found: dict[str, str] = {}
+    for provider in onnxruntime.get_available_providers():
+        try:
+            open_session(_SMALLEST_MODEL, Place(provider), 1)
+        except TitaError as error:
+            found[provider] = error.message.removeprefix(f"{provider}: ")
+        else:
+            found[provider] = "loaded"
+    return found
+
+
+def _folders() -> dict[str, str]:
+    import platformdirs
+
+    folder = weights_folder()
+    return {
+        "weights": str(folder) if folder else "",
+        "cache": platformdirs.user_cache_dir("tita"),
+        "configuration": platformdirs.user_config_dir("tita"),
+    }
+
+
+def _weights(problems: list[str]) -> dict[str, Any]:
+    """Whether the shipped files are what they should be."""
+    found: dict[str, Any] = {}
+    models = shipped_models()
+    if not models:
+        problems.append("no weights are shipped with this installation")
+    for model in models.values():
+        for path in model.files:
+            actual = file_hash(path) if path.is_file() else "missing"
+            sound = actual == expected_hash(path)
+            found[path.name] = {"sha256": actual, "sound": sound}
+            if not sound:
+                problems.append(f"{path}: damaged or missing: reinstall tita")
+    return found
+
+
+def _self_tests(problems: list[str]) -> list[dict[str, Any]]:
+    """Fuse for a second on every back end that the shipped models are there for; the first is compared with."""
+    from tita_cli.runtime.engine import load_engine
+
+    a, b = np.random.default_rng(0).random((2, _HEIGHT, _WIDTH), dtype=np.float32)
+    gpu = ["cuda"] if ask_driver().gpus else []
+    results: list[dict[str, Any]] = []
+    first = None
+    for model in shipped_models().values():
+        pairs = [
+            (backend, device)
+            for device in ("cpu", *gpu)
+            for backend, suffix in (("torch", ".safetensors"), ("onnx", ".onnx"))
+            if model.file(suffix)
+        ]
+        for backend, device in pairs:
+            row: dict[str, Any] = {"model": model.name, "backend": backend, "device": device}
+            results.append(row)
+            try:
+                engine = load_engine(model.name, backend=backend, device=device)
+                fused = engine.fuse(a, b).fused  # the first is slower: memory is fetched, kernels are chosen
+                begun, runs = time.perf_counter(), 0
+                while runs == 0 or time.perf_counter() - begun < _SECONDS:
+                    engine.fuse(a, b)
+                    runs += 1
+            except Exception as error:  # what goes wrong is what is to be found out
+                row["problem"] = str(error)
+                problems.append(f"{model.name} on {backend}, {device}: {error}")
+                continue
+            row["mp_per_s"] = round(runs * a.size / 1e6 / (time.perf_counter() - begun), 3)
+            first = fused if first is None else first
+            row["difference"] = float(np.abs(fused - first).max())
+            if row["difference"] > _CLOSE:
+                problems.append(f"{model.name} on {backend}, {device} differs by {row['difference']:.1e}")
+        first = None
+    return results

@@ -1,0 +1,42 @@
+"""An exported file in ONNX Runtime as it is, in one piece: with providers other than the CPU's, or of a single size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from tita_cli.errors import ModelError
+from tita_cli.models.onnx_file import OnnxFile
+from tita_cli.runtime.onnx_session import Place, device_errors, open_session
+from tita_cli.runtime.tiles import Planes
+
+if TYPE_CHECKING:
+    from tita_cli.images.picture import FloatArray
+
+
+class WholeRunner:
+    """A session on a whole file, on ``place``."""
+
+    def __init__(self, file: OnnxFile, place: Place, threads: int) -> None:
+        self.spec = file.spec
+        self._file, self._place, self._threads = file, place, threads
+        self._session = open_session(file.path.read_bytes(), place, threads)
+
+    def run(self, images: Sequence[FloatArray]) -> Planes:
+        """Fuse luminances H×W. Raises ``ModelError`` for a size that is not the file's, ``DeviceError``."""
+        size, (height, width) = self._file.size, images[0].shape
+        if size is not None and (height, width) != size:
+            raise ModelError(
+                f"{self._file.path}: exported for {size[1]}×{size[0]} pixels only, not {width}×{height}",
+                hint="tita export without --size takes any size",
+            )
+        names = [value.name for value in self._session.get_inputs()]
+        with device_errors(self._place):
+            fused, weights, *others = self._session.run(
+                None, {n: x[None, None] for n, x in zip(names, images, strict=True)}
+            )
+        return Planes([plane[0, 0] for plane in (fused, *others)], weights[0])
+
+    def describe(self) -> dict[str, Any]:
+        place = self._place.describe()
+        return {**place, "precision": self._file.precision, "threads": self._threads, "mode": "whole"}

@@ -1,0 +1,114 @@
+"""Which back end runs a model, and where: what was asked for, or what is really there.
+
+PyTorch runs on GPUs, ONNX Runtime on the CPU, where the model was exported, and with any other of its providers that is
+named. What was asked for and cannot be had is an error with its reason; ``auto`` then takes the CPU and says why.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tita_cli.errors import DeviceError, ModelError, UsageError
+from tita_cli.models.find import find_model, shipped_models
+from tita_cli.runtime.device import DeviceRequest, ask_driver
+from tita_cli.runtime.onnx_whole import WholeRunner
+from tita_cli.runtime.threads import usable_cores
+from tita_cli.runtime.tiles import Runner
+
+if TYPE_CHECKING:
+    from tita_cli.runtime.onnx_session import Place
+
+
+def select(model: str, request: DeviceRequest, threads: int | None) -> tuple[Runner | WholeRunner, tuple[str, ...]]:
+    """What runs ``model`` as requested, and what the user should know of the choice.
+
+    Raises ``ModelError``, ``DeviceError``, ``UsageError``.
+    """
+    request.check()
+    cores = threads or usable_cores()
+    on_gpu = request.device.startswith("cuda")
+    if request.provider is not None or (on_gpu and request.backend == "onnx"):
+        return _onnx(_file(model, ".onnx"), request.provider or "cuda", request.gpu, cores), ()
+    if on_gpu:
+        return _torch_on_gpu(model, request, cores), ()
+    if request.device == "cpu" or request.backend == "onnx" or not ask_driver().gpus:
+        return _on_cpu(model, request, cores), ()
+    try:
+        if not _has(model, ".safetensors"):
+            raise DeviceError("PyTorch does not run ONNX files", hint="--provider cuda does")
+        return _torch_on_gpu(model, request, cores), ()
+    except DeviceError as error:
+        return _on_cpu(model, request, cores), (f"there is a GPU, but it is not used: {error.message}",)
+
+
+def _on_cpu(model: str, request: DeviceRequest, threads: int) -> Runner | WholeRunner:
+    """In ONNX Runtime where the model is to be had for it: it is faster, and PyTorch need not be imported."""
+    if request.backend != "torch" and (request.backend == "onnx" or _has(model, ".onnx")):
+        return _onnx(_file(model, ".onnx"), "cpu", 0, threads)
+    return _torch(model, "cpu", threads)
+
+
+def _torch_on_gpu(model: str, request: DeviceRequest, threads: int) -> Runner:
+    driver = ask_driver()
+    if request.gpu >= driver.gpus:
+        reason = driver.problem or f"there are {driver.gpus} GPUs, counted from 0"
+        raise DeviceError(
+            f"--device {request.device}: {reason}", hint="tita doctor tells more; --device cpu works everywhere"
+        )
+    return _torch(model, f"cuda:{request.gpu}", threads)
+
+
+def _onnx(path: Path, provider: str, gpu: int, threads: int) -> Runner | WholeRunner:
+    from tita_cli.runtime.onnx_session import Place, find_provider
+
+    return load_onnx(path, Place(find_provider(provider), gpu), threads)
+
+
+def load_onnx(path: Path, place: Place, threads: int) -> Runner | WholeRunner:
+    """An exported file on a provider: step by step on the CPU, in one piece elsewhere, or where it is of one size.
+
+    Raises ``ModelError``, ``DeviceError``.
+    """
+    from tita_cli.models.onnx_file import OnnxFile
+    from tita_cli.runtime.memory import raise_malloc_thresholds
+    from tita_cli.runtime.onnx_cpu import CpuRunner, OnnxSteps
+
+    raise_malloc_thresholds()
+    file = OnnxFile(path)
+    try:
+        if place.is_cpu and file.size is None:
+            return CpuRunner(OnnxSteps(file), file.spec, threads)
+        return WholeRunner(file, place, threads)
+    except ModelError as error:
+        if str(path) in error.message:
+            raise
+        raise ModelError(f"{path}: {error.message}", hint=error.hint) from error
+
+
+def _torch(model: str, device: str, threads: int) -> Runner:
+    path = _file(model, ".safetensors")
+    if _is_onnx(path):
+        raise UsageError(f"{path}: PyTorch does not run ONNX files", hint="--backend onnx, or leave it to auto")
+    from tita_cli.runtime.torch_runner import load_torch
+
+    return load_torch(path, device, threads)
+
+
+def _has(model: str, suffix: str) -> bool:
+    """Whether a model is to be had as .onnx, or as something that PyTorch reads."""
+    shipped = shipped_models().get(model)
+    if shipped is not None:
+        return shipped.file(suffix) is not None
+    return _is_onnx(find_model(model, suffix=suffix)) == (suffix == ".onnx")
+
+
+def _file(model: str, suffix: str) -> Path:
+    path = find_model(model, suffix=suffix)
+    if suffix == ".onnx" and not _is_onnx(path):
+        raise ModelError(f"{path}: not an ONNX file", hint=f"tita export --model {path} -o OUT.onnx makes one")
+    return path
+
+
+def _is_onnx(path: Path) -> bool:
+    return path.suffix.lower() == ".onnx"
