@@ -3,9 +3,9 @@
     python bench/agreement.py [MODEL]
 
 Prints smallest, median and largest value over the pairs of each set of two of
-``tita_cli.network.statistics.image_statistics``: the disagreement, which distinguishes focus pairs from all others, and
-the share of edges with equal sign, which distinguishes exposures from spectra. With a tita-lite model, also its emphasis on hot targets, 0..1: the mean of each
-set and the pairs with the smallest and the largest.
+``tita_cli.network.statistics.image_statistics``: the disagreement, which distinguishes focus pairs from all others,
+and the share of edges with equal sign, which distinguishes exposures from spectra. With a tita-lite model, also its
+emphasis on hot targets, 0..1: the mean of each set and the pairs with the smallest and the largest.
 """
 
 from __future__ import annotations
