@@ -15,7 +15,7 @@ def command(as_json: options.AsJson = False) -> int:
 
     The exit code is 0 where everything works that should, and 7 where something does not.
     """
-    from tita_cli.runtime.doctor import examine
+    from tita_cli.cli.doctor_checks import examine
 
     with results() as stdout:
         found = examine()

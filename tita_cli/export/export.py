@@ -20,19 +20,15 @@ from tita_cli import __version__
 from tita_cli.errors import ModelError, UsageError
 from tita_cli.export.container import PREFIX, StepNames, pack
 from tita_cli.export.graph import Graph
-from tita_cli.export.precision import BOUNDS, PRECISIONS, Bound, calibration, to_fp16, to_int8
+from tita_cli.export.precision import BOUNDS, PRECISIONS, calibration, to_fp16, to_int8
 from tita_cli.images.atomic import atomic_output
 from tita_cli.models.checkpoint import Checkpoint, load_network
 from tita_cli.models.find import file_hash
-from tita_cli.network.spec import Spec
 from tita_cli.runtime.onnx_session import CPU, Place, open_session
 from tita_cli.runtime.threads import usable_cores
 
 if TYPE_CHECKING:
     from onnx import ModelProto
-
-    from tita_cli.images.picture import FloatArray
-
 
 OPSETS = range(18, 24)
 """Of ONNX: what the exporter writes and ONNX Runtime 1.20 and later reads."""
@@ -58,7 +54,7 @@ class Check(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written. ``size``: in bytes. ``bound``: how far it might have been from the network."""
+    """What was written. ``size``: in bytes."""
 
     path: Path
     variant: str
@@ -76,10 +72,6 @@ class Exported:
     def average(self) -> float:
         """The largest average difference of a picture."""
         return float(np.max([check.average for check in self.checks]))
-
-    @property
-    def bound(self) -> Bound:
-        return BOUNDS[self.precision]
 
 
 def export(
@@ -120,14 +112,21 @@ def export(
         written = to_fp16(written)
     elif precision == "int8":
         written = to_int8(written, scenes[::2])
-    about = _about(model, checkpoint, spec, precision)
+    about = {
+        "variant": spec.variant,
+        "version": __version__,
+        "weights_sha256": file_hash(model),
+        "precision": precision,
+        "licence": LICENCE,
+        **{f"weights.{key}": value for key, value in sorted(checkpoint.info.items())},
+    }
     _describe(written, about)
     data = pack(written, steps, spec.to_json(), precision, size, about)
-    pairs = [_batch(*pair) for pair in scenes[1::2]] or [
-        _pair(*shape) for shape in ([(1, *size)] if size else _CHECKED)
-    ]
+    pairs = [_pair(*shape) for shape in ([(1, *size)] if size else _CHECKED)]
+    if scenes:
+        pairs = [(torch.from_numpy(a)[None, None], torch.from_numpy(b)[None, None]) for a, b in scenes[1::2]]
     done = Exported(Path(target), spec.variant, len(data), opset, precision, tuple(_checks(data, checkpoint, pairs)))
-    bound = done.bound
+    bound = BOUNDS[precision]
     if not (done.worst <= bound.anywhere and done.average <= bound.average):
         raise ModelError(
             f"{model}: as {precision} it differs by {done.worst:.1e}, on average {done.average:.1e}, more than "
@@ -213,19 +212,8 @@ def cut_names(graph: Graph) -> tuple[list[str], StepNames]:
     return [name for name in named.values() if name not in INPUTS], steps
 
 
-def _about(path: Path, checkpoint: Checkpoint, spec: Spec, precision: str) -> dict[str, str]:
-    return {
-        "variant": spec.variant,
-        "version": __version__,
-        "weights_sha256": file_hash(path),
-        "precision": precision,
-        "licence": LICENCE,
-        **{f"weights.{key}": value for key, value in sorted(checkpoint.info.items())},
-    }
-
-
 def _describe(model: ModelProto, about: dict[str, str]) -> None:
-    """The same for other readers, as ONNX's metadata."""
+    """Say what the model is, in ONNX's own metadata."""
     model.producer_name, model.producer_version = "tita", __version__
     del model.metadata_props[:]
     for key, value in about.items():
@@ -251,21 +239,16 @@ def _pair(batch: int, height: int, width: int) -> tuple[Tensor, Tensor]:
     return a, b
 
 
-def _batch(a: FloatArray, b: FloatArray) -> tuple[Tensor, Tensor]:
-    return torch.from_numpy(a)[None, None], torch.from_numpy(b)[None, None]
-
-
 @contextmanager
 def _quiet() -> Iterator[None]:
     """The exporter warns of what it does not need, on the logs and on stdout."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
+    levels = {logger: logger.level for logger in map(logging.getLogger, ("torch.onnx", "onnxscript", "onnx_ir"))}
+    for logger in levels:
         logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
+        for logger, level in levels.items():
             logger.setLevel(level)

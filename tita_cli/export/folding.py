@@ -1,4 +1,4 @@
-"""The network's blocks rewritten for inference: same function, fewer operations, channels before tokens.
+"""The network's blocks rewritten for inference: the same function, fewer operations, channels before tokens.
 
 Windows are N×C×64 in the token order of ``tita_cli.runtime.windows``. What can be computed once is folded into weights:
 LayerNorm's scale and shift and the query's 1/√d into the linear layers that follow, the position table into a bias. The
@@ -24,30 +24,35 @@ from tita_cli.runtime.windows import TOKENS, token_order
 
 TAPS = 9
 """Of the 3×3 kernels that OAF's high-pass predicts."""
+Norms = Sequence[nn.LayerNorm]
+
+
+def _fixed(x: Tensor) -> nn.Parameter:
+    return nn.Parameter(x.detach().contiguous(), requires_grad=False)
 
 
 class Linear(nn.Module):
     """A linear layer over the channels of N×C×T: a convolution of width 1, so that its bias costs nothing."""
 
-    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
         super().__init__()
-        self.weight = nn.Parameter(weight.detach().unsqueeze(-1).contiguous(), requires_grad=False)
-        self.bias = None if bias is None else nn.Parameter(bias.detach().contiguous(), requires_grad=False)
+        self.weight, self.bias = _fixed(weight.unsqueeze(-1)), _fixed(bias)
 
     @classmethod
     def fold(cls, linear: nn.Linear, norm: nn.LayerNorm | None = None, scale: float = 1.0) -> Linear:
         """``linear`` after the affine part of ``norm``, times ``scale``."""
-        return cls(*folded(linear.weight, linear.bias, norm, scale))
+        weight, bias = _after(norm, linear)
+        return cls(weight * scale, bias * scale)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.conv1d(x, self.weight, self.bias)
 
 
-def folded(weight: Tensor, bias: Tensor, norm: nn.LayerNorm | None = None, scale: float = 1.0) -> tuple[Tensor, Tensor]:
-    """Weight and bias of a linear layer with the affine part of the norm before it, and a scale, multiplied in."""
-    if norm is not None:
-        weight, bias = weight * norm.weight, bias + weight @ norm.bias
-    return weight * scale, bias * scale
+def _after(norm: nn.LayerNorm | None, linear: nn.Linear) -> tuple[Tensor, Tensor]:
+    """Weight and bias of a linear layer with the affine part of the norm before it multiplied in."""
+    if norm is None:
+        return linear.weight, linear.bias
+    return linear.weight * norm.weight, linear.bias + linear.weight @ norm.bias
 
 
 def normalised(x: Tensor, eps: float) -> Tensor:
@@ -61,12 +66,14 @@ class Norm(nn.Module):
 
     def __init__(self, norm: nn.LayerNorm) -> None:
         super().__init__()
-        self.eps = norm.eps
-        self.weight = nn.Parameter(norm.weight.detach()[:, None].clone(), requires_grad=False)
-        self.bias = nn.Parameter(norm.bias.detach()[:, None].clone(), requires_grad=False)
+        self.eps, self.weight, self.bias = norm.eps, _fixed(norm.weight[:, None]), _fixed(norm.bias[:, None])
 
     def forward(self, x: Tensor) -> Tensor:
         return normalised(x, self.eps) * self.weight + self.bias
+
+
+def _sequence(norms: Norms) -> nn.Sequential:
+    return nn.Sequential(*map(Norm, norms))
 
 
 class FoldedMlp(nn.Module):
@@ -74,9 +81,7 @@ class FoldedMlp(nn.Module):
 
     def __init__(self, mlp: Mlp, norm: nn.LayerNorm) -> None:
         super().__init__()
-        self.eps = norm.eps
-        self.fc1 = Linear.fold(mlp.fc1, norm)
-        self.fc2 = Linear.fold(mlp.fc2)
+        self.eps, self.fc1, self.fc2 = norm.eps, Linear.fold(mlp.fc1, norm), Linear.fold(mlp.fc2)
 
     def forward(self, x: Tensor) -> Tensor:
         return cast(Tensor, self.fc2(F.gelu(self.fc1(normalised(x, self.eps)))))
@@ -93,14 +98,12 @@ class FoldedAttention(nn.Module):
         super().__init__()
         c = attention.q.in_features
         self.heads, self.size = attention.heads, c // attention.heads
-        weight, bias = folded(attention.kv.weight, attention.kv.bias, norm_source)
+        weight, bias = _after(norm_source, attention.kv)
         self.q = Linear.fold(attention.q, norm_own, self.size**-0.5)
-        self.k = Linear(weight[:c], bias[:c])
-        self.v = Linear(weight[c:], bias[c:])
+        self.k, self.v = Linear(weight[:c], bias[:c]), Linear(weight[c:], bias[c:])
         self.proj = Linear.fold(attention.proj)
         order = torch.from_numpy(token_order())
-        table = attention.bias.forward().detach()[0][:, order][:, :, order]
-        self.bias = nn.Parameter(table.contiguous(), requires_grad=False)  # h×64 queries×64 keys
+        self.bias = _fixed(attention.bias.forward()[0][:, order][:, :, order])  # h×64 queries×64 keys
 
     def forward(self, own: Tensor, source: Tensor, sides: Tensor | None) -> Tensor:
         """N×C×64 twice → N×C×64."""
@@ -117,27 +120,18 @@ class FoldedAttention(nn.Module):
 class FoldedSwin(nn.Module):
     """A Swin block, with the norms that stand right before or behind its stage."""
 
-    def __init__(
-        self, block: SwinBlock, enter: Sequence[nn.LayerNorm] = (), leave: Sequence[nn.LayerNorm] = ()
-    ) -> None:
+    def __init__(self, block: SwinBlock, enter: Norms, leave: Norms) -> None:
         super().__init__()
-        self.shift = block.shift
-        self.eps = block.norm1.eps
-        self.enter = nn.ModuleList(map(Norm, enter))
-        self.leave = nn.ModuleList(map(Norm, leave))
+        self.eps, self.enter, self.leave = block.norm1.eps, _sequence(enter), _sequence(leave)
         self.attention = FoldedAttention(block.attention, block.norm1, block.norm1)
         self.mlp = FoldedMlp(block.mlp, block.norm2)
 
     def forward(self, x: Tensor, sides: Tensor | None) -> Tensor:
         """N×C×64 → N×C×64."""
-        for norm in self.enter:
-            x = norm(x)
+        x = self.enter(x)
         n = normalised(x, self.eps)
         x = x + self.attention(n, n, sides)
-        x = x + self.mlp(x)
-        for norm in self.leave:
-            x = norm(x)
-        return x
+        return cast(Tensor, self.leave(x + self.mlp(x)))
 
 
 class FoldedPixelAttention(nn.Module):
@@ -149,8 +143,7 @@ class FoldedPixelAttention(nn.Module):
         self.q = Linear.fold(attend.q, scale=(attend.q.in_features // attend.heads) ** -0.5)
         # Δk = W_k (noise − 2 a⊙r): the noise becomes a bias, the −2 a weight.
         self.k = Linear(-2 * attend.k.weight, attend.k.weight @ noise)
-        self.v = Linear.fold(attend.v)
-        self.out = Linear.fold(attend.out)
+        self.v, self.out = Linear.fold(attend.v), Linear.fold(attend.out)
 
     def forward(self, own: Tensor, partner: Tensor, relation: Tensor) -> Tensor:
         n, c, t = own.shape
@@ -167,8 +160,7 @@ class FoldedIPA(nn.Module):
     def __init__(self, ipa: IPA) -> None:
         super().__init__()
         noise = (ipa.noise_k - ipa.noise_v).detach()
-        self.fc1 = Linear.fold(ipa.relation.fc1)
-        self.fc2 = Linear.fold(ipa.relation.fc2)
+        self.fc1, self.fc2 = Linear.fold(ipa.relation.fc1), Linear.fold(ipa.relation.fc2)
         self.attend_a = FoldedPixelAttention(ipa.attend_a, noise[0])
         self.attend_b = FoldedPixelAttention(ipa.attend_b, noise[1])
 
@@ -181,41 +173,26 @@ class FoldedIPA(nn.Module):
 class FoldedCross(nn.Module):
     """A cross block, with the norms that stand right before or behind the fusion stage, [for a, for b]."""
 
-    def __init__(
-        self,
-        block: CrossBlock,
-        enter: Sequence[Sequence[nn.LayerNorm]] = ((), ()),
-        leave: Sequence[Sequence[nn.LayerNorm]] = ((), ()),
-    ) -> None:
+    def __init__(self, block: CrossBlock, enter: Sequence[Norms], leave: Sequence[Norms]) -> None:
         super().__init__()
-        self.shift = block.shift
         self.eps = block.norm1_a.eps
-        self.enter_a, self.enter_b = (nn.ModuleList(map(Norm, norms)) for norms in enter)
-        self.leave_a, self.leave_b = (nn.ModuleList(map(Norm, norms)) for norms in leave)
+        self.enter_a, self.enter_b = map(_sequence, enter)
+        self.leave_a, self.leave_b = map(_sequence, leave)
         self.attention_a = FoldedAttention(block.attention_a, block.norm1_a, block.norm1_b)
         self.attention_b = FoldedAttention(block.attention_b, block.norm1_b, block.norm1_a)
         self.ipa = None if block.ipa is None else FoldedIPA(block.ipa)
-        self.mlp_a = FoldedMlp(block.mlp_a, block.norm2_a)
-        self.mlp_b = FoldedMlp(block.mlp_b, block.norm2_b)
+        self.mlp_a, self.mlp_b = FoldedMlp(block.mlp_a, block.norm2_a), FoldedMlp(block.mlp_b, block.norm2_b)
 
     def forward(self, a: Tensor, b: Tensor, sides: Tensor | None) -> tuple[Tensor, Tensor]:
         """N×C×64 of both sources → the same."""
-        for norm in self.enter_a:
-            a = norm(a)
-        for norm in self.enter_b:
-            b = norm(b)
+        a, b = self.enter_a(a), self.enter_b(b)
         n_a, n_b = normalised(a, self.eps), normalised(b, self.eps)
         x, y = self.attention_a(n_a, n_b, sides), self.attention_b(n_b, n_a, sides)
         a, b = a + x, b + y
         if self.ipa is not None:
             x, y = self.ipa(x, y)
             a, b = a + x, b + y
-        a, b = a + self.mlp_a(a), b + self.mlp_b(b)
-        for norm in self.leave_a:
-            a = norm(a)
-        for norm in self.leave_b:
-            b = norm(b)
-        return a, b
+        return self.leave_a(a + self.mlp_a(a)), self.leave_b(b + self.mlp_b(b))
 
 
 class FoldedMerge(nn.Module):
@@ -242,9 +219,8 @@ class _FoldedOperations(nn.Module):
         super().__init__()
         self.compress = operations.compress
         parts = [operations.factor, operations.addend, operations.low_kernel]
-        self.weight = nn.Parameter(torch.cat([part.weight for part in parts]).detach(), requires_grad=False)
-        biases = [torch.zeros(part.out_channels) if part.bias is None else part.bias for part in parts]
-        self.bias = nn.Parameter(torch.cat(biases).detach(), requires_grad=False)
+        self.weight = _fixed(torch.cat([part.weight for part in parts]))
+        self.bias = _fixed(torch.cat([cast(Tensor, part.bias) for part in parts]))
         self.register_buffer("window", operations.hamming.clone())
 
     def forward(self, s: Tensor, high: Tensor, add: Tensor, mul: Tensor) -> Tensor:
@@ -269,13 +245,11 @@ def fold_stages(network: PairNetwork) -> nn.ModuleDict:
     """
     patch = network.patch_norm
     crossed = [block for stage in network.cross for block in cast(CrossStage, stage).blocks]
-    last = len(crossed) - 1
-    enter = ([network.extracted_norm_a, patch], [network.extracted_norm_b, patch])
-    leave = ([network.crossed_norm_a], [network.crossed_norm_b])
-    cross = [
-        FoldedCross(cast(CrossBlock, block), enter if i == 0 else ((), ()), leave if i == last else ((), ()))
-        for i, block in enumerate(crossed)
-    ]
+    enter: list[list[Norms]] = [[(), ()] for _ in crossed]
+    leave: list[list[Norms]] = [[(), ()] for _ in crossed]
+    enter[0] = [[network.extracted_norm_a, patch], [network.extracted_norm_b, patch]]
+    leave[-1] = [[network.crossed_norm_a], [network.crossed_norm_b]]
+    cross = [FoldedCross(cast(CrossBlock, b), *norms) for b, *norms in zip(crossed, enter, leave, strict=True)]
     return nn.ModuleDict(
         {
             "extract_a": _fold_swin(network.extractor_a, [patch], []),
@@ -286,7 +260,7 @@ def fold_stages(network: PairNetwork) -> nn.ModuleDict:
     )
 
 
-def _fold_swin(stage: SwinStage, enter: list[nn.LayerNorm], leave: list[nn.LayerNorm]) -> nn.ModuleList:
+def _fold_swin(stage: SwinStage, enter: Norms, leave: Norms) -> nn.ModuleList:
     blocks = [cast(SwinBlock, block) for block in stage.blocks]
     last = len(blocks) - 1
     return nn.ModuleList(

@@ -36,9 +36,11 @@ convolutions in front and behind see and make pixels, and what is rounded there 
 def to_fp16(model: ModelProto) -> ModelProto:
     """Weights and everything inside in half precision; what goes in and comes out stays fp32."""
     from onnxruntime.transformers.float16 import convert_float_to_float16
+    from onnxruntime.transformers.onnx_model import OnnxModel
 
     half: ModelProto = convert_float_to_float16(model, keep_io_types=True, disable_shape_infer=True)
-    return _sorted(half)
+    OnnxModel.graph_topological_sort(half.graph)  # the converter appends the nodes that it adds
+    return half
 
 
 def to_int8(model: ModelProto, pairs: Sequence[tuple[FloatArray, FloatArray]]) -> ModelProto:
@@ -83,20 +85,3 @@ def calibration(images: Sequence[str | Path], side: int = 256) -> list[tuple[Flo
         return np.ascontiguousarray(whole[top : top + side, left : left + side], np.float32)
 
     return [(middle(a), middle(b)) for a, b in zip(images[::2], images[1::2], strict=True)]
-
-
-def _sorted(model: ModelProto) -> ModelProto:
-    """Its nodes in the order in which they can run: the converter appends those that it adds."""
-    known = {tensor.name for tensor in (*model.graph.initializer, *model.graph.input)} | {""}
-    waiting, ordered = list(model.graph.node), []
-    while waiting:
-        ready = [node for node in waiting if known.issuperset(node.input)]
-        if not ready:
-            raise ModelError("the converted graph runs in a circle")
-        for node in ready:
-            known.update(node.output)
-        ordered.extend(ready)
-        waiting = [node for node in waiting if not known.issuperset(node.output)]
-    del model.graph.node[:]
-    model.graph.node.extend(ordered)
-    return model

@@ -19,7 +19,7 @@ from tita_cli.models.onnx_file import HINT, OnnxFile, Step
 from tita_cli.network.filters import load_filters
 from tita_cli.network.spec import MERGE_REACH, WINDOW, Spec, Stage
 from tita_cli.runtime.memory import free_memory
-from tita_cli.runtime.onnx_session import CPU, Place, first_line, open_step
+from tita_cli.runtime.onnx_session import CPU, Place, first_line, open_session
 from tita_cli.runtime.rectangle import Rectangle, rectangles
 from tita_cli.runtime.threads import flush_denormals
 from tita_cli.runtime.windows import SIDE_SCORE, TOKENS, Chunk, chunks, cut, edge_sides, put, take, to_windows
@@ -57,7 +57,7 @@ class OnnxSteps:
     def __init__(self, file: OnnxFile) -> None:
         self._path, self._precision = file.path, file.precision
         self._steps: Mapping[str, Step] = file.steps(step_names(file.spec))
-        self._sessions = {name: open_step(step, Place(CPU), 1) for name, step in self._steps.items()}
+        self._sessions = {name: open_session(s.graph, Place(CPU), 1, s.weights) for name, s in self._steps.items()}
 
     def run(self, name: str, *inputs: FloatArray) -> list[FloatArray]:
         types = self._steps[name].inputs.items()

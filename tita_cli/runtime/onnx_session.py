@@ -17,8 +17,7 @@ from tita_cli.runtime.tiles import OutOfMemoryError
 
 if TYPE_CHECKING:
     import onnxruntime as ort
-
-    from tita_cli.models.onnx_file import Step
+    from numpy.typing import NDArray
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
@@ -59,18 +58,10 @@ def find_provider(name: str) -> str:
     raise UsageError(f"--provider {name}: this ONNX Runtime does not have it", hint=f"it has {known}")
 
 
-def open_step(step: Step, place: Place, threads: int) -> ort.InferenceSession:
-    """A session of a part of a network, which must live as long as the session: see :func:`open_session`."""
-    import onnxruntime
-
-    values = [onnxruntime.OrtValue.ortvalue_from_numpy(weight) for weight in step.weights.values()]
-    return open_session(step.graph, place, threads, dict(zip(step.weights, values, strict=True)))
-
-
 def open_session(
-    model: bytes, place: Place, threads: int, weights: Mapping[str, Any] | None = None
+    model: bytes, place: Place, threads: int, weights: Mapping[str, NDArray[Any]] | None = None
 ) -> ort.InferenceSession:
-    """A session on ``place`` and nowhere else. ``weights``: ``OrtValue``s that ``model`` only names.
+    """A session on ``place`` and nowhere else. ``weights``: those that ``model`` only names; to be kept alive with it.
 
     Raises ``ModelError`` for a model that is refused, and ``DeviceError`` where the provider does not come up: ONNX
     Runtime would go on on the CPU and say nothing.
@@ -87,7 +78,8 @@ def open_session(
     # Threads that wait burn the core that another of ours, or of somebody else's, could use.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if weights:
-        options.add_external_initializers(list(weights), list(weights.values()))
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(weight) for weight in weights.values()]
+        options.add_external_initializers(list(weights), values)
     if place.is_cpu:
         try:
             return onnxruntime.InferenceSession(model, options, providers=[CPU])

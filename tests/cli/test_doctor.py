@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tita_cli.cli import doctor_checks as doctor
 from tita_cli.cli.main import run as tita
 from tita_cli.models import find as models
-from tita_cli.runtime import doctor
 
 
 @pytest.fixture
