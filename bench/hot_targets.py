@@ -2,7 +2,7 @@
 
     python bench/hot_targets.py MODEL [MODEL ...] [--published]
 
-Hot pixels exceed their surroundings in the infrared picture by ``infrared_contrast(…).hot`` and are brighter there than
+Hot pixels exceed their surroundings in the infrared picture by ``infrared_contrast(…).threshold`` and are brighter than
 in a blend of both pictures. For every pair: their share of the picture, how much brighter than the blend the reference
 shows them, and what share of that each model gives (1: as the reference; 0: not emphasised). The visible picture always
 comes first. Mean and median of these shares follow. With ``--published``, also for the methods whose fused pictures
@@ -69,7 +69,7 @@ def targets() -> Iterator[Target]:
         of_a, of_b, wanted = (brightness(image) for image in (a, b, reference(a, b)))
         around = cv2.GaussianBlur(of_b, (0, 0), rule.SURROUNDINGS / 2**rule.LEVELS, borderType=cv2.BORDER_REFLECT_101)
         blend = of_a + contrast.share * (of_b - of_a)
-        hot = (of_b - around > contrast.hot) & (of_b > blend + LEAST)
+        hot = (of_b - around > contrast.threshold) & (of_b > blend + LEAST)
         if hot.any():
             yield Target(name, a, b, hot, float(blend[hot].mean()), float(wanted[hot].mean()))
 

@@ -28,10 +28,10 @@ def test_a_figure_is_upright_warm_and_within_range() -> None:
 
 
 def test_a_sample_moves_and_swaps_as_a_whole() -> None:
-    a, b, target, mask, glow = np.random.default_rng(0).random((5, 6, 8), np.float32)
-    moved = Sample(a, b, target, mask, glow).cut(np.s_[1:5], np.s_[2:8]).turned(1, mirror=True).swapped()
-    for made, plane in zip((moved.b, moved.a, moved.target, moved.glow), (a, b, target, glow), strict=True):
+    a, b, target, mask, hot = np.random.default_rng(0).random((5, 6, 8), np.float32)
+    moved = Sample(a, b, target, mask, hot).cut(np.s_[1:5], np.s_[2:8]).turned(1, mirror=True).swapped()
+    for made, plane in zip((moved.b, moved.a, moved.target, moved.hot), (a, b, target, hot), strict=True):
         np.testing.assert_array_equal(made, np.rot90(plane[1:5, 2:8])[:, ::-1])
     np.testing.assert_array_equal(moved.mask, 1 - np.rot90(mask[1:5, 2:8])[:, ::-1])
     bare = Sample(a, b).turned(2, mirror=False).swapped()
-    assert bare.target is None and bare.mask is None and bare.glow is None
+    assert bare.target is None and bare.mask is None and bare.hot is None

@@ -161,7 +161,7 @@ def test_an_infrared_reference_is_made_of_the_pictures_as_stored(root: Path, mon
     with data(root, [PAIRS | {"swap": 0.0}], batch=32) as loader:
         batch = loader.batch(0)["ivf"]
     np.testing.assert_array_equal(batch.target.numpy(), batch.a.numpy())  # noise and JPEG in some of them, too
-    np.testing.assert_array_equal(batch.glow.numpy(), batch.b.numpy())
+    np.testing.assert_array_equal(batch.hot.numpy(), batch.b.numpy())
 
 
 def test_exposures_get_the_reference_of_the_very_pixels_that_are_shown(root: Path) -> None:

@@ -23,7 +23,7 @@ def _pictures(count: int) -> tuple[Tensor, ...]:
 def _batch(a: Tensor, b: Tensor, target: Tensor, mask: Tensor | None = None) -> TaskBatch:
     known = torch.ones(a.shape[0])
     mask = torch.zeros_like(a) if mask is None else mask
-    return TaskBatch(a=a, b=b, target=target, mask=mask, has_target=known, has_mask=known, glow=torch.zeros_like(a))
+    return TaskBatch(a=a, b=b, target=target, mask=mask, has_target=known, has_mask=known, hot=torch.zeros_like(a))
 
 
 def _output(fused: Tensor, logits: Tensor | None = None) -> FusionOutput:
@@ -37,7 +37,7 @@ def test_the_wanted_picture_of_an_infrared_pair_costs_nothing() -> None:
     a, b, wanted = _pictures(3)
     losses = build_losses("truth")
     terms = losses("ivf", _output(wanted), _batch(a, b, wanted))
-    assert {"heed", *terms} == {"total", *WEIGHTS["truth"]["ivf"]}
+    assert {"saliency", *terms} == {"total", *WEIGHTS["truth"]["ivf"]}
     assert float(terms["total"]) == pytest.approx(0, abs=1e-4)
     assert float(losses("ivf", _output(a), _batch(a, b, wanted))["total"]) > 1
 
@@ -59,8 +59,8 @@ def test_what_is_salient_counts_where_there_is_an_infrared_image(task: str, off:
     losses = build_losses("truth")
     output = _output(wanted)._replace(saliency_weight=torch.tensor([[0.0], [0.5]]))
     terms = losses(task, output, _batch(a, b, wanted))
-    assert float(terms["heed"]) == pytest.approx(off * WEIGHTS["truth"][task]["heed"])
-    assert "heed" not in losses(task, _output(wanted), _batch(a, b, wanted)), "a network without"
+    assert float(terms["saliency"]) == pytest.approx(off * WEIGHTS["truth"][task]["saliency"])
+    assert "saliency" not in losses(task, _output(wanted), _batch(a, b, wanted)), "a network without"
 
 
 def test_the_share_term_sees_what_goes_along_with_the_infrared() -> None:
@@ -70,15 +70,15 @@ def test_the_share_term_sees_what_goes_along_with_the_infrared() -> None:
     apart = b - a
     size = float(apart.square().mean((1, 2, 3)).sqrt().mean())
 
-    def cost(error: Tensor, glow: Tensor | None = None) -> float:
+    def cost(error: Tensor, hot: Tensor | None = None) -> float:
         batch = _batch(a, b, wanted)
-        batch = batch if glow is None else replace(batch, glow=glow)
+        batch = batch if hot is None else replace(batch, hot=hot)
         return float(losses("ivf", _output(wanted + error), batch)["share"]) / WEIGHTS["truth"]["ivf"]["share"]
 
     assert cost(0.1 * apart) == pytest.approx(0.1 * size, rel=1e-2)
     left = torch.zeros_like(a)
     left[..., :16] = 1.0
-    assert cost(left * apart, left) == pytest.approx(0, abs=1e-4)  # only where something glows
+    assert cost(left * apart, left) == pytest.approx(0, abs=1e-4)  # only where something is hot
     other = 1.0 - 2.0 * (torch.arange(40) // 8 % 2)
     assert cost(0.1 * other * apart) < 0.8 * cost(0.1 * apart)  # an error to both sides is no share
 
@@ -88,16 +88,16 @@ def test_a_small_hot_target_costs_as_much_as_a_large_one() -> None:
     losses = build_losses("truth")
 
     def cost(side: int) -> tuple[float, float]:
-        glow = torch.zeros_like(a)
-        glow[..., 8 : 8 + side, 8 : 8 + side] = 0.5
-        terms = losses("ivf", _output(wanted - 0.2 * (glow > 0)), replace(_batch(a, b, wanted), glow=glow))
-        return float(terms["glow"]), float(terms["base"])
+        hot = torch.zeros_like(a)
+        hot[..., 8 : 8 + side, 8 : 8 + side] = 0.5
+        terms = losses("ivf", _output(wanted - 0.2 * (hot > 0)), replace(_batch(a, b, wanted), hot=hot))
+        return float(terms["hot_targets"]), float(terms["base"])
 
     (small, small_base), (large, large_base) = cost(8), cost(24)
     assert large_base > 5 * small_base
-    assert small == pytest.approx(0.2 * WEIGHTS["truth"]["ivf"]["glow"] * 2 / 2.2, rel=1e-3)  # 4 blocks of 0.5
+    assert small == pytest.approx(0.2 * WEIGHTS["truth"]["ivf"]["hot_targets"] * 2 / 2.2, rel=1e-3)  # 4 blocks of 0.5
     assert small == pytest.approx(large, rel=0.1)
-    assert float(losses("ivf", _output(a), _batch(a, b, wanted))["glow"]) == 0  # where nothing glows
+    assert float(losses("ivf", _output(a), _batch(a, b, wanted))["hot_targets"]) == 0  # where nothing is hot
 
 
 def test_a_reversed_edge_costs_more_than_a_missing_one() -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from tita_cli.training.synthesis_infrared import (
     FLOOR,
-    HOT,
     LEAST_HOT,
+    MOST_HOT,
     SHARE,
     Contrast,
     infrared_contrast,
@@ -46,12 +46,12 @@ def test_something_hot_shows_though_the_visible_is_dark_there() -> None:
     visible = np.full((128, 128), 0.1, dtype=np.float32)
     infrared = np.full((128, 128), 0.3, dtype=np.float32)
     infrared[50:78, 56:72] = 0.9
-    fused, glow = infrared_reference(visible, infrared, Contrast(0.1, HOT))
+    fused, hot = infrared_reference(visible, infrared, Contrast(0.1, MOST_HOT))
     assert fused[54:74, 60:68].mean() > 0.5
     assert fused[:30].mean() < 0.2
-    assert glow.shape == fused.shape
-    assert glow[54:74, 60:68].mean() > 0.3
-    assert np.abs(glow[:30]).max() < 0.01
+    assert hot.shape == fused.shape
+    assert hot[54:74, 60:68].mean() > 0.3
+    assert np.abs(hot[:30]).max() < 0.01
 
 
 def test_what_is_a_little_warmer_shows_in_a_flat_picture_and_not_in_one_of_high_contrast() -> None:
@@ -60,11 +60,11 @@ def test_what_is_a_little_warmer_shows_in_a_flat_picture_and_not_in_one_of_high_
     infrared[50:78, 56:72] = 0.4
     inside = np.s_[56:72, 60:68]
     contrast = infrared_contrast(visible, infrared)
-    assert contrast.hot == LEAST_HOT
+    assert contrast.threshold == LEAST_HOT
     weak = infrared_reference(visible, infrared, contrast._replace(share=0.1)).image[inside].mean()
-    assert weak > infrared_reference(visible, infrared, Contrast(0.1, HOT)).image[inside].mean() + 0.1
+    assert weak > infrared_reference(visible, infrared, Contrast(0.1, MOST_HOT)).image[inside].mean() + 0.1
     infrared[:, 100:] = 1
-    assert infrared_contrast(visible, infrared).hot == HOT
+    assert infrared_contrast(visible, infrared).threshold == MOST_HOT
 
 
 def test_no_dark_halo_lies_around_what_is_hot() -> None:

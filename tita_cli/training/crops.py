@@ -97,7 +97,7 @@ def _infrared(entry: Entry, scene: Scene, crop: int, rng: np.random.Generator) -
         return shown
     # Computed from the degraded pictures: a clean reference would teach the network to smooth.
     reference = infrared_reference(sample.a, sample.b, infrared_contrast(shown.a, shown.b))
-    return replace(shown, target=reference.image[inner, inner], glow=reference.glow[inner, inner])
+    return replace(shown, target=reference.image[inner, inner], hot=reference.hot[inner, inner])
 
 
 def _bracket(series: tuple[ByteArray, ...], rng: np.random.Generator) -> tuple[ByteArray, ByteArray]:

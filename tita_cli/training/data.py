@@ -30,8 +30,8 @@ __all__ = ["Sample", "TaskBatch", "TrainingData"]
 class TaskBatch:
     """The crops of one task in one step, float32 in 0..1.
 
-    ``a``, ``b``, ``target``, ``mask``, ``glow``: B×1×h×w, as in ``Sample``; ``has_target``, ``has_mask``: (B,) of 0 and
-    1. A missing target, mask or glow is filled with zeros.
+    ``a``, ``b``, ``target``, ``mask``, ``hot``: B×1×h×w, as in ``Sample``; ``has_target``, ``has_mask``: (B,) of 0 and
+    1. Missing ones are filled with zeros.
     """
 
     a: Tensor
@@ -40,7 +40,7 @@ class TaskBatch:
     has_target: Tensor
     mask: Tensor
     has_mask: Tensor
-    glow: Tensor
+    hot: Tensor
 
 
 class TrainingData:
@@ -149,7 +149,7 @@ def _collate(samples: list[Sample], crop: int) -> TaskBatch:
     import torch
 
     shape = (len(samples), 1, crop, crop)
-    planes = {name: np.zeros(shape, np.float32) for name in ("a", "b", "target", "mask", "glow")}
+    planes = {name: np.zeros(shape, np.float32) for name in ("a", "b", "target", "mask", "hot")}
     known = {name: np.zeros(len(samples), np.float32) for name in ("target", "mask")}
     for i, sample in enumerate(samples):
         planes["a"][i, 0] = sample.a
@@ -158,8 +158,8 @@ def _collate(samples: list[Sample], crop: int) -> TaskBatch:
             if plane is not None:
                 planes[name][i, 0] = plane
                 known[name][i] = 1.0
-        if sample.glow is not None:
-            planes["glow"][i, 0] = sample.glow
+        if sample.hot is not None:
+            planes["hot"][i, 0] = sample.hot
     return TaskBatch(
         a=torch.from_numpy(planes["a"]),
         b=torch.from_numpy(planes["b"]),
@@ -167,5 +167,5 @@ def _collate(samples: list[Sample], crop: int) -> TaskBatch:
         has_target=torch.from_numpy(known["target"]),
         mask=torch.from_numpy(planes["mask"]),
         has_mask=torch.from_numpy(known["mask"]),
-        glow=torch.from_numpy(planes["glow"]),
+        hot=torch.from_numpy(planes["hot"]),
     )

@@ -32,12 +32,12 @@ WEIGHTS: dict[str, dict[str, dict[str, float]]] = {
             "intensity": 40.0,
             "base": 30.0,
             "share": 60.0,
-            "glow": 25.0,
+            "hot_targets": 25.0,
             "gradient": 20.0,
             "structure": 10.0,
-            "heed": 1.0,
+            "saliency": 1.0,
         },
-        "mef": {"intensity": 30.0, "base": 30.0, "gradient": 20.0, "structure": 10.0, "exposure": 5.0, "heed": 1.0},
+        "mef": {"intensity": 30.0, "base": 30.0, "gradient": 20.0, "structure": 10.0, "exposure": 5.0, "saliency": 1.0},
         "mff": {
             "intensity": 40.0,
             "gradient": 20.0,
@@ -46,7 +46,7 @@ WEIGHTS: dict[str, dict[str, dict[str, float]]] = {
             "gate": 6.0,
             "outline": 2.0,
             "residual": 30.0,
-            "heed": 1.0,
+            "saliency": 1.0,
         },
     },
 }
@@ -58,12 +58,12 @@ REGION_SCALE = 4.0
 """Logit of a unanimous vote."""
 BASE = 8
 """Side in pixels of the blocks of the terms "base" and "share"."""
-GLOW_BLOCK = 4
-"""Side in pixels of the blocks of the term "glow"."""
-GLOWING = 0.05
-"""Blocks with this much glow or more do not count in the term "share"."""
-LEAST_GLOW = 0.2
-"""Added to the denominator of "glow" (two blocks brighter by 0.1), so that fainter targets count for less."""
+HOT_BLOCK = 4
+"""Side in pixels of the blocks of the term "hot_targets"."""
+HOT = 0.05
+"""Blocks with this much added brightness or more do not count in the term "share"."""
+LEAST_HOT = 0.2
+"""Added to the denominator of "hot_targets" (two blocks brighter by 0.1), so that fainter targets count for less."""
 
 
 def build_losses(recipe: str, options: Mapping[str, Any] | None = None) -> Loss:
@@ -119,40 +119,40 @@ def _truth_terms(task: str, output: FusionOutput, batch: TaskBatch) -> Terms:
     # The pixel-wise term is dominated by detail and hardly changes with the brightness of large areas.
     terms = {"base": F.avg_pool2d(f - reference, BASE).abs().mean(), **_distance(f, reference)}
     if task == "ivf":
-        terms["share"] = _share_loss(f - reference, b - a, batch.glow)
-        terms["glow"] = _glow_loss(f - reference, batch.glow)
+        terms["share"] = _share_loss(f - reference, b - a, batch.hot)
+        terms["hot_targets"] = _hot_loss(f - reference, batch.hot)
     if task == "mef":
         terms["exposure"] = (1 - Moments(a, b, f).mef_ssim()).mean()
-    return terms | _heed_term(output, float(task == "ivf"))
+    return terms | _saliency_term(output, float(task == "ivf"))
 
 
-def _heed_term(output: FusionOutput, wanted: float) -> Terms:
+def _saliency_term(output: FusionOutput, wanted: float) -> Terms:
     """The emphasis on hot targets against 1 for infrared pairs and 0 for brackets and stacks.
 
     Other terms hardly tell: in brackets, bright areas of the second source mostly have their share already.
     """
-    return {} if output.saliency_weight is None else {"heed": (output.saliency_weight - wanted).abs().mean()}
+    return {} if output.saliency_weight is None else {"saliency": (output.saliency_weight - wanted).abs().mean()}
 
 
-def _share_loss(error: Tensor, apart: Tensor, glow: Tensor) -> Tensor:
+def _share_loss(error: Tensor, apart: Tensor, hot: Tensor) -> Tensor:
     """The error of the infrared's share in the brightness of a whole sample, hot targets excluded.
 
     The projection of the error on the difference of the sources: the error of the least-squares share, times the root
     mean square of the difference, so that it counts as much as it is visible.
     """
-    error, apart, glow = (F.avg_pool2d(x, BASE) for x in (error, apart, glow))
-    weight = (1 - glow / GLOWING).clamp_min(0)
+    error, apart, hot = (F.avg_pool2d(x, BASE) for x in (error, apart, hot))
+    weight = (1 - hot / HOT).clamp_min(0)
     along = (weight * apart * error).sum((1, 2, 3)).abs()
     return (along / (weight.sum((1, 2, 3)) * (weight * apart * apart).sum((1, 2, 3)) + 1e-6).sqrt()).mean()
 
 
-def _glow_loss(error: Tensor, glow: Tensor) -> Tensor:
+def _hot_loss(error: Tensor, hot: Tensor) -> Tensor:
     """The error in the brightness of hot targets, however small: a person may be one pixel in five hundred.
 
-    Each sample's mean over its blocks, weighted by their glow.
+    Each sample's mean over its blocks, weighted by the brightness added there.
     """
-    off, weight = F.avg_pool2d(error, GLOW_BLOCK).abs(), F.avg_pool2d(glow, GLOW_BLOCK)
-    return ((weight * off).sum((1, 2, 3)) / (weight.sum((1, 2, 3)) + LEAST_GLOW)).mean()
+    off, weight = F.avg_pool2d(error, HOT_BLOCK).abs(), F.avg_pool2d(hot, HOT_BLOCK)
+    return ((weight * off).sum((1, 2, 3)) / (weight.sum((1, 2, 3)) + LEAST_HOT)).mean()
 
 
 def _distance(f: Tensor, wanted: Tensor) -> Terms:
@@ -172,11 +172,11 @@ def _focus_terms(output: FusionOutput, batch: TaskBatch) -> Terms:
         terms["gate"] = _gate_loss(output.logits, batch)
         terms["outline"] = _outline_loss(output.logits, batch)
         terms["residual"] = output.residual.abs().mean()
-    return terms | _heed_term(output, 0)
+    return terms | _saliency_term(output, 0)
 
 
 def _region_loss(region: Tensor, batch: TaskBatch) -> Tensor:
-    """Cross-entropy of the local vote against the mask, flat areas included."""
+    """Cross-entropy of the region vote against the mask, flat areas included."""
     logits = REGION_SCALE * region.to(batch.mask.dtype)
     each = F.binary_cross_entropy_with_logits(logits, batch.mask, reduction="none")
     return (batch.has_mask.reshape(-1, 1, 1, 1).to(each.dtype) * each).mean()

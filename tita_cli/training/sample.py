@@ -19,14 +19,14 @@ class Sample:
 
     ``target``: the truth or reference: the sharp image of a focus pair, the fused reference of other pairs.
     ``mask``: for focus pairs, 1 where A is sharper, 0 where B is, in between at transitions and where neither is.
-    ``glow``: for infrared pairs, the brightness that the target adds for hot targets.
+    ``hot``: for infrared pairs, the brightness that the target adds for hot targets.
     """
 
     a: FloatArray
     b: FloatArray
     target: FloatArray | None = None
     mask: FloatArray | None = None
-    glow: FloatArray | None = None
+    hot: FloatArray | None = None
 
     def swapped(self) -> Sample:
         """The sample with A and B exchanged."""
@@ -50,7 +50,7 @@ class Sample:
         def changed(image: FloatArray | None) -> FloatArray | None:
             return None if image is None else change(image)
 
-        known = (changed(image) for image in (self.target, self.mask, self.glow))
+        known = (changed(image) for image in (self.target, self.mask, self.hot))
         return Sample(change(self.a), change(self.b), *known)
 
 

@@ -23,12 +23,12 @@ SHARE, SHARE_EXPONENT = 0.43, 4.0
 """Largest share of the infrared in the brightness, and exponent of its dependence on contrast."""
 SURROUNDINGS = 60.0
 """Sigma in pixels of the surroundings of a hot target."""
-HOT, LEAST_HOT, DEVIATIONS = 0.13, 0.04, 1.5
+MOST_HOT, LEAST_HOT, DEVIATIONS = 0.13, 0.04, 1.5
 """Threshold of hot targets above their surroundings: DEVIATIONS standard deviations of the infrared picture, limited
-to LEAST_HOT..HOT. It follows the contrast: a person in a flat picture of a cold field is as hot as one in a street."""
+to LEAST_HOT..MOST_HOT. It follows the contrast, since people in a flat picture of a cold field are as hot as others."""
 SOFTNESS = 0.15
 """Softness of that threshold, relative to it."""
-GLOW = 0.8
+HOT_SHARE = 0.8
 """Share of their brightness that hot targets have in the reference."""
 FLOOR = 0.03
 """How much darker than both sources the reference may be; detail of one on the brightness of the other makes halos."""
@@ -39,26 +39,26 @@ _Bands: TypeAlias = list[FloatArray]
 
 
 class Contrast(NamedTuple):
-    """Global statistics of a pair. ``share``: the infrared's share in the brightness, 0..SHARE. ``hot``: threshold of
-    hot targets above their surroundings."""
+    """Global statistics of a pair. ``share``: the infrared's share in the brightness, 0..SHARE. ``threshold``:
+    that of hot targets above their surroundings."""
 
     share: float
-    hot: float
+    threshold: float
 
 
 def infrared_contrast(visible: FloatArray, infrared: FloatArray) -> Contrast:
     """From the contrast of the whole pictures, H×W in 0..1 each."""
     spreads = float(visible.std()), float(infrared.std())
     seen, warm = (spread**SHARE_EXPONENT for spread in spreads)
-    hot = min(max(DEVIATIONS * spreads[1], LEAST_HOT), HOT)
-    return Contrast(SHARE * warm / (seen + warm + 1e-9), hot)
+    threshold = min(max(DEVIATIONS * spreads[1], LEAST_HOT), MOST_HOT)
+    return Contrast(SHARE * warm / (seen + warm + 1e-9), threshold)
 
 
 class Reference(NamedTuple):
-    """``image``: the target, H×W in 0..1. ``glow``: brightness added for hot targets, 0 elsewhere."""
+    """``image``: the target, H×W in 0..1. ``hot``: brightness added for hot targets, 0 elsewhere."""
 
     image: FloatArray
-    glow: FloatArray
+    hot: FloatArray
 
 
 def infrared_reference(visible: FloatArray, infrared: FloatArray, contrast: Contrast) -> Reference:
@@ -69,16 +69,16 @@ def infrared_reference(visible: FloatArray, infrared: FloatArray, contrast: Cont
     bands_v, base_v = _laplacian(visible, levels)
     bands_i, base_i = _laplacian(infrared, levels)
     around = cv2.GaussianBlur(base_i, (0, 0), SURROUNDINGS / 2**levels, borderType=cv2.BORDER_REFLECT_101)
-    hot = 1 / (1 + np.exp(-((base_i - around) / contrast.hot - 1) / SOFTNESS))
+    mask = 1 / (1 + np.exp(-((base_i - around) / contrast.threshold - 1) / SOFTNESS))
     base = base_v + contrast.share * (base_i - base_v)
-    glow = np.asarray(GLOW * hot * np.maximum(base_i - base, 0), dtype=np.float32)
-    image = base + glow
+    hot = np.asarray(HOT_SHARE * mask * np.maximum(base_i - base, 0), dtype=np.float32)
+    image = base + hot
     for level in reversed(range(levels)):
         detail = _stronger(bands_v[level], bands_i[level]) * (GAIN[level] if level < len(GAIN) else GAIN[-1])
         image = np.asarray(cv2.pyrUp(image, dstsize=detail.shape[::-1]) + detail, dtype=np.float32)
     height, width = visible.shape
-    glow = np.asarray(cv2.resize(glow, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
-    return Reference(np.clip(np.maximum(image, np.minimum(visible, infrared) - FLOOR), 0, 1), glow)
+    hot = np.asarray(cv2.resize(hot, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
+    return Reference(np.clip(np.maximum(image, np.minimum(visible, infrared) - FLOOR), 0, 1), hot)
 
 
 def _laplacian(image: FloatArray, levels: int) -> tuple[_Bands, FloatArray]:
