@@ -6,6 +6,8 @@ the interface and documented in ``docs/reference/exit-codes.md``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 
 
@@ -79,3 +81,31 @@ class TrainingError(TitaError):
     """A training run that cannot continue: bad configuration or data, a loss that is not finite."""
 
     exit_code = ExitCode.TRAINING
+
+
+@contextmanager
+def parsing(name: str) -> Iterator[None]:
+    """Turn whatever a parser raises over the content of the file ``name`` into one :class:`InputError`.
+
+    Parsers of foreign formats raise anything when a file is damaged. What tita raises itself passes, and so does
+    ``MemoryError``, which may mean that the file is whole and the machine too small.
+    """
+    try:
+        yield
+    except (TitaError, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno:  # the disk or the network, not the content
+            raise InputError(f"{name}: cannot be read: {error.strerror}") from error
+        raise InputError(f"{name}: is damaged or truncated ({_reason(error)})") from error
+
+
+def _reason(error: Exception) -> str:
+    """What ``error`` says, in one short line."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    text = " ".join(str(error).split())[:160]
+    # The text of these is a key or a remark on Python's types, which says little without the name.
+    if not text or isinstance(error, (LookupError, AttributeError, TypeError)):
+        return f"{type(error).__name__}: {text}".rstrip(": ")
+    return text

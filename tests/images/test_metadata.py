@@ -76,9 +76,9 @@ def test_pillow_and_others_can_read_what_we_wrote() -> None:
 
 
 def test_bigtiff_keeps_exif(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tita_cli.images import encode_tiff
+    from tita_cli.images.formats import tiff
 
-    monkeypatch.setattr(encode_tiff, "_CLASSIC_BYTES", 0)
+    monkeypatch.setattr(tiff, "_CLASSIC_BYTES", 0)
     after, content, _ = _through(Picture(COLOR, metadata=Metadata(upright_exif(_exif()), None, XMP)), "tiff")
     assert content[:4] == b"II+\0"
     exif = _parsed(after.metadata.exif)
@@ -167,9 +167,24 @@ def test_provenance_holds_any_text(sources: list[str], model: str, options: dict
     assert found == record or (control and found is None)
 
 
+def _recorded(text: str) -> bytes:
+    return f'<a xmlns:t="urn:tita:xmp:1.0/"><t:provenance>{text}</t:provenance></a>'.encode()
+
+
 @pytest.mark.parametrize(
     "packet",
-    [b"", b"<broken", b"urn:tita:xmp:1.0/", b'<a xmlns:t="urn:tita:xmp:1.0/"><t:provenance>[1]</t:provenance></a>'],
+    [
+        b"",
+        b"<broken",
+        b"urn:tita:xmp:1.0/",
+        _recorded("[" * 100_000),
+        b"<a>" * 100_000 + b"urn:tita:xmp:1.0/",
+        _recorded('{"sources":["a"],"model":"m","version":"v","options":["o"]}'),
+        _recorded('{"sources":{"a":1},"model":"m","version":"v","options":{}}'),
+        _recorded('{"sources":["a"],"model":1,"version":"v","options":{}}'),
+        _recorded('{"sources":["a"],"model":"m","version":"v","options":{"o":[[]]}}'),
+        b'<a xmlns:t="urn:tita:xmp:1.0/"><t:provenance>[1]</t:provenance></a>',
+    ],
 )
 def test_no_provenance(packet: bytes) -> None:
     assert find_provenance(packet) is None

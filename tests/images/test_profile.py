@@ -75,6 +75,19 @@ def test_damaged_profiles_count_as_none() -> None:
     np.testing.assert_array_equal(to_profile(_picture(b"junk" * 50), None).pixels, COLOR)
 
 
+@pytest.mark.parametrize("place", [16, 17, 36, 80, 140, 200])
+def test_a_damaged_profile_does_not_stop_reading(place: int) -> None:
+    damaged = bytearray(SRGB)
+    damaged[place : place + 4] = b"\xff\xfe\xff\xff"
+    buffer = io.BytesIO()
+    Image.fromarray(np.rint(COLOR * 255).astype(np.uint8)).save(buffer, "PNG", icc_profile=bytes(damaged))
+    buffer.seek(0)
+    picture = read_picture(buffer)
+    assert (picture.metadata.icc is None) == bool(picture.notes)
+    assert to_profile(picture, None).pixels.shape == COLOR.shape
+    assert to_profile(_picture(WIDE), picture.metadata.icc).pixels.shape == COLOR.shape
+
+
 def _cmyk_profile() -> bytes:
     """A printer of ideal inks whose lightness falls with the mean of all inks: ICC.1:2001, lut8Type."""
     corners = [[(n >> bit) & 1 for bit in (3, 2, 1, 0)] for n in range(16)]
@@ -102,7 +115,9 @@ def test_cmyk_goes_through_its_profile() -> None:
     assert profile_space(icc) == "CMYK"
     inks = np.zeros((1, 3, 4), np.uint8)
     inks[0, 1], inks[0, 2] = 255, (255, 255, 0, 0)
-    rgb = cmyk_to_rgb(inks, icc) / 65535
+    converted, faithful = cmyk_to_rgb(inks, icc)
+    rgb = converted / 65535
+    assert faithful
     assert np.ptp(rgb, axis=2).max() < 0.02  # this profile prints greys whatever the ink
     np.testing.assert_allclose(rgb[0, :, 0], [1.0, 0.0, 0.466], atol=0.02)  # L* 100, 0 and 50
 

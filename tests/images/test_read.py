@@ -4,48 +4,36 @@ from __future__ import annotations
 
 import io
 import os
+import socket
 import struct
-import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pytest
-import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from tita_cli.errors import InputError
-from tita_cli.images import Picture, read_picture, write_picture
+from tita_cli.images import read_picture
+from tita_cli.images.formats import READ, recognise
 
-RAMP = np.arange(6 * 8, dtype=np.uint8).reshape(6, 8) * 5
-COLOR = np.stack([RAMP, RAMP[::-1], 255 - RAMP], axis=2)
-
-
-def _stored(image: Image.Image, format: str, **options: object) -> io.BytesIO:
-    buffer = io.BytesIO()
-    image.save(buffer, format, **options)
-    buffer.seek(0)
-    return buffer
-
-
-def _tiff(data: np.ndarray, **options: object) -> io.BytesIO:
-    buffer = io.BytesIO()
-    tifffile.imwrite(buffer, data, **options)
-    buffer.seek(0)
-    return buffer
+Store: TypeAlias = Callable[..., io.BytesIO]
+Refused: TypeAlias = Callable[..., InputError]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
-def test_orientation_is_applied_and_reset(format: str, orientation: int) -> None:
+def test_orientation_is_applied_and_reset(format: str, orientation: int, color: np.ndarray, stored: Store) -> None:
     from PIL import ImageOps
 
-    image = Image.fromarray(np.kron(COLOR, np.ones((8, 8, 1), np.uint8)))
+    image = Image.fromarray(np.kron(color, np.ones((8, 8, 1), np.uint8)))
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = orientation, "Maker"
     options = {"quality": 95, "subsampling": 0} if format == "JPEG" else {"lossless": True} if format == "WEBP" else {}
-    picture = read_picture(_stored(image, format, exif=exif, **options))
+    picture = read_picture(stored(image, format, exif=exif, **options))
     image.getexif()[0x0112] = orientation
     expected = np.asarray(ImageOps.exif_transpose(image))
     assert picture.pixels.shape == expected.shape
@@ -56,175 +44,60 @@ def test_orientation_is_applied_and_reset(format: str, orientation: int) -> None
     assert kept.get(0x0112, 1) == 1 and kept[0x010F] == "Maker"
 
 
-def test_palettes() -> None:
-    color = Image.fromarray(COLOR).quantize(16)
-    expected = np.asarray(color.convert("RGB"))
+def test_palettes(ramp: np.ndarray, color: np.ndarray, stored: Store) -> None:
+    colored = Image.fromarray(color).quantize(16)
+    expected = np.asarray(colored.convert("RGB"))
     for format in ("PNG", "GIF", "BMP"):
-        np.testing.assert_allclose(read_picture(_stored(color, format)).pixels * 255, expected, atol=1e-3)
-    grey = Image.fromarray(RAMP).quantize(16)
-    assert not read_picture(_stored(grey, "PNG")).is_color
-    clear = read_picture(_stored(color, "PNG", transparency=3))
+        np.testing.assert_allclose(read_picture(stored(colored, format)).pixels * 255, expected, atol=1e-3)
+    grey = Image.fromarray(ramp).quantize(16)
+    assert not read_picture(stored(grey, "PNG")).is_color
+    clear = read_picture(stored(colored, "PNG", transparency=3))
     assert clear.alpha is not None
-    np.testing.assert_array_equal(clear.alpha == 0, np.asarray(color) == 3)
+    np.testing.assert_array_equal(clear.alpha == 0, np.asarray(colored) == 3)
 
 
-def test_bilevel() -> None:
-    picture = read_picture(_stored(Image.fromarray(RAMP > 100), "PNG"))
-    np.testing.assert_array_equal(picture.pixels[..., 0], RAMP > 100)
+def test_bilevel(ramp: np.ndarray, stored: Store) -> None:
+    picture = read_picture(stored(Image.fromarray(ramp > 100), "PNG"))
+    np.testing.assert_array_equal(picture.pixels[..., 0], ramp > 100)
 
 
-def test_deep_png_with_a_transparent_colour() -> None:
-    deep = RAMP.astype(np.uint16) * 257
-    buffer = io.BytesIO()
-    write_picture(Picture((deep / 65535).astype(np.float32)[..., None], depth=16), buffer)
-    content = buffer.getvalue()
-    chunk = b"tRNS" + struct.pack(">H", int(deep[2, 3]))
-    chunk = struct.pack(">I", 2) + chunk + struct.pack(">I", zlib.crc32(chunk))
-    picture = read_picture(io.BytesIO(content[:33] + chunk + content[33:]))
-    assert picture.depth == 16 and picture.alpha is not None
-    np.testing.assert_array_equal(picture.alpha == 0, deep == deep[2, 3])
-
-
-@pytest.mark.parametrize("byteorder", ["<", ">"])
-@pytest.mark.parametrize("kind", ["uint8", "uint16", "uint32", "int16", "float16", "float32", "float64"])
-@pytest.mark.parametrize("color", [False, True])
-def test_tiff_kinds(kind: str, byteorder: str, color: bool) -> None:
-    share = (COLOR if color else RAMP) / 255
-    dtype = np.dtype(kind)
-    if dtype.kind == "f":
-        data = share.astype(dtype)
-    else:
-        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
-        data = np.rint(low + share * (float(high) - low)).astype(dtype)
-    buffer = _tiff(data, byteorder=byteorder, photometric="rgb" if color else "minisblack")
-    picture = read_picture(buffer)
-    assert picture.depth == (8 if kind == "uint8" else 16 if kind in ("uint16", "int16") else 32)
-    np.testing.assert_allclose(picture.pixels, share.reshape(6, 8, -1), atol=1e-3 if kind == "float16" else 1e-5)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"tile": (16, 16)}, {"compression": "zlib", "predictor": True}, {"compression": "lzw"}, {"bigtiff": True},
-        {"planarconfig": "separate"}, {"rowsperstrip": 1},
-    ],
-    ids=str,
-)  # fmt: skip
-def test_tiff_layouts(options: dict[str, object]) -> None:
-    data = COLOR.transpose(2, 0, 1) if options.get("planarconfig") == "separate" else COLOR
-    picture = read_picture(_tiff(data, photometric="rgb", **options))
-    np.testing.assert_allclose(picture.pixels * 255, COLOR, atol=1e-3)
-
-
-def test_tiff_polarity_palette_and_alpha() -> None:
-    inverted = read_picture(_tiff(RAMP, photometric="miniswhite"))
-    np.testing.assert_allclose(inverted.pixels[..., 0] * 255, 255 - RAMP.astype(float), atol=1e-3)
-    table = np.random.default_rng(0).integers(0, 256, (3, 256)).astype(np.uint16) * 257
-    colored = read_picture(_tiff(RAMP, photometric="palette", colormap=table))
-    assert colored.depth == 8
-    np.testing.assert_allclose(colored.pixels * 65535, np.moveaxis(table[:, RAMP], 0, -1), atol=0.1)
-    half = np.full((6, 8, 1), 128, np.uint8)
-    premultiplied = read_picture(
-        _tiff(np.concatenate([COLOR // 2, half], axis=2), photometric="rgb", extrasamples=["assocalpha"])
-    )
-    assert np.abs(premultiplied.pixels * 255 - COLOR).max() < 2
-
-
-def test_tiff_pages() -> None:
-    stack = np.stack([RAMP, RAMP // 2, RAMP // 4])
-    first = read_picture(_tiff(stack, photometric="minisblack"))
-    assert "3 pages" in first.notes[0]
-    third = read_picture(_tiff(stack, photometric="minisblack"), page=2)
-    assert third.notes == ()
-    np.testing.assert_allclose(third.pixels[..., 0] * 255, RAMP // 4, atol=1e-3)
-    with pytest.raises(InputError, match="3 pages, not page 3"):
-        read_picture(_tiff(stack, photometric="minisblack"), page=3)
-
-
-def test_undefined_floats_are_transparent() -> None:
-    data = np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)
-    data[1, 1], data[2, 2] = np.nan, np.inf
-    picture = read_picture(_tiff(data, photometric="minisblack"))
-    assert picture.alpha is not None and np.isfinite(picture.pixels).all() and picture.notes
-    assert np.argwhere(picture.alpha == 0).tolist() == [[1, 1]]
-
-
-@pytest.mark.parametrize(("header", "white"), [(b"P5", 255), (b"P5", 4095), (b"P6", 1000), (b"P6", 65535)])
-def test_pnm_counts_from_its_own_white(header: bytes, white: int) -> None:
-    channels = 3 if header == b"P6" else 1
-    values = np.linspace(0, white, 4 * 5 * channels).astype(">u2" if white > 255 else "u1").reshape(4, 5, channels)
-    picture = read_picture(io.BytesIO(header + b"\n5 4\n%d\n" % white + values.tobytes()))
-    np.testing.assert_allclose(picture.pixels, values / white, atol=1e-6)
-    assert picture.depth == (16 if white > 255 else 8)
-
-
-def test_heic() -> None:
-    heif = pytest.importorskip("pillow_heif")
-    heif.register_heif_opener()
-    large = np.kron(COLOR, np.ones((8, 8, 1), np.uint8))
-    picture = read_picture(_stored(Image.fromarray(large), "HEIF", quality=95))
-    assert picture.format == "heic" and picture.depth == 8
-    assert np.abs(picture.pixels * 255 - large).mean() < 4
-
-
-def test_light_above_white_survives() -> None:
-    light = np.array([[[0.0, 0.5, 1.0], [4.0, 0.001, 20.0]]], np.float32)
-    pytest.importorskip("OpenEXR")
-    from tita_cli.images.transfer import decode_srgb, encode_srgb
-
-    np.testing.assert_allclose(decode_srgb(encode_srgb(light)), light, rtol=1e-5, atol=1e-7)
-    for format, tolerance in (("exr", 1e-5), ("hdr", 0.01)):
-        buffer = io.BytesIO()
-        write_picture(Picture(encode_srgb(light), depth=32), buffer, format=format)
-        buffer.seek(0)
-        back = decode_srgb(read_picture(buffer).pixels)
-        np.testing.assert_allclose(
-            back, light, rtol=tolerance, atol=light.max() * (tolerance if format == "hdr" else 1e-7)
-        )
-
-
-def test_pipe_and_content_over_extension(tmp_path: Path) -> None:
+def test_pipe_and_content_over_extension(tmp_path: Path, color: np.ndarray) -> None:
     lying = tmp_path / "été 写真.jpg"
-    Image.fromarray(COLOR).save(lying, "PNG")
+    Image.fromarray(color).save(lying, "PNG")
     assert read_picture(lying).format == "png"
     reading, writing = os.pipe()
     os.write(writing, lying.read_bytes())
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
-        np.testing.assert_allclose(read_picture(pipe).pixels * 255, COLOR, atol=1e-3)
+        np.testing.assert_allclose(read_picture(pipe).pixels * 255, color, atol=1e-3)
 
 
-def _fail(source: object, match: str, **options: int) -> InputError:
-    with pytest.raises(InputError, match=match) as caught:
-        read_picture(source, **options)  # type: ignore[arg-type]
-    assert "\n" not in caught.value.message
-    return caught.value
-
-
-def test_what_is_no_file(tmp_path: Path) -> None:
-    _fail(tmp_path / "none.png", "no such file")
-    _fail(tmp_path, "is a folder")
+def test_what_is_no_file(tmp_path: Path, refused: Refused) -> None:
+    refused(tmp_path / "none.png", "no such file")
+    refused(tmp_path, "is a folder")
     (tmp_path / "empty.png").touch()
-    _fail(tmp_path / "empty.png", "is empty")
+    refused(tmp_path / "empty.png", "is empty")
     (tmp_path / "text.png").write_text("not an image at all")
-    _fail(tmp_path / "text.png", "is not an image")
-    _fail("nul\0byte.png", "cannot be opened")
+    refused(tmp_path / "text.png", "is not an image")
+    refused("nul\0byte.png", "cannot be opened")
     if os.geteuid() != 0:
         (tmp_path / "empty.png").chmod(0)
-        _fail(tmp_path / "empty.png", "no permission")
+        refused(tmp_path / "empty.png", "no permission")
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM"])
-def test_truncated(format: str) -> None:
+def test_truncated(format: str, stored: Store, refused: Refused) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3)).astype(np.uint8)
-    content = _stored(Image.fromarray(noise), format).getvalue()
-    _fail(io.BytesIO(content[: len(content) // 2]), "damaged or truncated|is not an image")
+    content = stored(Image.fromarray(noise), format).getvalue()
+    refused(io.BytesIO(content[: len(content) // 2]), "damaged or truncated|is not an image")
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.sampled_from(["PNG", "JPEG", "TIFF", "WEBP"]), st.data())
-def test_damage_is_an_input_error_or_a_picture(format: str, data: st.DataObject) -> None:
-    content = bytearray(_stored(Image.fromarray(COLOR), format).getvalue())
+@given(format=st.sampled_from(["PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP", "AVIF", "PPM"]), data=st.data())
+def test_damage_is_an_input_error_or_a_picture(
+    format: str, data: st.DataObject, color: np.ndarray, stored: Store
+) -> None:
+    content = bytearray(stored(Image.fromarray(color), format).getvalue())
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     try:
@@ -233,19 +106,74 @@ def test_damage_is_an_input_error_or_a_picture(format: str, data: st.DataObject)
         assert "\n" not in error.message
 
 
-def test_bombs_are_refused_by_their_header() -> None:
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+@pytest.mark.parametrize("name", ["pipe.png", "socket.png", "/dev/zero", "/dev/null"])
+def test_what_could_make_us_wait_is_refused_at_once(tmp_path: Path, refused: Refused, name: str) -> None:
+    path = tmp_path / name
+    if name == "pipe.png":
+        os.mkfifo(path)
+    elif name == "socket.png":
+        listening = socket.socket(socket.AF_UNIX)
+        listening.bind(str(path))
+        listening.close()
+    refused(path, "is a (named pipe|socket|device)|cannot be opened")
 
-    def png(width: int, height: int) -> io.BytesIO:
-        header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-        return io.BytesIO(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
 
-    bound = Image.MAX_IMAGE_PIXELS
-    error = _fail(png(60_000, 60_000), "megapixels")
-    assert error.hint is not None and "--max-pixels" in error.hint
-    _fail(png(2_000_000, 1), "absurd")
-    assert bound == Image.MAX_IMAGE_PIXELS
-    _fail(_tiff(RAMP, photometric="minisblack"), "megapixels", max_pixels=40)
-    _fail(io.BytesIO(b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 90000 +X 90000\n"), "megapixels")
-    _fail(io.BytesIO(b"PF\n90000 90000\n-1\n"), "megapixels")
+def test_a_pipe_that_a_shell_hands_over_is_read(color: np.ndarray, stored: Store) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, stored(Image.fromarray(color), "PNG").getvalue())
+    os.close(writing)
+    try:
+        np.testing.assert_allclose(read_picture(f"/dev/fd/{reading}").pixels * 255, color, atol=1e-3)
+    finally:
+        os.close(reading)
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        (b"II*\0\x10\0\0\0CR\x02\0", "raw"), (b"FUJIFILMCCD-RAW 0201", "raw"), (b"IIRO\x08\0\0\0", "raw"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\x01crx isom", "raw"), (b"II*\0\x08\0\0\0", "tiff"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0avifmif1miaf", "avif"), (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "heic"),
+        (b"\0\0\0\x18ftypmp42\0\0\0\0isommp42", None), (b"\xff\x0a\xfa", "jxl"), (b"FFF\0CAMCTRL", "seq"),
+        (b"P7\nWIDTH", None), (b"RIFF\0\0\0\0WAVE", None), (b"", None),
+    ],
+)  # fmt: skip
+def test_formats_are_told_by_their_first_bytes(head: bytes, name: str | None) -> None:
+    found = recognise(head)
+    assert (found and found.name) == name
+
+
+def test_what_is_only_recognised_is_named_with_a_way_out(refused: Refused) -> None:
+    error = refused(io.BytesIO(b"\xff\x0a" + bytes(50)), "is JPEG XL, which tita does not read")
+    assert error.hint is not None and "djxl" in error.hint
+    error = refused(io.BytesIO(b"GARBAGE" * 9), "is not an image that tita reads")
+    assert error.hint is not None and all(entry.title in error.hint for entry in READ)
+
+
+@pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG", "TIFF", "MPO"])
+def test_pages(format: str, color: np.ndarray, stored: Store, refused: Refused) -> None:
+    large = [np.kron(color // part, np.ones((4, 4, 1), np.uint8)) for part in (1, 4)]
+    first, second = map(Image.fromarray, large)
+    options = {"lossless": True} if format == "WEBP" else {}
+    file = stored(first, format, save_all=True, append_images=[second], **options).getvalue()
+    picture = read_picture(io.BytesIO(file))
+    assert "has 2 pages" in picture.notes[0]
+    assert np.abs(picture.pixels * 255 - large[0]).mean() < 12  # GIF has 256 colours, MPO is JPEG
+    other = read_picture(io.BytesIO(file), page=1)
+    assert other.notes == () and np.abs(other.pixels * 255 - large[1]).mean() < 12
+    refused(io.BytesIO(file), "2 pages, not page 2", page=2)
+
+
+def test_jpeg_states_one_size(color: np.ndarray, stored: Store, refused: Refused) -> None:
+    content = stored(Image.fromarray(color), "JPEG").getvalue()
+    place = content.index(b"\xff\xc0")
+    frame = content[place : place + 19]
+    other = frame[:5] + struct.pack(">HH", 900, 900) + frame[9:]
+    refused(io.BytesIO(content[:place] + other + content[place:]), "damaged or truncated")
+
+
+@pytest.mark.parametrize("flags", [0x00, 0x10, 0x02])
+def test_a_webp_header_alone_takes_no_memory(flags: int, refused: Refused) -> None:
+    canvas = bytes([flags, 0, 0, 0]) + (16383).to_bytes(3, "little") * 2
+    content = b"WEBPVP8X" + struct.pack("<I", 10) + canvas
+    refused(io.BytesIO(b"RIFF" + struct.pack("<I", len(content)) + content + bytes(4)), "damaged.*no frame")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tita_cli.errors import MismatchError, UsageError
+from tita_cli.images.formats import FORMATS
 from tita_cli.pairing import Plan, Wishes, pair_folder, pair_parallel
 
 
@@ -183,7 +184,7 @@ def test_hidden_files_are_passed_by_and_others_are_listed(tree) -> None:
     plan = pair_folder(root)
     assert left(plan) == {
         "notes.txt": "not an image by its suffix",
-        "x.CR2": "a camera's raw file: develop it to TIFF first",
+        "x.CR2": f"a camera's raw file: {FORMATS['raw'].advice}",
         "gone.png": "a link that leads nowhere",
     }
 

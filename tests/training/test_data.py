@@ -222,8 +222,8 @@ def broken(root: Path, what: str) -> None:
 @pytest.mark.parametrize(
     ("table", "what", "fault"),
     [
-        (PAIRS, "text", r"0\.jpg: not an image"),
-        (PAIRS, "empty file", r"0\.jpg: not an image"),
+        (PAIRS, "text", r"0\.jpg: is (not an image|empty)"),
+        (PAIRS, "empty file", r"0\.jpg: is (not an image|empty)"),
         (PAIRS, "no partner", r"ir: no image named '1'"),
         (PAIRS, "other size", r"1\.png is 72×50, its partner .*1\.jpg is 72×60"),
         (PAIRS, "twice", r"a second image named '1'"),

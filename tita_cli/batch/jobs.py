@@ -38,7 +38,7 @@ def make_jobs(plan: Plan, folder: Path, *, format_name: str | None = None) -> li
     if format_name is not None:
         from tita_cli.images.formats import choose_format
 
-        suffix = choose_format(None, format_name).extensions[0]
+        suffix = choose_format(None, format_name).suffixes[0]
     jobs = []
     for group in plan.groups:
         output = _output(group, suffix, named=plan.rule == "manifest")

@@ -180,6 +180,8 @@ def command(
 
 def _warn_of_unfair_ranks(against: Path, published: Published, outcomes: Sequence[Outcome], *, reencoded: bool) -> None:
     """Say why the ranks may not mean what they seem to."""
+    from tita_cli.images.formats import FORMATS
+
     measured = {outcome.name for outcome in outcomes if outcome.values is not None}
     missing = len(set(published.images) - measured)
     if missing:
@@ -187,7 +189,7 @@ def _warn_of_unfair_ranks(against: Path, published: Published, outcomes: Sequenc
     strangers = len(measured.difference(published.images))
     if strangers:
         warn(f"{strangers} of the {len(measured)} images measured are not in {against}: they count in no rank")
-    lossless = any(outcome.fused.suffix.lower() not in (".jpg", ".jpeg") for outcome in outcomes)
+    lossless = any(outcome.fused.suffix.lower() not in FORMATS["jpeg"].suffixes for outcome in outcomes)
     if lossless and not reencoded:
         warn("the benchmarks stored fused images as JPEG: lossless ones rank better than they are (--reencode)")
 

@@ -6,12 +6,11 @@ import io
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias, get_args
 
 from tita_cli.errors import UsageError
 from tita_cli.images import Picture, read_picture
-from tita_cli.images.read import drained
+from tita_cli.images.files import drained, is_handed_over, open_input
 from tita_cli.images.value_range import RangeSetting, ValueRange, apply_range, invert
 
 SourceLike: TypeAlias = str | os.PathLike[str] | BinaryIO | Picture
@@ -97,14 +96,14 @@ def _repeatable(origin: SourceLike) -> SourceLike:
         return origin
     if not isinstance(origin, str | os.PathLike):
         return _named_bytes(origin)
-    if Path(origin).is_fifo():  # <(command), /dev/stdin
-        with Path(origin).open("rb") as pipe:
-            return _named_bytes(pipe)
+    if is_handed_over(origin):
+        with open_input(origin) as pipe:
+            return _named_bytes(pipe, os.fspath(origin))
     return origin
 
 
-def _named_bytes(stream: BinaryIO) -> BinaryIO:
-    name = getattr(stream, "name", "<stdin>")
-    copy = drained(stream, str(name))
+def _named_bytes(stream: BinaryIO, name: str | None = None) -> BinaryIO:
+    name = name or str(getattr(stream, "name", "<stdin>"))
+    copy = drained(stream, name)
     copy.name = name
     return copy

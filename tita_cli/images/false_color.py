@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from tita_cli.errors import InputError
 from tita_cli.images.picture import FloatArray, Picture
+from tita_cli.images.quantize import quantize
 
 # Palettes of thermal cameras and of the programs that colour counts, by OpenCV's names, and the camera makers' iron,
 # of which every maker has a shade of its own; these are the corners that the shades share.
@@ -69,7 +70,7 @@ def palette_to_intensity(picture: Picture, palette: str | None = None) -> Pictur
     name = palette or recognise_palette(picture)
     if name is None:
         return picture
-    codes = np.rint(np.clip(picture.pixels, 0, 1) * 255).astype(np.uint32)
+    codes = quantize(picture.pixels, 8).astype(np.uint32)
     packed = (codes[..., 0] << 16) | (codes[..., 1] << 8) | codes[..., 2]
     colors, places = np.unique(packed, return_inverse=True)
     unpacked = np.stack([colors >> 16, (colors >> 8) & 255, colors & 255], axis=1).astype(np.float32)

@@ -18,6 +18,22 @@ _SHORT, _LONG = 3, 4
 _XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:\s*=\s*[\"']|\s*>\s*))[2-8]")
 
 
+def find_orientation(block: bytes | None) -> int:
+    """The orientation that an EXIF block states, 1..8; 1 where there is none, or it is damaged."""
+    if block is None:
+        return 1
+    bare = bytearray(block.removeprefix(EXIF_PREFIX))
+    try:
+        order = _byte_order(bare)
+        first = int(struct.unpack_from(order + "I", bare, 4)[0])
+        for tag, kind, place in _entries(bare, order, first):
+            if tag == _ORIENTATION and kind == _SHORT:
+                return int(struct.unpack_from(order + "H", bare, place)[0])
+    except struct.error:
+        pass
+    return 1
+
+
 def upright_exif(block: bytes | None) -> bytes | None:
     """``block`` as a bare TIFF structure whose orientation says upright, and whose thumbnail is unlinked.
 

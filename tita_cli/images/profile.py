@@ -13,7 +13,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from tita_cli.errors import InputError
 from tita_cli.images.picture import FloatArray, Metadata, Picture
+from tita_cli.images.quantize import quantize
 
 _RELATIVE_COLORIMETRIC = 1
 
@@ -29,8 +31,21 @@ def profile_space(icc: bytes | None) -> Space | None:
         return None
     try:
         return _SPACES.get(ImageCms.ImageCmsProfile(io.BytesIO(icc)).profile.xcolor_space.strip())
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a name of the space that is not ASCII
         return None
+
+
+def is_usable(icc: bytes) -> bool:
+    """Whether ``icc`` describes grey, RGB or CMYK samples, and colours can be brought from it into sRGB."""
+    space = profile_space(icc)
+    if space is None:
+        return False
+    probe = np.zeros((1, 1, 4 if space == "CMYK" else 3), np.float32)
+    try:
+        _transform(probe, icc, _srgb(), space, "RGB", exact=False)
+    except InputError:
+        return False
+    return True
 
 
 def profile_name(icc: bytes | None) -> str | None:
@@ -41,7 +56,7 @@ def profile_name(icc: bytes | None) -> str | None:
         return None
     try:
         return ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(icc))).strip()
-    except (OSError, ImageCms.PyCMSError):
+    except (OSError, ValueError, ImageCms.PyCMSError):
         return None
 
 
@@ -70,6 +85,8 @@ def to_profile(picture: Picture, icc: bytes | None) -> Picture:
 
     An untagged colour picture counts as sRGB. An untagged grey one, thermal counts above all, is data rather than
     colour and stays as it is; a tagged one stays grey, with the tone of its greys in the new profile.
+
+    :raises InputError: one of the profiles describes only the other direction.
     """
     own_space: Space = "RGB" if picture.is_color else "GRAY"
     target_space = profile_space(icc) or "RGB"
@@ -77,48 +94,57 @@ def to_profile(picture: Picture, icc: bytes | None) -> Picture:
     pixels = picture.pixels
     means_color = own is not None or picture.is_color
     if means_color and not _same(own, icc) and (target_space == "RGB" or not picture.is_color):
+        source, target = own or _srgb(), icc or _srgb()
         moved = _transform(
-            pixels, own or _srgb(), icc or _srgb(), own_space, target_space, exact=picture.depth > 8
+            pixels, source, target, own_space, target_space, exact=picture.depth > 8, name=picture.name
         )  # fmt: skip
         pixels = np.ascontiguousarray(moved[..., : pixels.shape[2]])
     return replace(picture, pixels=pixels, metadata=replace(picture.metadata, icc=icc))
 
 
-def cmyk_to_rgb(inks: npt.NDArray[Any], icc: bytes | None) -> npt.NDArray[np.uint16]:
-    """H×W×4 unsigned inks, full scale = all of it, to sRGB, 16 bits.
+def cmyk_to_rgb(inks: npt.NDArray[Any], icc: bytes | None) -> tuple[npt.NDArray[np.uint16], bool]:
+    """H×W×4 unsigned inks, full scale = all of it, to sRGB, 16 bits; and whether a profile said how.
 
-    Without a CMYK profile the inks are taken for ideal filters, which is what programs do that know no better.
+    Without a usable CMYK profile the inks are taken for ideal filters, which is what programs do that know no better.
     """
-    import imagecodecs
+    if icc is not None and profile_space(icc) == "CMYK" and is_usable(icc):
+        import imagecodecs
 
-    if icc is not None and profile_space(icc) == "CMYK":
-        converted: npt.NDArray[np.uint16] = imagecodecs.cms_transform(
-            np.ascontiguousarray(inks),
-            icc,
-            _srgb(),
-            colorspace="cmyk",
-            outcolorspace="rgb",
-            outdtype="uint16",
-            intent=1,
-        )
-        return converted
+        converted = imagecodecs.cms_transform(
+            np.ascontiguousarray(inks), icc, _srgb(),
+            colorspace="cmyk", outcolorspace="rgb", outdtype="uint16", intent=_RELATIVE_COLORIMETRIC,
+        )  # fmt: skip
+        return converted, True
     shares = inks.astype(np.float32) / np.iinfo(inks.dtype).max
-    return np.rint((1 - shares[..., :3]) * (1 - shares[..., 3:]) * 65535).astype(np.uint16)
+    return quantize((1 - shares[..., :3]) * (1 - shares[..., 3:]), 16), False
 
 
 def _transform(
-    pixels: FloatArray, source: bytes, target: bytes, source_space: Space, target_space: Space, *, exact: bool
+    pixels: FloatArray,
+    source: bytes,
+    target: bytes,
+    source_space: Space,
+    target_space: Space,
+    *,
+    exact: bool,
+    name: str = "<memory>",
 ) -> FloatArray:
     """Pixels in another profile. Optimised integers, right to a fifth of an 8-bit step, or ``exact`` and slower."""
     import imagecodecs
 
-    samples: npt.NDArray[Any] = pixels if exact else np.rint(np.clip(pixels, 0, 1) * 65535).astype(np.uint16)
+    samples: npt.NDArray[Any] = pixels if exact else quantize(pixels, 16)
     if source_space == "GRAY":
         samples = samples[..., 0]
-    moved: npt.NDArray[Any] = imagecodecs.cms_transform(
-        np.ascontiguousarray(samples), source, target,
-        colorspace=source_space.lower(), outcolorspace=target_space.lower(), intent=_RELATIVE_COLORIMETRIC,
-    )  # fmt: skip
+    try:
+        moved: npt.NDArray[Any] = imagecodecs.cms_transform(
+            np.ascontiguousarray(samples), source, target,
+            colorspace=source_space.lower(), outcolorspace=target_space.lower(), intent=_RELATIVE_COLORIMETRIC,
+        )  # fmt: skip
+    except (imagecodecs.CmsError, ValueError) as error:
+        raise InputError(
+            f"{name}: cannot be brought from one ICC profile into another ({error})",
+            hint="convert the pictures to sRGB first",
+        ) from error
     moved = moved if moved.ndim == 3 else moved[..., None]
     scaled: FloatArray = np.maximum(moved, 0) if exact else np.divide(moved, np.float32(65535), dtype=np.float32)
     return scaled

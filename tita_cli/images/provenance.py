@@ -71,10 +71,14 @@ def find_provenance(packet: bytes | None) -> Provenance | None:
     try:
         root = ElementTree.fromstring(packet.rstrip(b"\0 "))
         record = json.loads(root.findtext(f".//{{{_NAMESPACE}}}provenance") or "null")
-        sources, options = record["sources"], record["options"]
-        texts = [*sources, record["model"], record["version"], *options]
-        if not isinstance(sources, list) or not all(isinstance(text, str) for text in texts):
-            return None
-        return Provenance(tuple(sources), record["model"], record["version"], options)
-    except (ElementTree.ParseError, ValueError, TypeError, KeyError):
+        sources, model, version, options = (record[key] for key in ("sources", "model", "version", "options"))
+    except (ElementTree.ParseError, RecursionError, ValueError, TypeError, KeyError):
         return None
+    if not isinstance(sources, list) or not isinstance(options, dict):
+        return None
+    texts, values = [*sources, model, version], options.values()
+    if not all(isinstance(text, str) for text in texts):
+        return None
+    if not all(value is None or isinstance(value, (str, int, float)) for value in values):
+        return None
+    return Provenance(tuple(sources), model, version, options)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from tita_cli.images.metadata import upright_exif, upright_xmp
 from tita_cli.images.picture import Depth, FloatArray, Metadata, Picture
+from tita_cli.images.profile import is_usable
 from tita_cli.images.provenance import find_provenance
 from tita_cli.images.transfer import encode_srgb
 
@@ -18,16 +19,16 @@ from tita_cli.images.transfer import encode_srgb
 class Samples:
     """The samples of one image as stored, H×W×C of any dtype, C = 1, 2, 3 or 4; 2 and 4 have alpha last.
 
-    ``format``: what the file is. ``black`` and ``white``: the values that become 0 and 1. ``orientation``: EXIF's
-    1..8, not yet applied. ``premultiplied``: colour was multiplied by alpha. ``linear``: samples are light rather than
-    display values. ``notes``: what could not be kept, for the user.
+    ``black`` and ``white``: the values that become 0 and 1. ``missing``: where the file says that it has no value, H×W.
+    ``orientation``: EXIF's 1..8, not yet applied. ``premultiplied``: colour is multiplied by alpha. ``linear``: samples
+    are light, not display values. ``notes``: what could not be kept, for the user.
     """
 
     data: npt.NDArray[Any]
-    format: str
     white: float
     black: float = 0.0
     depth: Depth = 8
+    missing: npt.NDArray[np.bool_] | None = None
     orientation: int = 1
     premultiplied: bool = False
     linear: bool = False
@@ -36,8 +37,11 @@ class Samples:
     xmp: bytes | None = None
     notes: tuple[str, ...] = ()
 
-    def to_picture(self, name: str) -> Picture:
-        """Turn upright, and scale to float: the only copy of the samples that is made."""
+    def to_picture(self, name: str, format_name: str) -> Picture:
+        """Turn upright, and scale to float: the only copy of the samples that is made.
+
+        Where there is no value (``missing``, NaN) the picture is black and transparent.
+        """
         pixels, notes = _scaled(_upright(self.data, self.orientation), self.black, self.white), self.notes
         alpha = None
         if pixels.shape[2] in (2, 4):
@@ -45,14 +49,21 @@ class Samples:
             pixels = np.ascontiguousarray(pixels[..., :-1])
             if self.premultiplied:
                 np.divide(pixels, alpha[..., None], out=pixels, where=alpha[..., None] > 0)
+        if self.missing is not None:
+            alpha = _hide(_upright(self.missing, self.orientation), pixels, alpha)
         if self.data.dtype.kind == "f" and not np.isfinite(pixels).all():
-            alpha = _hide_undefined(pixels, alpha)
+            alpha = _hide(np.asarray(np.isnan(pixels).any(axis=2)), pixels, alpha)
+            _bound_infinities(pixels)
             notes += (f"{name}: holds values that are no numbers, they count as transparent",)
         if self.linear:
             pixels = encode_srgb(pixels)
-        metadata = Metadata(upright_exif(self.exif), self.icc, upright_xmp(self.xmp), find_provenance(self.xmp))
+        icc = self.icc
+        if icc is not None and not is_usable(icc):
+            icc = None
+            notes += (f"{name}: its ICC profile is damaged or of an unusual kind, it is not used",)
+        metadata = Metadata(upright_exif(self.exif), icc, upright_xmp(self.xmp), find_provenance(self.xmp))
         levels = (self.black, self.white)
-        return Picture(pixels, alpha, self.depth, name, metadata, self.format, levels, notes)
+        return Picture(pixels, alpha, self.depth, name, metadata, format_name, levels, notes)
 
 
 def _scaled(data: npt.NDArray[Any], black: float, white: float) -> FloatArray:
@@ -66,16 +77,19 @@ def _scaled(data: npt.NDArray[Any], black: float, white: float) -> FloatArray:
     return scaled
 
 
-def _hide_undefined(pixels: FloatArray, alpha: FloatArray | None) -> FloatArray:
-    """Make what is no number black and transparent, and the infinite the largest finite value, in place."""
-    undefined = np.isnan(pixels).any(axis=2)
+def _hide(where: npt.NDArray[np.bool_], pixels: FloatArray, alpha: FloatArray | None) -> FloatArray:
+    """Make ``pixels`` black where there is no value, in place, and return the alpha that is 0 there."""
+    pixels[where] = 0
+    visible = np.ones(where.shape, np.float32) if alpha is None else alpha
+    visible[where] = 0
+    return visible
+
+
+def _bound_infinities(pixels: FloatArray) -> None:
+    """Make the infinite the largest finite value, in place."""
     finite = pixels[np.isfinite(pixels)]
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
     np.nan_to_num(pixels, copy=False, nan=0.0, neginf=low, posinf=high)
-    pixels[undefined] = 0
-    visible = np.ones(undefined.shape, np.float32) if alpha is None else alpha
-    visible[undefined] = 0
-    return visible
 
 
 def _upright(data: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -12,12 +11,12 @@ import numpy.typing as npt
 
 from tita_cli.errors import OutputError
 from tita_cli.images.atomic import atomic_output, check_writable
-from tita_cli.images.encode_light import check_exr_library
 from tita_cli.images.formats import Format, choose_depth, choose_format
 from tita_cli.images.metadata import sized_exif
-from tita_cli.images.picture import Depth, FloatArray, Metadata, Picture
+from tita_cli.images.picture import Depth, Metadata, Picture
 from tita_cli.images.profile import profile_space
 from tita_cli.images.provenance import add_provenance
+from tita_cli.images.quantize import quantize
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +43,7 @@ def check_output(
     name = "<stdout>" if target is None else os.fspath(target)
     entry = choose_format(target, format)
     choose_depth(entry, depth or 8, demanded=depth is not None, name=name)
-    if entry.name == "exr":
-        check_exr_library(name)
+    entry.require_library(name, OutputError)
     if target is not None:
         check_writable(target, overwrite)
 
@@ -61,7 +59,7 @@ def write_picture(
 ) -> Written:
     """Write ``picture`` to a file or a binary stream; the same picture gives the same bytes.
 
-    ``format``: by the extension where None, PNG for a stream. ``depth``: the picture's own where None, or the nearest
+    ``format``: by the suffix where None, PNG for a stream. ``depth``: the picture's own where None, or the nearest
     that the format has. ``quality``: 1..100 for JPEG (95) and AVIF (90), and makes WebP lossy. Values outside 0..1 are
     clipped, except by float formats. What the format cannot hold is left out and named in the result's ``notes``.
 
@@ -72,16 +70,17 @@ def write_picture(
     name = "<stdout>" if path is None else os.fspath(path)
     entry = choose_format(path, format)
     used = choose_depth(entry, depth or picture.depth, demanded=depth is not None, name=name)
-    if entry.name == "exr":
-        check_exr_library(name)
+    entry.require_library(name, OutputError)
     if max(picture.width, picture.height) > entry.max_side:
         raise OutputError(f"{name}: {picture.size} is more than {entry.title} holds, {entry.max_side} pixels a side")
-    notes = _losses(picture, entry, used)
+    notes, encode = _losses(picture, entry, used), entry.encode
+    if encode is None:
+        raise OutputError(f"{name}: tita does not write {entry.title}")
     if isinstance(target, (str, os.PathLike)):
         with atomic_output(target, overwrite=overwrite) as file:
-            notes += _encode(picture, entry, used, quality, file)
+            notes += encode(*_fitted(picture, entry, used), quality, file)
     else:
-        notes += _encode(picture, entry, used, quality, target)
+        notes += encode(*_fitted(picture, entry, used), quality, target)
     return Written(name, entry.name, used, tuple(f"{name}: {note}" for note in notes))
 
 
@@ -104,48 +103,13 @@ def _losses(picture: Picture, entry: Format, used: Depth) -> list[str]:
     return notes
 
 
-def _encode(picture: Picture, entry: Format, depth: Depth, quality: int | None, stream: BinaryIO) -> list[str]:
-    """Write into ``stream``; what turned out not to fit."""
-    samples, metadata = _samples(picture, entry, depth), _fitted(picture, entry)
-    if entry.name == "tiff":
-        from tita_cli.images.encode_tiff import encode_tiff
-
-        # Directories are entered and tags patched behind the writer's back, so a pipe gets the finished file.
-        direct = stream.seekable() and stream.readable()
-        file = stream if direct else io.BytesIO()
-        encode_tiff(samples, metadata, file)
-        if isinstance(file, io.BytesIO) and not direct:
-            stream.write(file.getbuffer())
-        return []
-    content, notes = _content(samples, metadata, entry, quality)
-    stream.write(content)
-    return notes
-
-
-def _content(
-    samples: npt.NDArray[Any], metadata: Metadata, entry: Format, quality: int | None
-) -> tuple[bytes, list[str]]:
-    from tita_cli.images import encode_light
-
-    if entry.name == "exr":
-        return encode_light.encode_exr(samples, metadata), []
-    if entry.name == "hdr":
-        return encode_light.encode_radiance(samples), []
-    if entry.name in ("pnm", "pfm"):
-        color = ".ppm" if samples.shape[2] == 3 else ".pgm"
-        return encode_light.encode_map(samples, ".pfm" if entry.name == "pfm" else color), []
-    from tita_cli.images.encode_raster import encode_raster
-
-    return encode_raster(samples, metadata, entry.name, quality)
-
-
-def _fitted(picture: Picture, entry: Format) -> Metadata:
-    """The blocks that the format holds, true of this picture: its size in the EXIF, its provenance in the XMP."""
+def _fitted(picture: Picture, entry: Format, depth: Depth) -> tuple[npt.NDArray[Any], Metadata]:
+    """What ``entry`` holds of ``picture``: its samples, and blocks that are true of them."""
     own, held = picture.metadata, entry.metadata
     xmp = add_provenance(own.xmp, own.provenance) if own.provenance else own.xmp
     exif = sized_exif(own.exif, picture.width, picture.height) if own.exif else None
     space = "RGB" if picture.is_color or not entry.grey else "GRAY"
-    return Metadata(
+    return _samples(picture, entry, depth), Metadata(
         exif=exif if "exif" in held else None,
         # A profile for other samples than these would be refused by readers, or worse, be believed.
         icc=own.icc if "icc" in held and own.icc and profile_space(own.icc) == space else None,
@@ -163,18 +127,3 @@ def _samples(picture: Picture, entry: Format, depth: Depth) -> npt.NDArray[Any]:
     if picture.alpha is None or not entry.alpha:
         return color
     return np.concatenate([color, quantize(picture.alpha[..., None], depth)], axis=2)
-
-
-def quantize(values: FloatArray, depth: Depth) -> npt.NDArray[Any]:
-    """Values in 0..1 as integers of ``depth`` bits, rounded half to even; 32 keeps the floats as they are."""
-    if depth == 32:
-        return values
-    white = 2**depth - 1
-    samples = np.empty(values.shape, np.uint8 if depth == 8 else np.uint16)
-    strip = max(1, 2**20 // max(1, values[:1].size))
-    for top in range(0, len(values), strip):  # strips stay in the cache; whole copies would triple the memory
-        scaled = values[top : top + strip] * np.float32(white)
-        np.clip(scaled, 0, white, out=scaled)
-        np.rint(scaled, out=scaled)
-        samples[top : top + strip] = scaled
-    return samples

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tita_cli.errors import DeviceError, InputError, MismatchError, TitaError
 from tita_cli.images import read_picture
-from tita_cli.images.write import quantize
+from tita_cli.images.quantize import quantize
 from tita_cli.metrics.evaluate import Image, evaluate
 from tita_cli.metrics.ranking import reencode
 from tita_cli.metrics.registry import Convention, find_metrics

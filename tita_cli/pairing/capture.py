@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from tita_cli.errors import InputError, parsing
+from tita_cli.images.files import open_input
 from tita_cli.pairing.plan import Leftover
 from tita_cli.pairing.scan import Image
 
@@ -57,14 +59,13 @@ def read_roll(images: Iterable[Image]) -> Roll:
 def read_shot(image: Image) -> Shot | str:
     """The facts of ``image``, or in words why there are none."""
     from PIL import Image as Pillow
-    from PIL import UnidentifiedImageError
 
     try:
-        with Pillow.open(image.path) as opened:
+        with open_input(image.path) as stream, parsing(str(image.path)), Pillow.open(stream) as opened:
             exif = opened.getexif()
             block = exif.get_ifd(EXIF_BLOCK)
             size = opened.size
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Pillow.DecompressionBombError):
+    except InputError:
         return "its EXIF data cannot be read"
     taken = _moment(block.get(TAKEN), block.get(TAKEN_FRACTION))
     if taken is None:

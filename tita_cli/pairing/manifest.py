@@ -10,9 +10,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tita_cli.errors import InputError
+from tita_cli.images.files import read_input
 from tita_cli.pairing.plan import Group, Plan, make_plan
 
 SUFFIXES = frozenset({".csv", ".jsonl", ".ndjson"})
+_MAX_BYTES = 1 << 28  # a million groups
 KEYS = frozenset({"sources", "output", "reference", "why"})
 CSV_HELP = "first line: names of columns; the column 'output' names the result, every other one is a source"
 JSONL_HELP = 'a line: {"sources": ["vis/1.png", "ir/1.png"], "output": "1.png", "reference": 1}'
@@ -23,10 +25,7 @@ def read_manifest(source: Path) -> Plan:
 
     Raises InputError naming the line at fault.
     """
-    try:
-        content = source.read_bytes()
-    except OSError as error:
-        raise InputError(f"{source}: cannot read the manifest: {error.strerror}") from error
+    content = read_input(source, max_bytes=_MAX_BYTES)
     return parse_manifest(content, name=str(source), base=source.parent, is_csv=source.suffix.lower() == ".csv")
 
 
@@ -74,8 +73,8 @@ def _jsonl_groups(text: str, name: str, base: Path) -> Iterator[Group]:
         where = f"{name}: line {number}"
         try:
             record: Any = json.loads(line)
-        except ValueError as error:
-            raise InputError(f"{where}: no JSON: {error}", hint=JSONL_HELP) from error
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{where}: is not JSON: {error}", hint=JSONL_HELP) from error
         if not isinstance(record, dict) or not _is_texts(record.get("sources")):
             raise InputError(f"{where}: no list 'sources' of paths", hint=JSONL_HELP)
         unknown = sorted(set(record) - KEYS)

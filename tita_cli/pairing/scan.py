@@ -10,31 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from tita_cli.errors import InputError
+from tita_cli.images.formats import format_of_suffix, readable_suffixes
 from tita_cli.pairing.plan import Leftover
-
-SUFFIXES = frozenset(
-    [
-        *(
-            ".png",
-            ".jpg",
-            ".jpeg",
-            ".jpe",
-            ".jfif",
-            ".tif",
-            ".tiff",
-            ".webp",
-            ".bmp",
-            ".jp2",
-            ".heic",
-            ".heif",
-            ".avif",
-        ),
-        *(".pnm", ".pbm", ".pgm", ".ppm", ".pfm", ".exr", ".hdr", ".pic"),
-    ]
-)
-RAW = frozenset(
-    (".arw", ".cr2", ".cr3", ".crw", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".srw")
-)
 
 Natural = tuple[tuple[int, int | str], ...]
 
@@ -97,12 +74,12 @@ def _refuse(error: OSError) -> None:
 
 
 def _not_an_image(path: Path) -> str | None:
-    suffix = path.suffix.lower()
-    if suffix in RAW:
-        return "a camera's raw file: develop it to TIFF first"
-    if suffix not in SUFFIXES:
-        return "not an image by its suffix"
-    return None if path.exists() else "a link that leads nowhere"
+    if path.suffix.lower() not in readable_suffixes():
+        known = format_of_suffix(path)
+        return "not an image by its suffix" if known is None else f"{known.title}: {known.advice}"
+    if not path.exists():
+        return "a link that leads nowhere"
+    return None if path.is_file() else "not a regular file"
 
 
 def natural(text: str) -> Natural:

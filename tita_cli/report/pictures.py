@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from tita_cli.errors import InputError, MismatchError
 from tita_cli.images import Picture, read_picture
-from tita_cli.images.write import quantize
+from tita_cli.images.quantize import quantize
 from tita_cli.report.rows import Row
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tita_cli.images.quantize import quantize
 from tita_cli.training.region_masks import smooth_noise
 from tita_cli.training.sample import ByteArray, FloatArray, Sample, log_uniform, to_float
 
@@ -23,7 +24,7 @@ def tone_curve(rng: np.random.Generator, *, invert: float = 0.0) -> ByteArray | 
         level = 1.0 - level
     contrast = rng.uniform(0.6, 1.1)
     level = 0.5 + (level - 0.5) * contrast + rng.uniform(-0.5, 0.5) * max(1.0 - contrast, 0.05)
-    return np.rint(255.0 * np.clip(level, 0.0, 1.0)).astype(np.uint8)
+    return quantize(level, 8)
 
 
 def apply_curve(image: ByteArray, curve: ByteArray | None) -> ByteArray:

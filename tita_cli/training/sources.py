@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tita_cli.errors import TrainingError
+from tita_cli.errors import InputError, TrainingError
+from tita_cli.images import read_picture
+from tita_cli.images.color import luma
+from tita_cli.images.formats import readable_suffixes
+from tita_cli.images.quantize import quantize
 from tita_cli.training.manifest import Entry
 from tita_cli.training.sample import ByteArray, closeness, to_float
-
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def _triple_jobs(entry: Entry) -> list[Callable[[], Scene]]:
         a, b, sharp = _read_same_size(paths, entry.crop_border)
         images = to_float(a), to_float(b), to_float(sharp)
         mask = closeness(*images, closeness(*images, 0.5, window=31))  # flat areas follow their surroundings
-        return Scene((a, b), target=sharp, mask=np.rint(mask * 255).astype(np.uint8))
+        return Scene((a, b), target=sharp, mask=quantize(mask, 8))
 
     return [lambda paths=paths: job(paths) for paths in files]  # type: ignore[misc]
 
@@ -141,9 +143,10 @@ def _listing(folder: Path) -> list[Path]:
 
 def _images(folder: Path) -> dict[str, Path]:
     """Stem → file, sorted by name."""
+    suffixes = readable_suffixes()
     found: dict[str, Path] = {}
     for path in _listing(folder):
-        if path.suffix.lower() in _SUFFIXES and not path.name.startswith("."):
+        if path.suffix.lower() in suffixes and not path.name.startswith("."):
             if path.stem in found:
                 raise TrainingError(f"{path}: a second image named {path.stem!r} in its folder")
             found[path.stem] = path
@@ -187,10 +190,18 @@ def _read(path: Path, *, labels: bool = False) -> ByteArray:
     flags = cv2.IMREAD_UNCHANGED if labels else cv2.IMREAD_GRAYSCALE
     image = cv2.imdecode(data, flags) if data.size else None
     if image is None:
-        raise TrainingError(f"{path}: not an image that can be read")
+        return _read_any(path)
     if image.ndim != 2:
         raise TrainingError(f"{path}: a label image has one channel, this has {image.shape[2]}")
     return np.ascontiguousarray(image)
+
+
+def _read_any(path: Path) -> ByteArray:
+    """An image of a format that OpenCV does not decode."""
+    try:
+        return quantize(luma(read_picture(path).pixels), 8)
+    except InputError as error:
+        raise TrainingError(error.message, hint=error.hint) from error
 
 
 def _cut(image: ByteArray, border: int) -> ByteArray:

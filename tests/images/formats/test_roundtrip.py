@@ -1,35 +1,33 @@
-"""Every depth × mode × format that is claimed, written and read back; the table in the docs is made from it.
+"""Every depth × mode × format that is claimed, written and read back; the tables in the docs are made from it.
 
-``TITA_UPDATE_DOCS=1 python -m pytest tests/images/test_roundtrip.py`` writes the table anew.
+``TITA_UPDATE_DOCS=1 python -m pytest tests/images/formats/test_roundtrip.py`` writes the tables anew.
 """
 
 from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tita_cli.errors import OutputError
+from tita_cli.errors import InputError, OutputError
 from tita_cli.images import Picture, read_picture, write_picture
-from tita_cli.images.formats import FORMATS, Format
+from tita_cli.images.formats import FORMATS, READ, WRITTEN, Format, choose_format, readable_suffixes, recognise
 from tita_cli.images.picture import Depth
 
-DOCS = Path(__file__).parents[2] / "docs" / "reference" / "formats.md"
-BEGIN, END = "<!-- written by tests/images/test_roundtrip.py: begin -->", "<!-- end -->"
+DOCS = Path(__file__).parents[3] / "docs" / "reference" / "formats.md"
+BEGIN, END = "<!-- {} written by tests/images/formats/test_roundtrip.py: begin -->", "<!-- end -->"
 
 MODES = {"grey": (1, False), "grey + alpha": (1, True), "RGB": (3, False), "RGB + alpha": (3, True)}
-# Mean error in units of 1/255 that a lossy format may make on a smooth picture.
-LOSSY = {"jpeg": 2.0, "avif": 2.0, "hdr": 0.5}
-CASES = [(entry, depth, mode) for entry in FORMATS.values() for depth in entry.depths for mode in MODES]
+CASES = [(entry, depth, mode) for entry in WRITTEN for depth in entry.depths for mode in MODES]
 
 
-def _available(entry: Format) -> bool:
-    if entry.name == "exr":
-        return bool(__import__("importlib.util").util.find_spec("OpenEXR"))
-    return True
+def _skip_without_library(entry: Format) -> None:
+    if entry.library is not None and not entry.library.available:
+        pytest.skip(f"no library for {entry.title}")
 
 
 def _picture(depth: Depth, mode: str) -> Picture:
@@ -56,16 +54,15 @@ def _round_trip(entry: Format, depth: Depth, mode: str) -> tuple[Picture, Pictur
 
 @pytest.mark.parametrize(("entry", "depth", "mode"), CASES, ids=lambda value: getattr(value, "name", str(value)))
 def test_round_trip(entry: Format, depth: Depth, mode: str) -> None:
-    if not _available(entry):
-        pytest.skip(f"no library for {entry.title}")
+    _skip_without_library(entry)
     before, after = _round_trip(entry, depth, mode)
     assert after.depth == depth and after.format == entry.name
     assert after.is_color == (before.is_color or not entry.grey)
     expected = before.pixels
     if before.alpha is not None and not entry.alpha:
         expected = expected * before.alpha[..., None]
-    if entry.name in LOSSY:
-        assert np.abs(after.pixels - expected).mean() * 255 < LOSSY[entry.name]
+    if entry.loss:
+        assert np.abs(after.pixels - expected).mean() * 255 < entry.loss
     elif entry.name == "exr":  # to linear light and back
         np.testing.assert_allclose(after.pixels, np.broadcast_to(expected, after.pixels.shape), atol=1e-6)
     elif depth == 32:
@@ -76,15 +73,14 @@ def test_round_trip(entry: Format, depth: Depth, mode: str) -> None:
         assert steps.max() < (0.501 if flattened else 0.01)  # the same integers, or the nearest to a product
     if before.alpha is not None and entry.alpha:
         assert after.alpha is not None
-        np.testing.assert_allclose(after.alpha, before.alpha, atol=2 / 255 if entry.name in LOSSY else 1e-6)
+        np.testing.assert_allclose(after.alpha, before.alpha, atol=2 / 255 if entry.loss else 1e-6)
     else:
         assert after.alpha is None
 
 
-@pytest.mark.parametrize("entry", FORMATS.values(), ids=lambda entry: entry.name)
+@pytest.mark.parametrize("entry", WRITTEN, ids=lambda entry: entry.name)
 def test_same_picture_gives_same_bytes(entry: Format) -> None:
-    if not _available(entry):
-        pytest.skip(f"no library for {entry.title}")
+    _skip_without_library(entry)
     contents = []
     for _ in range(2):
         buffer = io.BytesIO()
@@ -113,29 +109,70 @@ def test_rounding_is_the_nearest_and_clips() -> None:
     assert np.rint(read_picture(buffer).pixels.ravel() * 255).tolist() == [0, 0, 0, 1, 255, 255]
 
 
-def _table() -> str:
-    """What is claimed: one line for every format, from the cases that the tests above run."""
-    lines = ["| format | extensions | bits a sample | grey | alpha | EXIF, ICC, XMP | comes back | largest side |"]
+@pytest.mark.parametrize("entry", WRITTEN, ids=lambda entry: entry.name)
+def test_what_is_written_is_recognised_and_read(entry: Format) -> None:
+    _skip_without_library(entry)
+    buffer = io.BytesIO()
+    write_picture(_picture(8, "RGB"), buffer, format=entry.name)
+    assert recognise(buffer.getvalue()[:64]) is entry and entry.decode is not None
+    with pytest.raises(InputError, match="one page, not page 1"):
+        read_picture(io.BytesIO(buffer.getvalue()), page=1)
+    with pytest.raises(InputError, match="damaged or truncated"):
+        read_picture(io.BytesIO(buffer.getvalue()[: 2 * len(buffer.getvalue()) // 3]))
+
+
+def test_every_suffix_means_one_format() -> None:
+    found = [suffix for entry in FORMATS.values() for suffix in (*entry.suffixes, *entry.read_suffixes)]
+    assert len(found) == len(set(found)) and all(suffix == suffix.lower() and suffix[0] == "." for suffix in found)
+    assert {suffix for entry in WRITTEN for suffix in entry.suffixes} <= readable_suffixes()
+    for entry in WRITTEN:
+        assert all(choose_format(f"x{suffix.upper()}") is entry for suffix in entry.suffixes)
+    for name in ("x.pbm", "x.gif", "x.dng", "x.txt", "x"):
+        with pytest.raises(OutputError, match=r"no format that tita writes|has no suffix"):
+            choose_format(name)
+
+
+def _written() -> str:
+    """What is claimed of writing: one line for every format, from the cases that the tests above run."""
+    lines = ["| format | suffixes | bits a sample | grey | alpha | EXIF, ICC, XMP | comes back | largest side |"]
     lines.append("|" + " --- |" * 8)
-    for entry in FORMATS.values():
+    for entry in WRITTEN:
         depths = ", ".join("32 (float)" if depth == 32 else str(depth) for depth in entry.depths)
         kinds = sorted(entry.metadata)
         held = "all" if len(kinds) == 3 else ", ".join(kind.upper() for kind in kinds) or "none"
-        back = f"within {LOSSY[entry.name]:g}/255 on average" if entry.name in LOSSY else "exactly"
+        back = f"within {entry.loss:g}/255 on average" if entry.loss else "exactly"
         if entry.name == "exr":
             back = "to 10⁻⁶"
         side = "–" if entry.max_side > 2**30 else f"{entry.max_side:,}"
         grey, alpha = "yes" if entry.grey else "stored as RGB", "yes" if entry.alpha else "laid over black"
-        cells = [entry.title, " ".join(entry.extensions), depths, grey, alpha, held, back, side]
+        cells = [entry.title, " ".join(entry.suffixes), depths, grey, alpha, held, back, side]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def test_documented_table_is_what_is_tested() -> None:
-    text = DOCS.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    current, after = rest.split(END)
+def _read() -> str:
+    lines = ["| format | suffixes | samples | several pages | needs |", "|" + " --- |" * 5]
+    for entry in READ:
+        suffixes = " ".join((*entry.suffixes, *entry.read_suffixes))
+        needs = f"`{entry.library.hint}`" if entry.library else "–"
+        lines.append(f"| {entry.title} | {suffixes} | {entry.samples} | {'yes' if entry.pages else 'no'} | {needs} |")
+    return "\n".join(lines)
+
+
+def _recognised() -> str:
+    lines = ["| format | suffixes | what helps |", "| --- | --- | --- |"]
+    for entry in FORMATS.values():
+        if entry.decode is None:
+            lines.append(f"| {entry.title} | {' '.join(entry.suffixes)} | {entry.advice} |")
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("table", [_written, _read, _recognised], ids=lambda table: table.__name__)
+def test_documented_tables_are_those_of_the_registry(table: Callable[[], str]) -> None:
+    begin = BEGIN.format(table.__name__.strip("_"))
+    before, rest = DOCS.read_text(encoding="utf-8").split(begin)
+    current, after = rest.split(END, 1)
     if os.environ.get("TITA_UPDATE_DOCS"):
-        DOCS.write_text(f"{before}{BEGIN}\n{_table()}\n{END}{after}", encoding="utf-8")
+        DOCS.write_text(f"{before}{begin}\n{table()}\n{END}{after}", encoding="utf-8")
     else:
-        assert current.strip() == _table(), "TITA_UPDATE_DOCS=1 writes the table anew"
+        assert current.strip() == table(), "TITA_UPDATE_DOCS=1 writes the tables anew"

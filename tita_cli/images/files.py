@@ -1,0 +1,82 @@
+"""Opening inputs: regular files and pipes that were handed to us, and nothing that could make us wait for ever."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from tita_cli.errors import InputError
+
+_MAX_PIPE = 2**32
+
+# Names of descriptors that this process was started with: /dev/stdin, or what a shell puts in place of <(command).
+_HANDED_OVER = re.compile(r"/dev/(stdin|fd/\d+)|/proc/(self|\d+)/fd/\d+")
+
+
+@contextmanager
+def open_input(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a regular file, or a pipe that this process was handed, as a seekable stream at its start.
+
+    A named pipe, a device, a socket or a folder is refused without waiting for it.
+
+    :raises InputError: it is missing, not permitted, or none of these.
+    """
+    name = os.fspath(path)
+    with _opened(name) as file:
+        yield file if file.seekable() else drained(file, name)
+
+
+def read_input(path: str | os.PathLike[str], *, max_bytes: int) -> bytes:
+    """The whole content of a file or pipe as :func:`open_input` opens it.
+
+    :raises InputError: as :func:`open_input`; it cannot be read, or has more than ``max_bytes``.
+    """
+    with open_input(path) as file:
+        try:
+            content = file.read(max_bytes + 1)
+        except OSError as error:
+            raise InputError(f"{os.fspath(path)}: cannot be read: {error.strerror}") from error
+    if len(content) > max_bytes:
+        raise InputError(f"{os.fspath(path)}: has more than {max_bytes >> 20} MiB")
+    return content
+
+
+def drained(pipe: BinaryIO, name: str) -> io.BytesIO:
+    """What comes out of a pipe, as a stream that can seek. Raises InputError where it is more than 4 GiB."""
+    content = pipe.read(_MAX_PIPE + 1)
+    if len(content) > _MAX_PIPE:
+        raise InputError(f"{name}: more than {_MAX_PIPE >> 30} GiB came out of the pipe")
+    return io.BytesIO(content)
+
+
+def is_handed_over(path: str | os.PathLike[str]) -> bool:
+    """Whether ``path`` names a descriptor of this process, such as ``/dev/stdin`` or a shell's ``<(command)``."""
+    return _HANDED_OVER.fullmatch(os.fspath(path)) is not None
+
+
+def _opened(name: str) -> BinaryIO:
+    handed_over = is_handed_over(name)
+    # A named pipe that nobody writes to would otherwise block the opening itself.
+    more = 0 if handed_over else getattr(os, "O_NONBLOCK", 0)
+    try:
+        file = open(name, "rb", opener=lambda path, flags: os.open(path, flags | more))  # noqa: SIM115
+    except FileNotFoundError as error:
+        raise InputError(f"{name}: no such file") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{name}: is a folder, not a file") from error
+    except PermissionError as error:
+        raise InputError(f"{name}: no permission to read it") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{name}: cannot be opened ({getattr(error, 'strerror', None) or error})") from error
+    kind = stat.S_IFMT(os.fstat(file.fileno()).st_mode)
+    if kind == stat.S_IFREG or (handed_over and kind in (stat.S_IFIFO, stat.S_IFSOCK)):
+        return file
+    file.close()
+    if kind == stat.S_IFIFO:
+        raise InputError(f"{name}: is a named pipe, not a file", hint="cat it into -, which reads stdin")
+    raise InputError(f"{name}: is a device, not a file")
