@@ -35,7 +35,7 @@ _SMALLEST_MODEL = bytes.fromhex(
 
 
 def examine() -> dict[str, Any]:
-    """All, in words and numbers fit for JSON. ``problems``: what does not work that should; empty when healthy."""
+    """Everything, fit for JSON. ``problems``: what should work and does not; empty when all is well."""
     problems: list[str] = []
     weights = _weights(problems)
     report = {
@@ -89,7 +89,7 @@ def _cuda() -> dict[str, Any]:
 
 
 def _providers(problems: list[str]) -> dict[str, Any]:
-    """ONNX Runtime's providers: which the build has, and which really come up with the smallest of models."""
+    """ONNX Runtime's providers: which the build has, and which really load with the smallest of models."""
     try:
         import onnxruntime
     except ImportError as error:
@@ -140,16 +140,12 @@ def _self_tests(problems: list[str]) -> list[dict[str, Any]]:
     from tita_cli.runtime.engine import load_engine
 
     a, b = np.random.default_rng(0).random((2, _HEIGHT, _WIDTH), dtype=np.float32)
-    gpu = ["cuda"] if ask_driver().gpus else []
     results: list[dict[str, Any]] = []
     first = None
     for model in shipped_models().values():
-        pairs = [
-            (backend, device)
-            for device in ("cpu", *gpu)
-            for backend, suffix in (("torch", ".safetensors"), ("onnx", ".onnx"))
-            if model.file(suffix)
-        ]
+        pairs = [(name, "cpu") for name, suffix in (("torch", ".safetensors"), ("onnx", ".onnx")) if model.file(suffix)]
+        if ask_driver().gpus and model.file(".safetensors"):
+            pairs.append(("torch", "cuda"))
         for backend, device in pairs:
             row: dict[str, Any] = {"model": model.name, "backend": backend, "device": device}
             results.append(row)
@@ -160,7 +156,7 @@ def _self_tests(problems: list[str]) -> list[dict[str, Any]]:
                 while runs == 0 or time.perf_counter() - begun < _SECONDS:
                     engine.fuse(a, b)
                     runs += 1
-            except Exception as error:  # what goes wrong is what is to be found out
+            except Exception as error:  # whatever goes wrong is a finding
                 row["problem"] = str(error)
                 problems.append(f"{model.name} on {backend}, {device}: {error}")
                 continue

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -29,14 +30,9 @@ class ModelFile:
     problem: str | None = None
 
     def describe(self) -> dict[str, Any]:
-        """In words fit for JSON."""
-        return {
-            "path": str(self.path),
-            "bytes": self.size,
-            "sha256": self.sha256,
-            "about": self.about,
-            "problem": self.problem,
-        }
+        """Fit for JSON."""
+        values = asdict(self)
+        return {"path": str(values.pop("path")), "bytes": values.pop("size"), **values}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +47,7 @@ class ModelEntry:
     files: tuple[ModelFile, ...]
 
     def describe(self) -> dict[str, Any]:
-        """In words fit for JSON."""
+        """Fit for JSON."""
         return {"name": self.name, "origin": self.origin, "files": [file.describe() for file in self.files]}
 
 
@@ -62,18 +58,10 @@ def list_models() -> list[ModelEntry]:
 
 
 def _users() -> Iterator[ModelEntry]:
-    names: dict[str, list[Path]] = {}
-    for path in sorted(_files(user_folder()), key=lambda path: (path.stem, SUFFIXES.index(path.suffix))):
-        names.setdefault(path.stem, []).append(path)
-    for name, paths in names.items():
-        yield _entry(name, "user", paths)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    try:
-        yield from (path for path in folder.iterdir() if path.suffix in SUFFIXES and path.is_file())
-    except OSError:
-        return
+    folder = user_folder()
+    paths = [path for path in folder.iterdir() if path.suffix in SUFFIXES and path.is_file()] if folder.is_dir() else []
+    for name, files in groupby(sorted(paths, key=lambda p: (p.stem, SUFFIXES.index(p.suffix))), lambda p: p.stem):
+        yield _entry(name, "user", files)
 
 
 def _cached() -> Iterator[ModelEntry]:

@@ -43,8 +43,8 @@ def select(model: str, request: DeviceRequest, threads: int | None) -> tuple[Run
 
 
 def _on_cpu(model: str, request: DeviceRequest, threads: int) -> Runner | WholeRunner:
-    """In ONNX Runtime where the model is to be had for it: it is faster, and PyTorch need not be imported."""
-    if request.backend != "torch" and (request.backend == "onnx" or _has(model, ".onnx")):
+    """In ONNX Runtime where the model exists as .onnx: it is faster, and PyTorch need not be imported."""
+    if request.backend == "onnx" or (request.backend == "auto" and _has(model, ".onnx")):
         return _onnx(_file(model, ".onnx"), "cpu", 0, threads)
     return _torch(model, "cpu", threads)
 
@@ -96,7 +96,7 @@ def _torch(model: str, device: str, threads: int) -> Runner:
 
 
 def _has(model: str, suffix: str) -> bool:
-    """Whether a model is to be had as .onnx, or as something that PyTorch reads."""
+    """Whether a model exists as .onnx, or as something that PyTorch reads."""
     shipped = shipped_models().get(model)
     if shipped is not None:
         return shipped.file(suffix) is not None
