@@ -53,17 +53,18 @@ def fuse(
 ) -> Fusion:
     """Fuse two or more images of one scene into one picture.
 
-    ``sources``: paths, open binary files or ``Picture``s, of one size unless ``resize`` or alignment brings them to the
-    reference's. ``model``: a shipped name or a file; ``engine``: one from ``load_engine`` to be used again, instead of
-    ``model`` and of ``device``, ``backend``, ``provider``, ``threads`` and ``memory``: see
-    ``load_engine``. ``page``: of files with several pictures. ``value_range``: which values become black and white
-    (``tita_cli.images.value_range``). ``invert``: indices of sources of inverted polarity. ``false_color``: what
-    becomes of infrared that a palette has coloured. ``align``, ``reference``, ``border``: how the sources come into one
-    frame (``tita_cli.align.find_frame``); registered sources keep their pixels. ``align_from``: a calibration to apply
-    instead, a file that ``tita calibrate`` wrote or its content. ``deghost``: the reference replaces what differs from
-    it. ``color``: "auto" lets chroma follow the network's gate where that has decided, "reference" is the published
-    rule, "grey" drops colour. ``depth``: bits a sample of the result, the deepest of the sources where None.
-    ``metadata``: index of the source whose EXIF, XMP and profile the result bears; None for none.
+    ``sources``: paths, open binary files, ``Picture``s, or ``tita_cli.fusion.source.Source``s with facts of their own;
+    of one size unless ``resize`` or alignment brings them to the reference's. ``model``: a shipped name or a file;
+    ``engine``: one from ``load_engine`` to be used again, instead of ``model`` and of ``device``, ``backend``,
+    ``provider``, ``threads`` and ``memory``: see ``load_engine``. ``page``: of files with several
+    pictures. ``value_range``: which values become black and white (``tita_cli.images.value_range``). ``invert``:
+    indices of sources of inverted polarity. ``false_color``: what becomes of infrared that a palette has coloured.
+    ``align``, ``reference``, ``border``: how the sources come into one frame (``tita_cli.align.find_frame``);
+    registered sources keep their pixels. ``align_from``: a calibration to apply instead, a file that ``tita calibrate``
+    wrote or its content. ``deghost``: the reference replaces what differs from it. ``color``: "auto" lets chroma follow
+    the network's gate where that has decided, "reference" is the published rule, "grey" drops colour. ``depth``: bits a
+    sample of the result, the deepest of the sources where None. ``metadata``: index of the source whose EXIF, XMP and
+    profile the result bears; None for none.
 
     The same images give the same picture in any order. Files are read as they are needed.
 

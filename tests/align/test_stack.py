@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tita_cli.align import align_pictures, find_frame
-from tita_cli.align.geometry import corner_error
+from tita_cli.align.estimator import Estimate
+from tita_cli.align.geometry import corner_error, translating
 from tita_cli.align.structure import View
 from tita_cli.align.warp import common_area, filled
 from tita_cli.errors import MismatchError, UsageError
@@ -55,6 +56,41 @@ def test_a_stack_of_any_length_is_held_as_three_pictures(scenes: Scenes) -> None
 
     find_frame(len(frames), read)
     assert 1 <= most <= 2  # and the one that is made of what was read
+
+
+class _Told:
+    """An estimator that knows by how much every view is off, and what it was asked."""
+
+    def __init__(self, shifts: dict[str, float], refused: set[tuple[str, str]]) -> None:
+        self.shifts, self.refused = shifts, refused
+        self.asked: list[tuple[str, str]] = []
+
+    def view(self, picture: Picture) -> View:
+        view = View(picture.pixels[..., 0], (picture.width, picture.height))
+        view.name = picture.name  # type: ignore[attr-defined]
+        return view
+
+    def estimate(self, reference: View, source: View, *, guess: np.ndarray | None = None, **_: object) -> Estimate:
+        pair = reference.name, source.name  # type: ignore[attr-defined]
+        self.asked.append(pair)
+        shift = self.shifts[pair[1]] - self.shifts[pair[0]]
+        return Estimate("translation", translating(shift, 0.0), float(pair not in self.refused), 0.0, True)
+
+    def measure(self, reference: View, source: View, matrix: np.ndarray) -> Estimate:
+        return Estimate("homography", matrix, 1.0, 0.0, True)
+
+    def refine(self, reference: View, source: View, found: Estimate) -> Estimate:
+        return found
+
+
+def test_the_estimator_of_pairs_can_be_replaced(scenes: Scenes) -> None:
+    names = ["a", "b", "c", "d"]
+    pictures = [scenes.picture(plane, name) for plane, name in zip(_stack(scenes, 4), names, strict=True)]
+    estimator = _Told({"a": 0.0, "b": 1.0, "c": 5.0, "d": 7.0}, refused={("b", "d")})
+    frame = find_frame(4, pictures.__getitem__, reference=1, estimator=estimator)
+    assert [placement.matrix[0, 2] for placement in frame.placements] == [-1.0, 0.0, 4.0, 6.0]
+    # Outwards from the reference; what is refused is reached through its neighbour on the same side.
+    assert estimator.asked == [("b", "c"), ("b", "d"), ("c", "d"), ("b", "d"), ("b", "a")]
 
 
 def _moved_pair(scenes: Scenes) -> list:

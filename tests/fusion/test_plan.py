@@ -14,7 +14,7 @@ from tita_cli.align import find_frame
 from tita_cli.errors import InputError, UsageError
 from tita_cli.fusion import source as source_module
 from tita_cli.fusion.plan import Plan
-from tita_cli.fusion.source import describe_sources
+from tita_cli.fusion.source import Source, describe_sources
 
 PictureFile = Callable[..., Path]
 
@@ -74,6 +74,15 @@ def test_facts_belong_to_a_source() -> None:
     plan = Plan(sources, align="none")
     np.testing.assert_array_equal(plan.read(0).pixels, ramp)
     np.testing.assert_array_equal(plan.read(1).pixels, 1 - ramp)
+
+
+def test_a_source_may_come_with_facts_of_its_own(picture_file: PictureFile, tiny_model: Path) -> None:
+    one, two = _files(picture_file, 2)
+    inverted = fuse([one, two], model=str(tiny_model), invert=[1], align="none").picture
+    described = fuse([one, Source(two, inverted=True)], model=str(tiny_model), align="none").picture
+    plain = fuse([one, two], model=str(tiny_model), align="none").picture
+    np.testing.assert_array_equal(described.pixels, inverted.pixels)
+    assert np.abs(described.pixels - plain.pixels).max() > 0.1
 
 
 def test_what_cannot_be_described(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ _CHROMA = 0.25 / 255
 """Mean chroma below this is a grey picture stored in three channels; what a colour camera sees at night has more."""
 
 _SAMPLED = 1 << 18  # pixels that tell enough of brightness and chroma
-_MOST_KEPT = 512 << 20  # bytes; a batch counts on 2 GiB of free memory for each stack that is fused at a time
+_MOST_KEPT = 256 << 20  # bytes; a batch counts on 2 GiB of free memory for each stack that is fused at a time
 _SHARE = 8  # of free memory that may be kept at most
 
 
@@ -62,7 +62,7 @@ class Look:
 class Decoded:
     """Reads sources and keeps what it has read until it is released, so that a file is decoded once.
 
-    Two sources are always kept. Of more, those that come first are, as far as ``budget`` bytes go (512 MiB or an
+    Two sources are always kept. Of more, those that come first are, as far as ``budget`` bytes go (256 MiB or an
     eighth of what is free, unless given); the others are decoded anew when they are asked for again.
     """
 

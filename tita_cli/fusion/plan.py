@@ -69,7 +69,7 @@ class Plan:
             )
             self._notes += self.frame.notes
         self.looks = [looks[index] for index in range(len(sources))]
-        if not resize:
+        if not resize and len({(look.width, look.height) for look in self.looks}) > 1:
             self._check_sizes()
         self.shared: ValueRange | None = shared_range([look.range for look in self.looks])
         lead = reference if lead is None else lead
@@ -100,7 +100,9 @@ class Plan:
     def aligned(self, index: int) -> Picture:
         """Source ``index`` in range and in the common frame, in its own profile."""
         kept = index == self.reference and self._reference_fills
-        picture = self._placed(index, self._reference if kept else self._sized(index))
+        picture = self._reference if kept else self._sized(index)
+        if self.frame is not None:
+            picture = self.frame.place(index, picture, lambda: self._reference)
         self._notes += picture.notes
         return picture
 
@@ -110,9 +112,6 @@ class Plan:
         if self.frame is None:
             return picture
         return self.frame.masked(self.frame.place(index, picture, lambda: self._decoded.read(self.reference)))
-
-    def _placed(self, index: int, picture: Picture) -> Picture:
-        return picture if self.frame is None else self.frame.place(index, picture, lambda: self._reference)
 
     def _sized(self, index: int) -> Picture:
         """In range, and of the reference's size unless alignment will see to that."""
@@ -135,7 +134,7 @@ class Plan:
     def _deghosted(self, picture: Picture) -> Picture:
         from tita_cli.fusion.deghost import deghost
 
-        reference = self._placed(self.reference, self._reference)
+        reference = self.aligned(self.reference)
         if reference.metadata.icc != picture.metadata.icc:
             reference = to_profile(reference, picture.metadata.icc)
         picture, share = deghost(picture, reference)
@@ -145,14 +144,8 @@ class Plan:
         return picture
 
     def _check_sizes(self) -> None:
-        sizes = [(look.width, look.height) for look in self.looks]
-        if len(set(sizes)) > 1:
-            from tita_cli.align.frame import check_sizes
+        from tita_cli.align.frame import check_sizes
+        from tita_cli.align.placement import Placement
 
-            check_sizes(self.placements or _unaligned(self.looks), self.reference, looked=self.frame is not None)
-
-
-def _unaligned(looks: Sequence[Look]) -> list[Placement]:
-    from tita_cli.align import Placement
-
-    return [Placement.unaligned(look.name, (look.width, look.height)) for look in looks]
+        unaligned = [Placement.unaligned(look.name, (look.width, look.height)) for look in self.looks]
+        check_sizes(self.placements or unaligned, self.reference, looked=self.frame is not None)

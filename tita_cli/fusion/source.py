@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, Literal, TypeAlias, get_args
 
 from tita_cli.errors import UsageError
@@ -13,7 +13,8 @@ from tita_cli.images import Picture, read_picture
 from tita_cli.images.files import drained, is_handed_over, open_input
 from tita_cli.images.value_range import RangeSetting, ValueRange, apply_range, invert
 
-SourceLike: TypeAlias = str | os.PathLike[str] | BinaryIO | Picture
+Origin: TypeAlias = str | os.PathLike[str] | BinaryIO | Picture
+SourceLike: TypeAlias = "Origin | Source"
 FalseColor: TypeAlias = Literal["refuse", "intensity", "keep"]
 
 FALSE_COLOR_CHOICES: tuple[FalseColor, ...] = get_args(FalseColor)
@@ -28,7 +29,7 @@ class Source:
     infrared that a palette has coloured.
     """
 
-    origin: SourceLike
+    origin: Origin
     page: int | None = None
     max_pixels: int | None = None
     value_range: RangeSetting = "auto"
@@ -62,7 +63,7 @@ class Source:
 
 
 def describe_sources(
-    origins: Sequence[SourceLike],
+    given: Sequence[SourceLike],
     *,
     page: int | None = None,
     max_pixels: int | None = None,
@@ -70,27 +71,28 @@ def describe_sources(
     invert: Collection[int] = (),
     false_color: FalseColor = "refuse",
 ) -> tuple[Source, ...]:
-    """A record for each source, from options that speak of all; ``invert``: indices of those that are to be swapped.
+    """A record for each source, from options that speak of all; a ``Source`` among ``given`` keeps its own facts.
 
-    Pipes are read to their end. Raises UsageError for fewer than two sources or an index that is none of them,
-    InputError for a file that is not there.
+    ``invert``: indices of those to be swapped. Pipes are read to their end. Raises UsageError for fewer than two
+    sources or an index that is none of them, InputError for a file that is not there.
     """
-    if len(origins) < 2:
-        raise UsageError(f"fusing takes at least two images, {len(origins)} given")
-    outside = sorted(index for index in invert if not 0 <= index < len(origins))
+    if len(given) < 2:
+        raise UsageError(f"fusing takes at least two images, {len(given)} given")
+    outside = sorted(index for index in invert if not 0 <= index < len(given))
     if outside:
-        raise UsageError(f"--invert {outside[0] + 1}: there are {len(origins)} sources")
-    repeatable = [_repeatable(origin) for origin in origins]
-    for origin in repeatable:
-        if isinstance(origin, str | os.PathLike) and not os.path.exists(origin):  # noqa: PTH110  (any path-like)
-            read_picture(origin)  # raises, before anything is decoded
-    return tuple(
-        Source(origin, page, max_pixels, value_range, index in invert, false_color)
-        for index, origin in enumerate(repeatable)
-    )
+        raise UsageError(f"--invert {outside[0] + 1}: there are {len(given)} sources")
+    sources = [
+        one if isinstance(one, Source) else Source(one, page, max_pixels, value_range, index in invert, false_color)
+        for index, one in enumerate(given)
+    ]
+    sources = [replace(source, origin=_repeatable(source.origin)) for source in sources]
+    for source in sources:
+        if isinstance(source.origin, str | os.PathLike) and not os.path.exists(source.origin):  # noqa: PTH110
+            read_picture(source.origin)  # raises, before anything is decoded
+    return tuple(sources)
 
 
-def _repeatable(origin: SourceLike) -> SourceLike:
+def _repeatable(origin: Origin) -> Origin:
     """``origin``, or the bytes of a stream, which may be a pipe that can be read once."""
     if isinstance(origin, Picture):
         return origin
