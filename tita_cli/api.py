@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from tita_cli.errors import UsageError
 from tita_cli.fusion.finish import finish, winner_map
-from tita_cli.fusion.pairs import PairTree
 from tita_cli.fusion.plan import Plan
 from tita_cli.fusion.result import Fusion
 from tita_cli.fusion.source import FALSE_COLOR_CHOICES, FalseColor, SourceLike, describe_sources
+from tita_cli.fusion.strategy import choose_strategy
 from tita_cli.images.color import COLOR_RULES, ColorRule
 from tita_cli.images.picture import Depth
 from tita_cli.images.provenance import Value
@@ -19,7 +19,7 @@ from tita_cli.images.value_range import RangeSetting
 
 if TYPE_CHECKING:
     from tita_cli.align import Border, Calibration, CalibrationLike, Mode
-    from tita_cli.runtime import Engine
+    from tita_cli.runtime import AnyEngine
 
 __all__ = ["DEFAULT_MODEL", "Fusion", "fuse"]
 
@@ -30,7 +30,7 @@ def fuse(
     sources: Sequence[SourceLike],
     *,
     model: str = DEFAULT_MODEL,
-    engine: Engine | None = None,
+    engine: AnyEngine | None = None,
     device: str = "auto",
     backend: str = "auto",
     provider: str | None = None,
@@ -80,7 +80,7 @@ def fuse(
         described, align=align, reference=reference, border=border, calibration=calibration, resize=resize,
         deghost=deghost, lead=metadata,
     )  # fmt: skip
-    fused = PairTree(load, color).fuse(plan)
+    fused = choose_strategy(load(), color).fuse(plan)
     options: dict[str, Value] = {
         "color": color,
         "range": value_range if isinstance(value_range, str) else f"{value_range[0]:g},{value_range[1]:g}",
@@ -94,13 +94,13 @@ def fuse(
     return Fusion(picture, fused.steps, load().describe(), plan.notes, winners, plan.placements)
 
 
-def _loading(engine: Engine | None, model: str, *where: Any) -> Callable[[], Engine]:
+def _loading(engine: AnyEngine | None, model: str, *where: Any) -> Callable[[], AnyEngine]:
     """What waits for the engine, which loads in a thread while the sources are read; raises what loading it raised."""
     if engine is not None:
         return lambda: engine
     names = ("device", "backend", "provider", "threads", "memory")
 
-    def load() -> Engine:
+    def load() -> AnyEngine:
         from tita_cli.runtime import load_engine
 
         return load_engine(model, **dict(zip(names, where, strict=True)))

@@ -24,7 +24,7 @@ from tita_cli.errors import ModelError, TitaError, UsageError
 from tita_cli.models.checkpoint import load_network, save_network
 from tita_cli.models.find import file_hash, shipped_models
 from tita_cli.models.onnx_file import OnnxFile
-from tita_cli.network import NetworkConfig, build_network, variants
+from tita_cli.network import NetworkConfig, build_network, pair_variants
 from tita_cli.network.spec import Spec
 from tita_cli.runtime import load_engine
 from tita_cli.runtime.onnx_cpu import CpuRunner, OnnxSteps
@@ -153,9 +153,9 @@ def test_reduced_precision_is_cut_and_tiled_like_any_other(
     import onnx
 
     from tita_cli.export.container import pack
-    from tita_cli.export.export import cut_names
     from tita_cli.export.graph import Graph
     from tita_cli.export.precision import to_fp16, to_int8
+    from tita_cli.export.subject import cut_names
 
     whole, (a, b) = onnx.load(exported[1]), (image[0, 0] for image in pair(70, 50))
     scenes = [tuple(image[0, 0] for image in pair(*size)) for size in ((64, 64), (40, 72))]
@@ -252,7 +252,7 @@ def test_without_the_exporters_libraries_a_line_says_what_to_install(
     assert list(tmp_path.glob("*.onnx")) == []
 
 
-@pytest.mark.parametrize("variant", variants())
+@pytest.mark.parametrize("variant", pair_variants())
 def test_what_a_network_declares_survives_its_file(variant: str) -> None:
     spec = build_network(NetworkConfig.from_name(variant)).spec
     assert Spec.from_json(spec.to_json()) == spec
@@ -261,7 +261,7 @@ def test_what_a_network_declares_survives_its_file(variant: str) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"kind": "set"}, {"token": 0}, {"dim": "48"}, {"shallow_reach": -1}, {"guidance": 5}, {"planes": ["gate"]},
+        {"kind": "triple"}, {"token": 0}, {"dim": "48"}, {"shallow_reach": -1}, {"guidance": 5}, {"planes": ["gate"]},
         {"encoder": []}, {"decoder": [{"name": "x", "shifts": [3], "joint": False}]}, {"filters": "os"},
         {"filters": "../tita_lite"}, {"colour": 1},
         {"decoder": [{"name": "x", "shifts": [0], "joint": True}]}, {"encoder": [{"name": "a/b", "shifts": [0]}]},
@@ -278,7 +278,7 @@ def test_an_exporter_that_errs_writes_nothing(
 ) -> None:
     from tita_cli.export import export
 
-    monkeypatch.setattr(export, "_to_onnx", lambda *_: (None, {}))
+    monkeypatch.setattr(export, "_to_onnx", lambda *_: None)
     monkeypatch.setattr(export, "_describe", lambda *_: None)
     monkeypatch.setattr(export, "pack", lambda *_: b"")
     monkeypatch.setattr(
@@ -335,3 +335,25 @@ def test_on_the_cpu_the_shipped_model_needs_no_torch(picture_file: Callable[...,
     )
     assert done.stdout.split() == ["0", "False", "False"]
     assert "backend onnx" in done.stderr
+
+
+def test_a_network_for_sets_takes_any_number_and_size(tmp_path: Path) -> None:
+    """The export itself compares with the network at three sizes and numbers of sources; here, that tita runs it."""
+    from tita_cli.export.export import export
+    from tita_cli.fusion.sets import fuse_luminances
+    from tita_cli.runtime import SetEngine, load_engine
+
+    torch.manual_seed(0)
+    sizes = {"dim": 8, "heads": 2, "extract": 1, "fuse": (1,), "reconstruct": 1}
+    network = build_network(NetworkConfig.from_name("tita-set", **sizes))
+    path = tmp_path / "set.safetensors"
+    save_network(path, network.state_dict(), network.config)
+    done = export(path, tmp_path / "set.onnx")
+    assert {check.batch for check in done.checks} == {2, 3, 5}
+    images = list(np.random.default_rng(0).random((4, 90, 70), dtype=np.float32))
+    fused = []
+    for model in (path, tmp_path / "set.onnx"):
+        engine = load_engine(str(model), device="cpu")
+        assert isinstance(engine, SetEngine)
+        fused.append(fuse_luminances(engine, images))
+    np.testing.assert_allclose(*fused, atol=1e-5)

@@ -13,7 +13,7 @@ from tita_cli.fusion.pairs import PairTree
 from tita_cli.fusion.plan import Plan
 from tita_cli.fusion.source import describe_sources
 from tita_cli.fusion.strategy import Fused, Step, Strategy, Weights
-from tita_cli.runtime import load_engine
+from tita_cli.runtime import Engine, load_engine
 
 
 def _plan(count: int) -> Plan:
@@ -49,7 +49,8 @@ def test_a_strategy_may_fuse_a_set_at_once() -> None:
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_the_tree_reports_the_weights_of_both_sources_of_every_step(count: int, tiny_model: Path) -> None:
     engine = load_engine(str(tiny_model))
-    fused = PairTree(lambda: engine).fuse(_plan(count))
+    assert isinstance(engine, Engine)
+    fused = PairTree(engine).fuse(_plan(count))
     assert len(fused.steps) == count - 1
     for step in fused.steps:
         assert len(step.sources) == 2

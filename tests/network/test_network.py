@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from tita_cli.errors import ModelError
-from tita_cli.network import NetworkConfig, build_network, variants
+from tita_cli.network import NetworkConfig, build_network, pair_variants
 from tita_cli.network.attention import MASKED, from_windows, shift_mask, to_windows
 from tita_cli.network.layout import pad_to_multiple, reflect_index
 from tita_cli.network.pair import count_parameters
@@ -23,7 +23,7 @@ NONE = -3.0
 
 TINY = {
     variant: NetworkConfig.from_name(variant, dim=8, heads=2, extract=2, fuse=(2,), reconstruct=2)
-    for variant in variants()
+    for variant in pair_variants()
 }
 
 
@@ -40,7 +40,7 @@ def test_paper_configuration_has_the_papers_size() -> None:
     assert unused_bias_difference == never_used
 
 
-@pytest.mark.parametrize("variant", variants())
+@pytest.mark.parametrize("variant", pair_variants())
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (2, 3), (8, 8), (33, 70)])
 def test_any_size_works(variant: str, size: tuple[int, int]) -> None:
     torch.manual_seed(1)
@@ -52,7 +52,7 @@ def test_any_size_works(variant: str, size: tuple[int, int]) -> None:
     torch.testing.assert_close(out.weights.sum(1), torch.ones(2))
 
 
-@pytest.mark.parametrize("variant", variants())
+@pytest.mark.parametrize("variant", pair_variants())
 def test_samples_of_a_batch_do_not_see_each_other(variant: str) -> None:
     torch.manual_seed(2)
     network = build_network(TINY[variant]).eval()

@@ -11,7 +11,7 @@ import torch
 
 from tita_cli.export.folding import FoldedMerge, fold_stages
 from tita_cli.models.checkpoint import save_network
-from tita_cli.network import NetworkConfig, build_network, variants
+from tita_cli.network import NetworkConfig, build_network, pair_variants
 from tita_cli.network.pair import PairNetwork
 
 
@@ -25,7 +25,7 @@ def model_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """{variant: a safetensors file with random weights}."""
     folder = tmp_path_factory.mktemp("models")
     files = {}
-    for seed, variant in enumerate(variants()):
+    for seed, variant in enumerate(pair_variants()):
         torch.manual_seed(seed)
         config = tiny(variant)
         files[variant] = folder / f"{variant}.safetensors"

@@ -10,10 +10,10 @@ import torch
 
 from tita_cli.errors import DeviceError, ModelError, UsageError
 from tita_cli.models.checkpoint import load_network
-from tita_cli.network import variants
+from tita_cli.network import pair_variants
 from tita_cli.runtime import load_engine
 
-VARIANTS = variants()
+VARIANTS = pair_variants()
 
 
 def pair(*size: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

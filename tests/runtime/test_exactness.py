@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tita_cli.errors import UsageError
-from tita_cli.network import NetworkConfig, build_network, variants
+from tita_cli.network import NetworkConfig, build_network, pair_variants
 from tita_cli.network.filters import Filters
 from tita_cli.network.pair import PairNetwork
 from tita_cli.network.saliency import lift, saliency
@@ -28,7 +28,7 @@ from tita_cli.runtime.onnx_cpu import CpuRunner
 from tita_cli.runtime.tiles import SMALLEST, Runner, largest_tile, run
 from tita_cli.runtime.torch_runner import TorchRunner
 
-VARIANTS = variants()
+VARIANTS = pair_variants()
 CLOSE = 1e-5
 """Of 1: 1/255 is what is promised."""
 ROWS = STRIP // SALIENCY_BLOCK

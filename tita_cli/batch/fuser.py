@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tita_cli.api import Fusion
     from tita_cli.fusion.source import SourceLike
     from tita_cli.images import Written
-    from tita_cli.runtime import Engine
+    from tita_cli.runtime import AnyEngine
 
 # More sources than this are read when the fusion needs them, so that a long stack is never in memory as a whole.
 _READ_AHEAD = 3
@@ -85,7 +85,7 @@ class ApiFuser:
 
 
 class _ApiLane:
-    def __init__(self, engine: Engine, options: FuserOptions) -> None:
+    def __init__(self, engine: AnyEngine, options: FuserOptions) -> None:
         self._engine = engine
         self._options = options
 

@@ -7,7 +7,7 @@ import platform
 import time
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from tita_cli.models.find import expected_hash, file_hash, shipped_models, weigh
 from tita_cli.runtime.device import ask_driver
 from tita_cli.runtime.memory import free_memory, raise_malloc_thresholds
 from tita_cli.runtime.threads import usable_cores
+
+if TYPE_CHECKING:
+    from tita_cli.images.picture import FloatArray
+    from tita_cli.runtime import AnyEngine
 
 PACKAGES = (
     "torch", "onnxruntime", "onnxruntime-gpu", "numpy", "opencv-python-headless", "pillow", "tifffile", "imagecodecs",
@@ -151,10 +155,10 @@ def _self_tests(problems: list[str]) -> list[dict[str, Any]]:
             results.append(row)
             try:
                 engine = load_engine(model.name, backend=backend, device=device)
-                fused = engine.fuse(a, b).fused  # the first is slower: memory is fetched, kernels are chosen
+                fused = _fused(engine, a, b)  # the first is slower: memory is fetched, kernels are chosen
                 begun, runs = time.perf_counter(), 0
                 while runs == 0 or time.perf_counter() - begun < _SECONDS:
-                    engine.fuse(a, b)
+                    _fused(engine, a, b)
                     runs += 1
             except Exception as error:  # whatever goes wrong is a finding
                 row["problem"] = str(error)
@@ -167,3 +171,13 @@ def _self_tests(problems: list[str]) -> list[dict[str, Any]]:
                 problems.append(f"{model.name} on {backend}, {device} differs by {row['difference']:.1e}")
         first = None
     return results
+
+
+def _fused(engine: AnyEngine, a: FloatArray, b: FloatArray) -> FloatArray:
+    from tita_cli.runtime import SetEngine
+
+    if isinstance(engine, SetEngine):
+        from tita_cli.fusion.sets import fuse_luminances
+
+        return fuse_luminances(engine, (a, b))
+    return engine.fuse(a, b).fused

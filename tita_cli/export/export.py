@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from tita_cli import __version__
 from tita_cli.errors import ModelError, UsageError
-from tita_cli.export.container import PREFIX, StepNames, pack
-from tita_cli.export.graph import Graph
+from tita_cli.export.container import PREFIX, pack
 from tita_cli.export.precision import BOUNDS, PRECISIONS, calibration, to_fp16, to_int8
+from tita_cli.export.subject import Subject, subject_of
 from tita_cli.images.atomic import atomic_output
-from tita_cli.models.checkpoint import Checkpoint, load_network
+from tita_cli.models.checkpoint import load_network
 from tita_cli.models.find import file_hash
 from tita_cli.runtime.onnx_session import CPU, Place, open_session
 from tita_cli.runtime.threads import usable_cores
@@ -34,16 +33,13 @@ OPSETS = range(18, 24)
 """Of ONNX: what the exporter writes and ONNX Runtime 1.20 and later reads."""
 DEFAULT_OPSET = 20
 LICENCE = "Apache-2.0; for the terms of the training data see the model card"
-INPUTS = ("a", "b")
 _FEWEST = 8
 """Images that calibrate int8."""
-_TRACED = (2, 70, 100)
-_CHECKED = ((1, 9, 33), (1, 136, 200), (3, 64, 96))
-"""Batch, height and width: of the trace and of the check, smaller and larger, padded and not."""
 
 
 class Check(NamedTuple):
-    """How far a file's results are from the network's for a batch and size: anywhere, and the picture on average."""
+    """How far a file's results are from the network's for a size and a batch, or a number of sources: anywhere, and the
+    first result on average."""
 
     batch: int
     height: int
@@ -86,10 +82,10 @@ def export(
 ) -> Exported:
     """Write the network in ``model`` as an ONNX file.
 
-    Its inputs are ``a`` and ``b``, luminance N×1×H×W in 0..1; its outputs ``fused``, ``weights`` (N×6) and, for a
-    network that has one, ``gate``. ``size``: the only H×W that the file takes, multiples of a window, and N = 1; any
-    where None. ``images``: for int8, two by two the sources of four scenes or more, every other of which says what
-    ranges there are, and the rest whether the file is any good.
+    For a pair its inputs are ``a`` and ``b``, luminance N×1×H×W in 0..1, and its outputs ``fused``, ``weights`` (N×6)
+    and, for a network that has one, ``gate``; for a set see ``tita_cli.export.subject``. ``size``: the only H×W that
+    the file takes, multiples of a window, and N = 1; any where None. ``images``: for int8, two by two the sources of
+    four scenes or more, every other of which says what ranges there are, and the rest whether the file is any good.
 
     The file appears only if ONNX Runtime gives what the network gives, to ``BOUNDS``, also on sizes that the trace has
     not seen. Raises ``ModelError`` for the model or a file that differs, ``UsageError``, ``InputError``,
@@ -107,7 +103,10 @@ def export(
             hint="a file without --size takes any size",
         )
     scenes = calibration([Path(image) for image in images])
-    written, steps = _to_onnx(checkpoint, opset, size)
+    if spec.kind == "set" and (size is not None or precision == "int8"):
+        raise UsageError("a network for sets is exported for any size, in fp32 or fp16")
+    subject = subject_of(checkpoint.network, spec.kind, size, scenes[1::2])
+    written = _to_onnx(subject, opset)
     if precision == "fp16":
         written = to_fp16(written)
     elif precision == "int8":
@@ -121,11 +120,8 @@ def export(
         **{f"weights.{key}": value for key, value in sorted(checkpoint.info.items())},
     }
     _describe(written, about)
-    data = pack(written, steps, spec.to_json(), precision, size, about)
-    pairs = [_pair(*shape) for shape in ([(1, *size)] if size else _CHECKED)]
-    if scenes:
-        pairs = [(torch.from_numpy(a)[None, None], torch.from_numpy(b)[None, None]) for a, b in scenes[1::2]]
-    done = Exported(Path(target), spec.variant, len(data), opset, precision, tuple(_checks(data, checkpoint, pairs)))
+    data = pack(written, subject.steps, spec.to_json(), precision, size, about)
+    done = Exported(Path(target), spec.variant, len(data), opset, precision, tuple(_checks(data, subject)))
     bound = BOUNDS[precision]
     if not (done.worst <= bound.anywhere and done.average <= bound.average):
         raise ModelError(
@@ -156,37 +152,16 @@ def _check_options(
         )
 
 
-class _WithCuts(nn.Module):
-    """The tensors between the steps as further results, so that the exporter gives them names."""
-
-    def __init__(self, graph: Graph) -> None:
-        super().__init__()
-        self._whole = graph
-
-    def forward(self, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
-        results = self._whole(a, b)
-        return (*results, *(x for name, x in self._whole.cuts.items() if name not in INPUTS))
-
-
-def _to_onnx(checkpoint: Checkpoint, opset: int, size: tuple[int, int] | None) -> tuple[ModelProto, StepNames]:
-    """The network, and the names of the tensors that each of its steps takes and gives."""
-    graph = Graph(checkpoint.network).eval()
-    pair = _pair(1, *size) if size else _pair(*_TRACED)
-    with torch.inference_mode():
-        graph(*pair)  # for the names of its cuts
-    fused, *others = checkpoint.network.spec.planes
-    names, steps = cut_names(graph)
-    dynamic = torch.export.Dim.DYNAMIC
-    open_dims = {0: dynamic, 2: dynamic, 3: dynamic}
+def _to_onnx(subject: Subject, opset: int) -> ModelProto:
     with _quiet():
         program = torch.onnx.export(
-            _WithCuts(graph),
-            pair,
+            subject.graph,
+            subject.example,
             dynamo=True,
             opset_version=opset,
-            dynamic_shapes=None if size else (open_dims, open_dims),
-            input_names=list(INPUTS),
-            output_names=[fused, "weights", *others, *names],
+            dynamic_shapes=subject.dynamic,
+            input_names=list(subject.inputs),
+            output_names=list(subject.outputs),
             verbose=False,
         )
     if program is None:
@@ -202,14 +177,7 @@ def _to_onnx(checkpoint: Checkpoint, opset: int, size: tuple[int, int] | None) -
     for node in model.graph.node:  # the exporter keeps a stack trace, with paths, of every node
         del node.metadata_props[:]
         node.doc_string = ""
-    return model, steps
-
-
-def cut_names(graph: Graph) -> tuple[list[str], StepNames]:
-    """After a call of ``graph``: the names of all its cuts, and of those that each step takes and gives."""
-    named = {name: name if name in INPUTS else PREFIX + name for name in graph.cuts}
-    steps = {name: ([named[x] for x in a], [named[x] for x in b]) for name, (a, b) in graph.steps.items()}
-    return [name for name in named.values() if name not in INPUTS], steps
+    return model
 
 
 def _describe(model: ModelProto, about: dict[str, str]) -> None:
@@ -220,23 +188,15 @@ def _describe(model: ModelProto, about: dict[str, str]) -> None:
         model.metadata_props.add(key=f"tita.{key}", value=value)
 
 
-def _checks(data: bytes, checkpoint: Checkpoint, pairs: Sequence[tuple[Tensor, Tensor]]) -> Iterator[Check]:
+def _checks(data: bytes, subject: Subject) -> Iterator[Check]:
     session = open_session(data, Place(CPU), usable_cores())
-    for a, b in pairs:
-        got = session.run(None, {"a": a.numpy(), "b": b.numpy()})
+    for given in subject.checked:
+        got = session.run(None, {name: x.numpy() for name, x in zip(subject.inputs, given, strict=True)})
         with torch.inference_mode():
-            out = checkpoint.network(a, b)
-        fused, *others = (getattr(out, name) for name in checkpoint.network.spec.planes)
-        expected = [fused, out.weights, *others]
+            expected = subject.expected(*given)
         differences = [np.abs(x - y.numpy()) for x, y in zip(got, expected, strict=True)]
-        batch, _, height, width = a.shape
-        yield Check(batch, height, width, float(max(d.max() for d in differences)), float(differences[0].mean()))
-
-
-def _pair(batch: int, height: int, width: int) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(height * width)
-    a, b = torch.rand(2, batch, 1, height, width, generator=generator)
-    return a, b
+        count, *_, height, width = given[0].shape
+        yield Check(count, height, width, float(max(d.max() for d in differences)), float(differences[0].mean()))
 
 
 @contextmanager

@@ -6,7 +6,6 @@ any order: colour before grey, then from bright to dark, which brings neighbours
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -36,11 +35,10 @@ class Layers(NamedTuple):
 class PairTree:
     """Works the tree depth first, so that the layers in memory grow with its depth and not with its leaves.
 
-    ``engine``: gives the engine; called when the first two sources have been read, so that a file that is no image is
-    reported before the engine is waited for. ``color``: see :func:`fuse_chroma`.
+    ``color``: see :func:`fuse_chroma`.
     """
 
-    def __init__(self, engine: Callable[[], Engine], color: ColorRule = "auto") -> None:
+    def __init__(self, engine: Engine, color: ColorRule = "auto") -> None:
         self._engine = engine
         self._color = color
         self._steps: list[Step] = []
@@ -68,7 +66,7 @@ class PairTree:
         return Layers(picture.name, y, None if self._color == "grey" else Chroma(cb, cr), picture.alpha, winner)
 
     def _merge(self, a: Layers, b: Layers) -> Layers:
-        out = self._engine().fuse(*fill_transparent(a.luminance, a.alpha, b.luminance, b.alpha))
+        out = self._engine.fuse(*fill_transparent(a.luminance, a.alpha, b.luminance, b.alpha))
         weights, half = tuple(float(weight) for weight in out.weights), len(OPERATIONS)
         self._steps.append(Step((Weights(a.name, weights[:half]), Weights(b.name, weights[half:]))))
         y = limit_to_alpha(out.fused, a.luminance, a.alpha, b.luminance, b.alpha)

@@ -6,14 +6,17 @@ A strategy reads the sources as it needs them, in any order, and releases each w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from tita_cli.fusion.plan import Plan
-from tita_cli.images.color import Chroma
+from tita_cli.images.color import Chroma, ColorRule
 from tita_cli.images.picture import FloatArray
+
+if TYPE_CHECKING:
+    from tita_cli.runtime import AnyEngine
 
 OPERATIONS = ("high-pass", "add", "multiply")
 """What OAF weighs for each source."""
@@ -80,3 +83,12 @@ class Strategy(Protocol):
     def fuse(self, plan: Plan) -> Fused:
         """Fuse them all. Raises InputError for a source that cannot be read, ModelError and DeviceError."""
         ...
+
+
+def choose_strategy(engine: AnyEngine, color: ColorRule) -> Strategy:
+    """The way that the engine's network fuses: all sources at once, or pairs in a tree."""
+    from tita_cli.fusion.pairs import PairTree
+    from tita_cli.fusion.sets import SetBlend
+    from tita_cli.runtime.set_engine import SetEngine
+
+    return SetBlend(engine, color) if isinstance(engine, SetEngine) else PairTree(engine, color)

@@ -14,7 +14,7 @@ from tita_cli.network.config import NetworkConfig, variants
 if TYPE_CHECKING:
     from tita_cli.network.pair import PairNetwork
 
-__all__ = ["NetworkConfig", "build_network", "network_class", "variants"]
+__all__ = ["NetworkConfig", "build_network", "network_class", "pair_variants", "variants"]
 
 
 def network_class(variant: str) -> type[PairNetwork]:
@@ -23,6 +23,13 @@ def network_class(variant: str) -> type[PairNetwork]:
         raise ModelError(f"unknown network variant {variant!r}", hint=f"known: {', '.join(variants())}")
     found: type[PairNetwork] = import_module(f"tita_cli.network.{variant.replace('-', '_')}").NETWORK
     return found
+
+
+def pair_variants() -> tuple[str, ...]:
+    """Of all variants, those that take two images."""
+    from tita_cli.network.pair import PairNetwork
+
+    return tuple(variant for variant in variants() if issubclass(network_class(variant), PairNetwork))
 
 
 def build_network(config: NetworkConfig) -> PairNetwork:

@@ -16,6 +16,7 @@ MERGE_REACH = 2
 """Tokens that OAF's operations see to each side: a 3×3 kernel that a 3×3 convolution predicts."""
 WEIGHTS = 6
 """OAF's weights: the first numbers of the guidance."""
+KINDS = ("pair", "set")
 _LIMIT = 1024
 """Of any number: a file may claim anything."""
 
@@ -46,7 +47,8 @@ class Spec:
     statistics of the images gives the guidance · merging · ``decoder`` stages · filters before the head · head ·
     filters after the head.
 
-    ``kind``: "pair" takes two images and merges their features with OAF; there is no other yet. ``dim``: channels.
+    ``kind``: "pair" takes two images and merges their features with OAF, "set" any number of them and says what each
+    gives to which level of a pyramid; it runs as one graph. ``dim``: channels.
     ``token``: pixels to a token's side. ``shallow_reach``, ``head_reach``: pixels that these convolutions see to each
     side, given what the filters say. ``guidance``: how many numbers guide merging and head, OAF's weights first.
     ``planes``: what comes out, "fused" and for a network that blends its sources "gate", the share of the first.
@@ -88,7 +90,7 @@ class Spec:
         numbers = (self.dim, self.token, self.shallow_reach, self.head_reach, self.guidance, self.head_planes)
         stages = self.encoder + self.decoder
         return (
-            self.kind == "pair"
+            self.kind in KINDS
             and isinstance(self.variant, str)
             and all(type(number) is int and 0 <= number <= _LIMIT for number in numbers)
             and min(self.dim, self.token) > 0
@@ -106,7 +108,7 @@ class Spec:
 
     @property
     def sources(self) -> int:
-        """Images that the network takes at once."""
+        """The fewest images that the network takes at once: for a pair, the only number."""
         return 2
 
     @property

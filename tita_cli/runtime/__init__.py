@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from tita_cli.runtime.engine import Engine, Luminance, load_engine
+from tita_cli.runtime.engine import AnyEngine, Engine, Luminance, load_engine
+from tita_cli.runtime.set_engine import SetEngine
 
-__all__ = ["Engine", "Luminance", "load_engine"]
+__all__ = ["AnyEngine", "Engine", "Luminance", "SetEngine", "load_engine"]

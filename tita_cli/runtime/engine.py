@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from tita_cli.errors import UsageError
 from tita_cli.runtime.device import DeviceRequest
 from tita_cli.runtime.onnx_whole import WholeRunner
+from tita_cli.runtime.set_engine import OnnxSetRunner, SetEngine, TorchSetRunner
 from tita_cli.runtime.tiles import SMALLEST, OutOfMemoryError, Planes, Runner, largest_tile, run
 
 if TYPE_CHECKING:
@@ -90,6 +91,10 @@ class Engine:
         return result
 
 
+AnyEngine: TypeAlias = Engine | SetEngine
+"""What fuses a pair of luminances, or decides on a set of them."""
+
+
 def load_engine(
     model: str,
     *,
@@ -98,7 +103,7 @@ def load_engine(
     provider: str | None = None,
     threads: int | None = None,
     memory: int | None = None,
-) -> Engine:
+) -> AnyEngine:
     """Load ``model``, a shipped name or a file, for fusing.
 
     ``backend``: auto, torch or onnx. ``device``: auto, cpu, cuda or cuda:N. ``provider``: one of ONNX Runtime's, as
@@ -111,4 +116,6 @@ def load_engine(
     from tita_cli.runtime.select import select
 
     runner, notes = select(model, DeviceRequest(backend, device, provider), threads)
+    if isinstance(runner, TorchSetRunner | OnnxSetRunner):
+        return SetEngine(runner, notes)
     return Engine(runner, memory=memory, notes=notes)

@@ -7,20 +7,23 @@ named. What was asked for and cannot be had is an error with its reason; ``auto`
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from tita_cli.errors import DeviceError, ModelError, UsageError
 from tita_cli.models.find import find_model, shipped_models
 from tita_cli.runtime.device import DeviceRequest, ask_driver
 from tita_cli.runtime.onnx_whole import WholeRunner
+from tita_cli.runtime.set_engine import OnnxSetRunner, TorchSetRunner
 from tita_cli.runtime.threads import usable_cores
 from tita_cli.runtime.tiles import Runner
 
 if TYPE_CHECKING:
     from tita_cli.runtime.onnx_session import Place
 
+AnyRunner: TypeAlias = Runner | WholeRunner | TorchSetRunner | OnnxSetRunner
 
-def select(model: str, request: DeviceRequest, threads: int | None) -> tuple[Runner | WholeRunner, tuple[str, ...]]:
+
+def select(model: str, request: DeviceRequest, threads: int | None) -> tuple[AnyRunner, tuple[str, ...]]:
     """What runs ``model`` as requested, and what the user should know of the choice.
 
     Raises ``ModelError``, ``DeviceError``, ``UsageError``.
@@ -42,14 +45,14 @@ def select(model: str, request: DeviceRequest, threads: int | None) -> tuple[Run
         return _on_cpu(model, request, cores), (f"there is a GPU, but it is not used: {error.message}",)
 
 
-def _on_cpu(model: str, request: DeviceRequest, threads: int) -> Runner | WholeRunner:
+def _on_cpu(model: str, request: DeviceRequest, threads: int) -> AnyRunner:
     """In ONNX Runtime where the model exists as .onnx: it is faster, and PyTorch need not be imported."""
     if request.backend == "onnx" or (request.backend == "auto" and _has(model, ".onnx")):
         return _onnx(_file(model, ".onnx"), "cpu", 0, threads)
     return _torch(model, "cpu", threads)
 
 
-def _torch_on_gpu(model: str, request: DeviceRequest, threads: int) -> Runner:
+def _torch_on_gpu(model: str, request: DeviceRequest, threads: int) -> AnyRunner:
     driver = ask_driver()
     if request.gpu >= driver.gpus:
         reason = driver.problem or f"there are {driver.gpus} GPUs, counted from 0"
@@ -59,13 +62,13 @@ def _torch_on_gpu(model: str, request: DeviceRequest, threads: int) -> Runner:
     return _torch(model, f"cuda:{request.gpu}", threads)
 
 
-def _onnx(path: Path, provider: str, gpu: int, threads: int) -> Runner | WholeRunner:
+def _onnx(path: Path, provider: str, gpu: int, threads: int) -> AnyRunner:
     from tita_cli.runtime.onnx_session import Place, find_provider
 
     return load_onnx(path, Place(find_provider(provider), gpu), threads)
 
 
-def load_onnx(path: Path, place: Place, threads: int) -> Runner | WholeRunner:
+def load_onnx(path: Path, place: Place, threads: int) -> AnyRunner:
     """An exported file on a provider: step by step on the CPU, in one piece elsewhere, or where it is of one size.
 
     Raises ``ModelError``, ``DeviceError``.
@@ -77,6 +80,8 @@ def load_onnx(path: Path, place: Place, threads: int) -> Runner | WholeRunner:
     raise_malloc_thresholds()
     file = OnnxFile(path)
     try:
+        if file.spec.kind == "set":
+            return OnnxSetRunner(file, place, threads)
         if place.is_cpu and file.size is None:
             return CpuRunner(OnnxSteps(file), file.spec, threads)
         return WholeRunner(file, place, threads)
@@ -86,7 +91,7 @@ def load_onnx(path: Path, place: Place, threads: int) -> Runner | WholeRunner:
         raise ModelError(f"{path}: {error.message}", hint=error.hint) from error
 
 
-def _torch(model: str, device: str, threads: int) -> Runner:
+def _torch(model: str, device: str, threads: int) -> AnyRunner:
     path = _file(model, ".safetensors")
     if _is_onnx(path):
         raise UsageError(f"{path}: PyTorch does not run ONNX files", hint="--backend onnx, or leave it to auto")

@@ -16,11 +16,13 @@ from tita_cli.models.checkpoint import load_network
 from tita_cli.network.spec import WINDOW
 from tita_cli.runtime.memory import free_memory, raise_malloc_thresholds
 from tita_cli.runtime.rectangle import Rectangle
+from tita_cli.runtime.set_engine import TorchSetRunner
 from tita_cli.runtime.tiles import OutOfMemoryError
 
 if TYPE_CHECKING:
     from tita_cli.images.picture import FloatArray
     from tita_cli.network.pair import PairNetwork
+    from tita_cli.network.tita_set import TitaSet
     from tita_cli.runtime.tiles import DoubleArray
 
 
@@ -38,10 +40,13 @@ def select_device(wanted: str) -> torch.device:
     return device
 
 
-def load_torch(path: Path, device: str, threads: int) -> TorchRunner:
+def load_torch(path: Path, device: str, threads: int) -> TorchRunner | TorchSetRunner:
     """A model file in PyTorch. Raises ``ModelError``, ``DeviceError``."""
     raise_malloc_thresholds()
-    return TorchRunner(load_network(path).network, select_device(device), threads)
+    network = load_network(path).network
+    if network.spec.kind == "set":
+        return TorchSetRunner(cast("TitaSet", network), select_device(device), threads)
+    return TorchRunner(network, select_device(device), threads)
 
 
 class TorchRunner:

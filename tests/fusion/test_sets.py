@@ -1,0 +1,120 @@
+"""Sets at once: decided at a reduced size, blended at full size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tita_cli import Picture, fuse
+from tita_cli.fusion import coarse
+from tita_cli.fusion.coarse import Grid
+from tita_cli.fusion.sets import fuse_luminances
+from tita_cli.models.checkpoint import save_network
+from tita_cli.network import NetworkConfig, build_network
+from tita_cli.network.tita_set import TitaSet, blend
+from tita_cli.runtime import SetEngine, load_engine
+
+TINY = {"dim": 8, "heads": 2, "extract": 1, "fuse": (1,), "reconstruct": 1}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    network = build_network(NetworkConfig.from_name("tita-set", **TINY))
+    for parameter in network.parameters():
+        parameter.data += 0.05 * torch.randn_like(parameter)
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    save_network(path, network.state_dict(), network.config)
+    return path
+
+
+@pytest.fixture(scope="module")
+def engine(model: Path) -> SetEngine:
+    loaded = load_engine(str(model), device="cpu", backend="torch")
+    assert isinstance(loaded, SetEngine)
+    return loaded
+
+
+def _images(count: int, height: int, width: int, seed: int = 0) -> list[np.ndarray]:
+    return list(np.random.default_rng(seed).random((count, height, width), dtype=np.float32))
+
+
+def test_it_is_what_the_network_was_trained_to_blend(engine: SetEngine, model: Path) -> None:
+    from tita_cli.models.checkpoint import load_network
+
+    network = load_network(model).network
+    assert isinstance(network, TitaSet)
+    images = _images(3, 128, 192)
+    with torch.inference_mode():
+        stack = torch.from_numpy(np.stack(images))[None]
+        expected = blend(stack, network(stack))[0][0, 0].clamp(0, 1).numpy()
+    np.testing.assert_allclose(fuse_luminances(engine, images), expected, atol=2e-5)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 90), (3, 5), (65, 64), (200, 333)])
+def test_any_size(engine: SetEngine, height: int, width: int) -> None:
+    images = _images(2, height, width)
+    fused = fuse_luminances(engine, images)
+    assert fused.shape == (height, width)
+    assert np.isfinite(fused).all()
+
+
+def test_sources_that_are_all_the_same_stay_as_they_are(engine: SetEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the shares are: they sum to 1. Also where the network sees a reduction."""
+    monkeypatch.setattr(SetEngine, "decide", _without_gains(SetEngine.decide))
+    image = _images(1, 150, 210)[0]
+    for most in (10**9, 5000):
+        monkeypatch.setattr(coarse, "MOST_PIXELS", most)
+        np.testing.assert_allclose(fuse_luminances(engine, [image] * 4), image, atol=1e-5)
+
+
+def _without_gains(decide):  # type: ignore[no-untyped-def]
+    from dataclasses import replace
+
+    def changed(self, images, hidden):  # type: ignore[no-untyped-def]
+        decision = decide(self, images, hidden)
+        return replace(decision, gains=tuple(np.zeros_like(gain) for gain in decision.gains))
+
+    return changed
+
+
+def test_the_order_of_sources_means_nothing(model: Path) -> None:
+    rng = np.random.default_rng(1)
+    pictures = [Picture(rng.random((70, 90, 3), dtype=np.float32), name=str(n)) for n in range(4)]
+    one = fuse(pictures, model=str(model), align="none")
+    other = fuse(pictures[::-1], model=str(model), align="none", reference=3, metadata=3)
+    np.testing.assert_allclose(one.picture.pixels, other.picture.pixels, atol=1e-5)
+    assert [w.name for w in one.steps[0].sources] == ["0", "1", "2", "3"]
+    assert sum(sum(w.values) for w in one.steps[0].sources) == pytest.approx(1, abs=1e-5)
+
+
+def test_what_is_transparent_does_not_count(model: Path) -> None:
+    grey = np.full((128, 128, 1), 0.5, np.float32)
+    white = np.ones((128, 128, 1), np.float32)
+    alpha = np.ones((128, 128), np.float32)
+    alpha[:, :64] = 0
+    hole = Picture(np.where(alpha[..., None] > 0, grey, white), alpha, name="hole")
+    fused = fuse([Picture(grey, name="whole"), hole], model=str(model), align="none").picture
+    assert fused.alpha is None
+    np.testing.assert_allclose(fused.pixels, 0.5, atol=2e-3)
+    both = fuse([hole, hole], model=str(model), align="none").picture
+    assert both.alpha is not None
+    np.testing.assert_array_equal(both.alpha, alpha)
+
+
+@settings(max_examples=60, deadline=None)
+@given(height=st.integers(1, 9000), width=st.integers(1, 9000), count=st.integers(2, 200))
+def test_the_network_sees_a_bounded_number_of_pixels(height: int, width: int, count: int) -> None:
+    plane = np.broadcast_to(np.float32(0), (height, width))
+    grid = Grid.of(plane, count, 64)
+    assert grid.rows % 64 == grid.columns % 64 == 0
+    if grid.scale == 1:
+        assert height * width <= coarse.MOST_PIXELS
+        assert (0 <= grid.rows - height < 64) and (0 <= grid.columns - width < 64)
+    elif min(height, width) > 700:  # narrower ones are a window high at least
+        assert grid.rows * grid.columns <= 1.3 * coarse.MOST_PIXELS

@@ -1,0 +1,106 @@
+"""The network for sets: what it makes of two sources is the paper's, and the order of sources means nothing."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tita_cli.network import NetworkConfig, build_network
+from tita_cli.network.oaf import OAF
+from tita_cli.network.tita_set import LEVELS, MULTIPLE, SetCrossBlock, Summary, TitaSet, blend, sparsemax
+
+TINY = {"dim": 8, "heads": 2, "extract": 1, "fuse": (2,), "reconstruct": 1}
+
+
+def _network(seed: int = 0) -> TitaSet:
+    torch.manual_seed(seed)
+    network = build_network(NetworkConfig.from_name("tita-set", **TINY)).eval()
+    assert isinstance(network, TitaSet)
+    for parameter in network.parameters():  # also those that start at 0, so that nothing is equal by chance
+        parameter.data += 0.05 * torch.randn_like(parameter)
+    return network
+
+
+@settings(max_examples=8, deadline=None)
+@given(data=st.data(), count=st.integers(2, 5), seed=st.integers(0, 2**31))
+def test_exchanging_sources_exchanges_the_outputs(data: st.DataObject, count: int, seed: int) -> None:
+    network = _network()
+    order = data.draw(st.permutations(range(count)))
+    images = torch.rand(1, count, MULTIPLE, 2 * MULTIPLE, generator=torch.Generator().manual_seed(seed))
+    with torch.inference_mode():
+        one, other = network(images), network(images[:, order])
+        assert len(one.shares) == LEVELS + 1
+        for a, b in zip(
+            (*one.shares, *one.gains, one.weights), (*other.shares, *other.gains, other.weights), strict=True
+        ):
+            torch.testing.assert_close(a[:, order], b, atol=1e-5, rtol=0)
+        torch.testing.assert_close(blend(images, one)[0], blend(images[:, order], other)[0], atol=1e-5, rtol=0)
+        for share in one.shares:
+            torch.testing.assert_close(share.sum(1), torch.ones_like(share[:, 0]))
+        assert abs(float(one.weights.sum()) - 1) < 1e-5
+
+
+@settings(max_examples=40, deadline=None)
+@given(values=st.lists(st.floats(-5, 5), min_size=2, max_size=7))
+def test_sparsemax_is_the_projection_onto_the_simplex(values: list[float]) -> None:
+    z = torch.tensor(values, dtype=torch.float64)
+    low, high = z.min() - 1, z.max()
+    for _ in range(100):  # the threshold by bisection, as the definition of the projection has it
+        middle = (low + high) / 2
+        low, high = (middle, high) if (z - middle).clamp_min(0).sum() > 1 else (low, middle)
+    expected = (z - low).clamp_min(0)
+    torch.testing.assert_close(sparsemax(z[None])[0], expected, atol=1e-9, rtol=0)
+
+
+def test_of_two_sources_each_meets_the_other() -> None:
+    torch.manual_seed(0)
+    summary = Summary(6)
+    x = torch.randn(1, 2, 3, 6)
+    torch.testing.assert_close(summary(x), x.flip(1))
+    # The rule for any number says the same: with three of which two are alike, those two are what the third meets.
+    three = torch.stack((x[:, 0], x[:, 1], x[:, 1]), 1)
+    torch.testing.assert_close(summary(three)[:, 0], x[:, 1])
+
+
+def test_of_two_sources_ipa_is_the_papers() -> None:
+    """The block's IPA against the literal one: two keys, two values, a softmax over both."""
+    torch.manual_seed(0)
+    block = SetCrossBlock(6, 2, 0, 0.0).double()
+    own, partner = torch.randn(2, 5, 6, dtype=torch.float64)
+    r = block.relation(torch.cat((own, partner), -1)).softmax(-1)
+    keys = torch.stack((block.noise_k + own - own * r, block.noise_v + own + own * r), 1)
+    values = torch.stack((own, partner), 1)
+    attend = block.attend
+    q = attend.q(own).reshape(5, 1, 2, 3)
+    k, v = (layer(x).reshape(5, 2, 2, 3) for layer, x in ((attend.k, keys), (attend.v, values)))
+    scores = ((q * k).sum(-1) / 3**0.5).softmax(1)
+    literal = attend.out((scores[..., None] * v).sum(1).reshape(5, 6))
+    torch.testing.assert_close(attend(own, partner, r, block.noise_k - block.noise_v), literal)
+
+
+def test_of_two_sources_oaf_is_the_papers() -> None:
+    """Merging as the network does it equals OAF with the same operations for both sources."""
+    torch.manual_seed(0)
+    network = _network()
+    oaf = OAF(8)
+    oaf.operations_a = oaf.operations_b = network.operations
+    x, y = torch.randn(2, 1, 8, 8, 8)
+    weights = torch.rand(1, 6).softmax(1)
+    ours = torch.zeros_like(x)
+    maps = torch.cat((x, y))
+    for k, term in enumerate(network.operations(maps)):
+        ours = ours + (weights.reshape(1, 2, 3)[:, :, k, None, None, None] * term.reshape(1, 2, 8, 8, 8)).sum(1)
+    torch.testing.assert_close(ours, oaf.merge(x, y, weights))
+
+
+def test_the_blend_is_nowhere_darker_than_all_sources() -> None:
+    network = _network()
+    images = torch.rand(1, 3, MULTIPLE, MULTIPLE, generator=torch.Generator().manual_seed(3))
+    with torch.inference_mode():
+        output = network(images)
+        output = output._replace(gains=[gain - 1 for gain in output.gains])
+        fused, _ = blend(images, output)
+    floor = -torch.nn.functional.max_pool2d(-images.amin(1, keepdim=True), 3, stride=1, padding=1)
+    assert bool((fused >= floor).all())
+    assert bool((fused == floor).any())

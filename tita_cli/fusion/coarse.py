@@ -1,0 +1,79 @@
+"""What a network for sets sees of pictures of any size: a reduction, and how strong the detail is that it hides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from tita_cli.images.picture import FloatArray
+
+MOST_PIXELS = 700_000
+"""Of a source, that the network sees."""
+_TOTAL_PIXELS = 12_000_000
+"""Of all sources together: 100 of them are seen smaller than two, which bounds the memory that their features take."""
+_CELL = 4
+_NOISE = np.float32(0.004)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """How pictures of ``height``×``width`` become the network's ``rows``×``columns``.
+
+    ``scale``: pixels of the picture to one of the network's, 1 for pictures that are small enough; these are padded at
+    the bottom and right. Larger ones are reduced to multiples of a window, so that there is nothing to pad.
+    """
+
+    height: int
+    width: int
+    rows: int
+    columns: int
+    scale: float
+
+    @classmethod
+    def of(cls, plane: FloatArray, count: int, multiple: int) -> Grid:
+        """For ``count`` pictures of the size of ``plane`` and a network that takes multiples of ``multiple``."""
+        height, width = (int(side) for side in plane.shape)
+        most = min(MOST_PIXELS, _TOTAL_PIXELS // count)
+        scale = (height * width / most) ** 0.5
+        if scale <= 1:
+            return cls(height, width, _up(height, multiple), _up(width, multiple), 1.0)
+        rows, columns = (max(round(side / scale / multiple), 1) * multiple for side in (height, width))
+        return cls(height, width, rows, columns, (height * width / (rows * columns)) ** 0.5)
+
+    @property
+    def hidden_levels(self) -> int:
+        """Levels of the picture's pyramid that are finer than the network's finest."""
+        return max(round(float(np.log2(self.scale))), 0)
+
+    def reduced(self, plane: FloatArray) -> FloatArray:
+        """A plane H×W of the picture as the network sees it."""
+        if self.scale > 1:
+            return np.asarray(cv2.resize(plane, (self.columns, self.rows), interpolation=cv2.INTER_AREA))
+        below, right = self.rows - self.height, self.columns - self.width
+        if below >= self.height or right >= self.width:  # OpenCV reflects as often as needed, but not around one pixel
+            return np.asarray(cv2.copyMakeBorder(plane, 0, below, 0, right, cv2.BORDER_REFLECT))
+        return np.asarray(cv2.copyMakeBorder(plane, 0, below, 0, right, cv2.BORDER_REFLECT_101))
+
+    def hidden(self, plane: FloatArray) -> FloatArray:
+        """2×rows/4×columns/4: log2(1 + mean |band| / noise) / 4 of the picture's two finest bands."""
+        image = self.reduced(plane) if self.scale == 1 else plane
+        size = (self.columns // _CELL, self.rows // _CELL)
+        bands = []
+        for _ in range(2):
+            smaller = cv2.pyrDown(image)
+            band = cv2.absdiff(image, cv2.pyrUp(smaller, dstsize=image.shape[::-1]))
+            bands.append(cv2.resize(band, size, interpolation=cv2.INTER_AREA))
+            image = smaller
+        return np.asarray(np.log2(1 + np.stack(bands) / _NOISE) / 4, np.float32)
+
+    def enlarged(self, plane: FloatArray, level: int, height: int, width: int) -> FloatArray:
+        """A map of the network's pyramid at ``level`` as one of ``height``×``width`` over the same picture."""
+        if self.scale == 1:
+            return np.ascontiguousarray(plane[:height, :width])
+        return np.asarray(cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def _up(side: int, multiple: int) -> int:
+    return -(-side // multiple) * multiple

@@ -1,0 +1,339 @@
+"""tita-lite, second generation: TITA's modules on a set of sources, and shares that blend them in a pyramid.
+
+    sources ──stem (÷4)──tokens (÷8)──Swin──global statistics──cross blocks with IPA──┬─ OAF ─ Swin ─┐
+                 └────────────────────────────────────────────────────────────────────┴── head ──────┴─ shares, gains
+
+All sources share all weights, and each meets a summary of the others: a weighted mean that leaves itself out. With two
+sources the summary is the other one, and IPA and OAF are the paper's. Exchanging sources exchanges the outputs and
+nothing else. The network does not paint. It gives each source a share of every level of a Laplacian pyramid, positive
+and of sum 1 over the sources, and small gains by which a source adds its own detail beyond its share:
+
+    fused = collapse( Σ_i (share_i[l] + gain_i[l]) · L_i[l] )
+
+so exposures can be blended scale by scale and focus stacks can take a source outright.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tita_cli.network.attention import WindowAttention, from_windows, shift_mask, to_windows
+from tita_cli.network.config import NetworkConfig
+from tita_cli.network.ipa import PixelAttention
+from tita_cli.network.oaf import Operations
+from tita_cli.network.pyramid import collapse, laplacian
+from tita_cli.network.spec import WINDOW, Spec, Stage
+from tita_cli.network.swin import DropPath, Mlp, SwinStage, drop_rates
+
+STEM_DIM = 32
+STEM, TOKEN = 4, 8
+"""Pixels to a side of what the stem's features and the tokens stand for."""
+LEVELS = 5
+"""Detail bands of the pyramid; behind them comes the base, at 1/32 of the size."""
+GAINED = 4
+"""Of these, the finer ones have gains."""
+MULTIPLE = TOKEN * WINDOW
+"""Sides of the network's input are multiples of this."""
+NOISE = 0.004
+"""Detail of this size, one of 255 levels, is none."""
+DEAD_ZONE = 0.05
+"""Gains smaller than this are exactly 0: where one source is good as it is, it stays untouched."""
+STATISTICS = 10
+FORGET = 0.5
+"""How often, in training, the global statistics must do without features."""
+SLOPE = 0.2
+
+
+class SetOutput(NamedTuple):
+    """What the network says of a set of N sources.
+
+    ``shares``: B×N×h×w in 0..1 of each level, fine to coarse, base last; over the sources they sum to 1.
+    ``gains``: the same of the first ``GAINED`` levels, around 0. ``logits``: what the shares were made of.
+    ``weights``: B×N×3, OAF's (high-pass, add, multiply) for every source, of sum 1 over all.
+    """
+
+    shares: list[Tensor]
+    gains: list[Tensor]
+    logits: list[Tensor]
+    weights: Tensor
+
+
+def sparsemax(z: Tensor) -> Tensor:
+    """The projection of ``z`` onto the simplex, over dimension 1: like a softmax, but it can be exactly 0 and 1.
+
+    Martins & Astudillo, "From softmax to sparsemax", ICML 2016.
+    """
+    ordered = z.sort(1, descending=True).values
+    count = torch.arange(1, z.shape[1] + 1, device=z.device, dtype=z.dtype).reshape(1, -1, *[1] * (z.ndim - 2))
+    total = ordered.cumsum(1)
+    inside = (1 + count * ordered > total).to(z.dtype)
+    size = inside.sum(1, keepdim=True)
+    threshold = ((ordered * inside).sum(1, keepdim=True) - 1) / size
+    return (z - threshold).clamp_min(0)
+
+
+def shares_of(logits: Tensor, training: bool) -> Tensor:
+    """Shares B×N×h×w. In training with the gradient of a softmax: what sparsemax has cut off has none of its own."""
+    hard = sparsemax(logits)
+    if not training:
+        return hard
+    soft = (2 * logits).softmax(1)
+    return soft + (hard - soft).detach()
+
+
+class Summary(nn.Module):
+    """What each source of a set sees of the others: their mean, weighted by a score of theirs, without itself."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(dim, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B×N×…×C → the same."""
+        if not torch.compiler.is_exporting() and x.shape[1] == 2:
+            return x.flip(1)
+        weight = torch.sigmoid(self.score(x)) + 0.05
+        weighted = weight * x
+        return (weighted.sum(1, keepdim=True) - weighted) / (weight.sum(1, keepdim=True) - weight)
+
+
+class SetCrossBlock(nn.Module):
+    """TITA's cross block for a set: windowed attention to the others, IPA with them, an MLP."""
+
+    def __init__(self, dim: int, heads: int, shift: int, drop_path: float) -> None:
+        super().__init__()
+        self.shift, self.dim = shift, dim
+        self.norm1 = nn.LayerNorm(dim)
+        self.summary = Summary(dim)
+        self.attention = WindowAttention(dim, heads)
+        self.relation = Mlp(2 * dim, dim, dim)
+        self.noise_k = nn.Parameter(torch.randn(dim))
+        self.noise_v = nn.Parameter(torch.randn(dim))
+        self.attend = PixelAttention(dim, heads)
+        self.norm2 = nn.LayerNorm(dim)
+        self.mlp = Mlp(dim, 2 * dim, dim)
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """B×N×H×W×C → the same."""
+        b, n, h, w, c = x.shape
+        own = self.norm1(x)
+        others = self.summary(own).reshape(b * n, h, w, c)
+        own = own.reshape(b * n, h, w, c)
+        seen = self.attention(to_windows(own, self.shift), to_windows(others, self.shift), mask)
+        seen = from_windows(seen, h, w, self.shift).reshape(b, n, h, w, c)
+        partner = self.summary(seen)
+        relation = self.relation(torch.cat((seen, partner), -1)).softmax(-1)
+        seen = seen + self.attend(seen, partner, relation, self.noise_k - self.noise_v)
+        x = x + self._dropped(seen, b)
+        return x + self._dropped(self.mlp(self.norm2(x)), b)
+
+    def _dropped(self, branch: Tensor, samples: int) -> Tensor:
+        shape = branch.shape
+        return torch.as_tensor(self.drop_path(branch.reshape(-1, shape[-2], shape[-1]), samples)).reshape(shape)
+
+
+class TitaSet(nn.Module):
+    """The network. ``STEM_DIM`` channels of the features at a quarter of the size, ``config.dim`` of the tokens."""
+
+    sizes: ClassVar[dict[str, Any]] = {
+        "dim": 48, "heads": 2, "extract": 2, "fuse": (3,), "reconstruct": 2, "drop_path": 0.05,
+    }  # fmt: skip
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        dim, heads, drop_path, stem = config.dim, config.heads, config.drop_path, STEM_DIM
+        extract, fuse, reconstruct = config.extract, sum(config.fuse), config.reconstruct
+        self.dim = dim
+        self.stem1 = nn.Conv2d(STEM * STEM + 6, stem, 3, padding=1)
+        self.stem2 = nn.Conv2d(stem, stem, 3, padding=1)
+        self.embed = nn.Conv2d(4 * stem, dim, 1)
+        self.patch_norm = nn.LayerNorm(dim)
+        self.extractor = SwinStage(dim, heads, extract, drop_path)
+        self.extracted_norm = nn.LayerNorm(dim)
+        self.steer = Mlp(2 * dim + 2 * STATISTICS, 2 * dim, dim + 2 * dim + 1)
+        rates = drop_rates(drop_path, fuse)
+        self.cross = nn.ModuleList(SetCrossBlock(dim, heads, (i % 2) * (WINDOW // 2), rates[i]) for i in range(fuse))
+        self.crossed_norm = nn.LayerNorm(dim)
+        self.weigh = Mlp(2 * dim, dim, 3)
+        self.operations = Operations(dim)
+        self.reconstructor = SwinStage(dim, heads, reconstruct, drop_path)
+        self.reconstructed_norm = nn.LayerNorm(dim)
+        self.coarse = nn.Conv2d(2 * dim, dim, 1)
+        self.coarse_logits = nn.ModuleList(nn.Conv2d(dim, 1, 1) for _ in range(LEVELS + 1 - 3))
+        self.to_fine = nn.Conv2d(dim, stem, 1)
+        self.stem_summary = Summary(stem)
+        self.fine1 = nn.Conv2d(3 * stem, dim, 1)
+        self.fine2 = nn.Conv2d(dim, dim, 3, padding=1, groups=dim)
+        self.fine3 = nn.Conv2d(dim, dim, 1)
+        self.fine_logits = nn.Conv2d(dim, 2 + 16 + 4 + GAINED, 3, padding=1)
+        self.forget = FORGET
+        with torch.no_grad():
+            self.steer.fc2.bias[-1] = 3.0
+            for layer in (self.fine_logits, *self.coarse_logits):
+                layer.weight.mul_(0.3)
+                layer.bias.zero_()
+
+    @property
+    def spec(self) -> Spec:
+        config = self.config
+        return Spec(
+            kind="set",
+            variant=config.variant,
+            dim=config.dim,
+            token=TOKEN,
+            encoder=(Stage.of("extract", config.extract), Stage.of("cross", sum(config.fuse), joint=True)),
+            decoder=(Stage.of("reconstruct", config.reconstruct),),
+            shallow_reach=0,
+            head_reach=0,
+        )
+
+    def forward(self, images: Tensor, hidden: Tensor | None = None) -> SetOutput:
+        """``images``: luminance B×N×H×W in 0..1, sides multiples of ``MULTIPLE``. ``hidden``: B×N×2×H/4×W/4, the
+        :func:`contrast` of the finest two bands of the pictures at full size, where these are reductions of them."""
+        b, n, h, w = images.shape
+        flat = images.reshape(b * n, 1, h, w)
+        pyramid = laplacian(flat, 4)
+        contrast = log_contrast(pyramid)
+        finest = contrast[:, :2] if hidden is None else hidden.reshape(b * n, 2, h // STEM, w // STEM)
+        stem = F.leaky_relu(self.stem1(torch.cat((F.pixel_unshuffle(flat, STEM), contrast, finest), 1)), SLOPE)
+        stem = F.leaky_relu(self.stem2(stem), SLOPE)
+        tokens = self.embed(F.pixel_unshuffle(stem, TOKEN // STEM)).permute(0, 2, 3, 1)
+        th, tw = h // TOKEN, w // TOKEN
+        tokens = self.extracted_norm(self.extractor(self.patch_norm(tokens.contiguous())))
+        x = tokens.reshape(b, n, th, tw, self.dim)
+
+        pooled = x.mean((2, 3))
+        numbers = statistics(
+            pyramid[-1].reshape(b, n, th * TOKEN // 16, -1), images, contrast.mean((2, 3)).reshape(b, n, -1)
+        )
+        features = torch.cat((pooled, _others(pooled)), -1)
+        if self.training:
+            features = features * (torch.rand_like(features[:, :1, :1]) >= self.forget)
+        steering = self.steer(torch.cat((features, numbers, _others(numbers)), -1))
+        to_tokens, to_coarse, to_fine, keep = steering.split((self.dim, self.dim, self.dim, 1), -1)
+
+        x = x + to_tokens[:, :, None, None]
+        for block in self.cross:
+            shift = cast(SetCrossBlock, block).shift
+            mask = shift_mask(th, tw, shift, x.device) if shift else None
+            x = block(x, mask)
+        x = self.crossed_norm(x)
+
+        pooled = x.mean((2, 3))
+        weights = self.weigh(torch.cat((pooled, _others(pooled)), -1)).flatten(1).softmax(1).reshape(b, n, 3)
+        maps = x.reshape(b * n, th, tw, self.dim).permute(0, 3, 1, 2)
+        merged = torch.zeros((), device=x.device)
+        for k, term in enumerate(self.operations(maps)):
+            merged = merged + (weights[:, :, k, None, None, None] * term.reshape(b, n, self.dim, th, tw)).sum(1)
+        z = self.reconstructor(self.patch_norm(merged.permute(0, 2, 3, 1).contiguous()))
+        z = self.reconstructed_norm(z).permute(0, 3, 1, 2)
+
+        def of_set(y: Tensor) -> Tensor:
+            return y.reshape(b, n, *y.shape[-2:])
+
+        both = torch.cat((maps, z[:, None].expand(-1, n, -1, -1, -1).reshape(b * n, self.dim, th, tw)), 1)
+        t = F.leaky_relu(self.coarse(both) + to_coarse.reshape(b * n, -1, 1, 1), SLOPE)
+        coarse = []
+        for k, layer in enumerate(self.coarse_logits):
+            coarse.append(of_set(layer(F.avg_pool2d(t, 2**k) if k else t)))
+
+        up = F.interpolate(self.to_fine(t), scale_factor=2.0, mode="bilinear", align_corners=False)
+        per_source = stem.reshape(b, n, *stem.shape[1:]).movedim(2, -1)
+        others = self.stem_summary(per_source).movedim(-1, 2).reshape(stem.shape)
+        u = F.leaky_relu(self.fine1(torch.cat((up, stem, others), 1)) + to_fine.reshape(b * n, -1, 1, 1), SLOPE)
+        u = u + self.fine3(F.leaky_relu(self.fine2(u), SLOPE))
+        quarter, shift0, shift1, gains = self.fine_logits(u).split((2, 16, 4, GAINED), 1)
+        lower = F.interpolate(quarter[:, 1:], scale_factor=2.0, mode="bilinear", align_corners=False)
+        lowest = F.interpolate(quarter[:, 1:], scale_factor=4.0, mode="bilinear", align_corners=False)
+        fine = [lowest + F.pixel_shuffle(shift0, 4), lower + F.pixel_shuffle(shift1, 2), quarter[:, :1]]
+        logits = [*(of_set(y).float() for y in fine), *(y.float() for y in coarse)]
+        shares = [shares_of(y, self.training) for y in logits]
+
+        keep = _through(keep, (1.5 * (torch.sigmoid(keep) - 0.5) + 0.5).clamp(0, 1), self.training)
+        gains = _through(gains, F.softshrink(gains, DEAD_ZONE), self.training) * keep.reshape(b * n, 1, 1, 1)
+        return SetOutput(
+            shares, [of_set(_resized(gains[:, k : k + 1], k)).float() for k in range(GAINED)], logits, weights
+        )
+
+
+def _resized(x: Tensor, level: int) -> Tensor:
+    """From a quarter of the size to that of a level of the pyramid."""
+    if level < 2:
+        return F.interpolate(x, scale_factor=2.0 ** (2 - level), mode="bilinear", align_corners=False)
+    return F.avg_pool2d(x, 2 ** (level - 2)) if level > 2 else x
+
+
+def _through(raw: Tensor, limited: Tensor, training: bool) -> Tensor:
+    """``limited``, but trained as if it were ``raw``: what is cut off has no gradient and could never come back."""
+    return raw + (limited - raw).detach() if training else limited
+
+
+def _others(x: Tensor) -> Tensor:
+    """B×N×C → for each source the mean of the others."""
+    return (x.sum(1, keepdim=True) - x) / max(x.shape[1] - 1, 1)
+
+
+def log_contrast(pyramid: list[Tensor]) -> Tensor:
+    """How strong the detail of an image is around every fourth pixel, B×4×H/4×W/4: log2(1 + mean |L_l| / noise) / 4.
+
+    A logarithm, so that a difference of two tells a sharp source from a blurred one at any contrast.
+    """
+    bands = []
+    for level, band in enumerate(pyramid[:4]):
+        strength = band.abs()
+        if level < 2:
+            strength = F.avg_pool2d(strength, 2 ** (2 - level))
+        elif level > 2:
+            strength = F.interpolate(strength, scale_factor=2.0, mode="bilinear", align_corners=False)
+        bands.append(strength)
+    return torch.log2(1 + torch.cat(bands, 1) / NOISE) / 4
+
+
+def statistics(small: Tensor, images: Tensor, contrast: Tensor) -> Tensor:
+    """Numbers on each source as a whole, B×N×``STATISTICS``: mean, deviation, share of nearly black and nearly white
+    pixels, contrast of four bands, and two on the others' mean: how far edges go the same way, and how far brightness
+    differs. ``small``: the sources at 1/16 of their size; ``contrast``: B×N×4."""
+    mean = images.mean((2, 3))
+    spread = images.std((2, 3))
+    dark = torch.sigmoid((0.04 - images) * 100).mean((2, 3))
+    bright = torch.sigmoid((images - 0.96) * 100).mean((2, 3))
+    others = (small.sum(1, keepdim=True) - small) / max(small.shape[1] - 1, 1)
+    product = torch.zeros_like(mean)
+    size = torch.zeros_like(mean) + 1e-4
+    for axis in (-1, -2):
+        step = small.diff(dim=axis) * others.diff(dim=axis)
+        product, size = product + step.sum((2, 3)), size + step.abs().sum((2, 3))
+    apart = (small - others).abs().mean((2, 3))
+    numbers = torch.stack((mean, spread, dark, bright, product / size, apart / (apart + spread + 0.02)), -1)
+    return torch.cat((4 * numbers - 1, contrast), -1)
+
+
+def blend(images: Tensor, output: SetOutput) -> tuple[Tensor, Tensor]:
+    """Luminance B×N×H×W and the network's answer at the same size → the picture B×1×H×W, and what gains added to it.
+
+    Nowhere darker than all sources are around a pixel: the detail of one source on the brightness of another would
+    draw black rims.
+    """
+    b, n, h, w = images.shape
+    pyramid = laplacian(images.reshape(b * n, 1, h, w), LEVELS)
+    levels, added = [], []
+    for level, flat in enumerate(pyramid):
+        band = flat.reshape(b, n, *flat.shape[-2:])
+        levels.append((output.shares[level] * band).sum(1, keepdim=True))
+        if level < GAINED:
+            added.append((output.gains[level] * band).sum(1, keepdim=True))
+            levels[-1] = levels[-1] + added[-1]
+    darkest = -F.max_pool2d(-images.amin(1, keepdim=True), 3, stride=1, padding=1)
+    residual = added[0]
+    for extra in added[1:]:
+        residual = residual + F.interpolate(extra, size=(h, w), mode="bilinear", align_corners=False)
+    return torch.maximum(collapse(levels), darkest), residual
+
+
+NETWORK = TitaSet

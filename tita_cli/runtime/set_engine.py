@@ -1,0 +1,116 @@
+"""Networks for sets: any number of sources at a reduced size, in one piece. What they decide is applied elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from tita_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from tita_cli.images.picture import FloatArray
+    from tita_cli.models.onnx_file import OnnxFile
+    from tita_cli.network.spec import Spec
+    from tita_cli.network.tita_set import TitaSet
+    from tita_cli.runtime.onnx_session import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a network says of N sources of H×W, all float32.
+
+    ``shares``: for each level of a Laplacian pyramid, fine to coarse and the base last, N×⌈H/2^l⌉×⌈W/2^l⌉ in 0..1 that
+    sum to 1 over the sources. ``gains``: the same around 0 for the finer levels: what a source adds of its detail
+    beyond its share. ``weights``: N×3, OAF's, of sum 1.
+    """
+
+    shares: tuple[FloatArray, ...]
+    gains: tuple[FloatArray, ...]
+    weights: FloatArray
+
+
+class SetRunner(Protocol):
+    """A loaded network for sets."""
+
+    spec: Spec
+
+    def run(self, images: FloatArray, hidden: FloatArray) -> list[FloatArray]:
+        """N×H×W and N×2×H/4×W/4 → the shares of each level, the gains, OAF's weights: N×h×w each, N×3."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """What runs, fit for JSON."""
+        ...
+
+
+class SetEngine:
+    """A loaded network for sets. Use it as often as you like, from one thread at a time."""
+
+    def __init__(self, runner: SetRunner, notes: tuple[str, ...] = ()) -> None:
+        self._runner, self._notes = runner, notes
+
+    @property
+    def spec(self) -> Spec:
+        """What the network declares of itself."""
+        return self._runner.spec
+
+    def decide(self, images: FloatArray, hidden: FloatArray) -> Decision:
+        """``images``: luminance N×H×W in 0..1, N ≥ 2, sides multiples of ``spec.multiple``. ``hidden``: N×2×H/4×W/4,
+        how strong the detail is that a reduction from full size has hidden (``tita_cli.fusion.coarse``)."""
+        if images.ndim != 3 or len(images) < 2 or any(side % self.spec.multiple for side in images.shape[1:]):
+            raise UsageError(f"this engine takes N×H×W, H and W multiples of {self.spec.multiple}, not {images.shape}")
+        *maps, weights = self._runner.run(np.ascontiguousarray(images, np.float32), hidden)
+        levels = next(k for k, plane in enumerate(maps) if k and plane.shape[1] >= maps[k - 1].shape[1])
+        return Decision(tuple(maps[:levels]), tuple(maps[levels:]), weights)
+
+    def describe(self) -> dict[str, Any]:
+        """What runs, fit for JSON: variant, back end, device, precision."""
+        notes = {"notes": list(self._notes)} if self._notes else {}
+        return {"variant": self.spec.variant, **self._runner.describe(), **notes}
+
+
+class TorchSetRunner:
+    """In PyTorch, on the CPU or a GPU."""
+
+    def __init__(self, network: TitaSet, device: Any, threads: int | None) -> None:
+        import torch
+
+        if threads is not None and device.type == "cpu":
+            torch.set_num_threads(threads)
+        self._network, self._device, self.spec = network.to(device), device, network.spec
+
+    def run(self, images: FloatArray, hidden: FloatArray) -> list[FloatArray]:
+        import torch
+
+        with torch.inference_mode():
+            given = (torch.from_numpy(x)[None].to(self._device) for x in (images, hidden))
+            out = self._network(*given)
+            return [np.asarray(x[0].float().cpu().numpy()) for x in (*out.shares, *out.gains, out.weights)]
+
+    def describe(self) -> dict[str, Any]:
+        return {"backend": "torch", "device": str(self._device), "precision": "fp32", "mode": "whole"}
+
+
+class OnnxSetRunner:
+    """In ONNX Runtime, on any provider."""
+
+    def __init__(self, file: OnnxFile, place: Place, threads: int) -> None:
+        from tita_cli.runtime.onnx_session import open_session
+
+        self.spec = file.spec
+        self._file, self._place, self._threads = file, place, threads
+        self._session = open_session(Path(file.path).read_bytes(), place, threads)
+
+    def run(self, images: FloatArray, hidden: FloatArray) -> list[FloatArray]:
+        from tita_cli.runtime.onnx_session import device_errors
+
+        with device_errors(self._place):
+            found = self._session.run(None, {"images": images, "hidden": hidden})
+        return [np.asarray(x) for x in found]
+
+    def describe(self) -> dict[str, Any]:
+        place = self._place.describe()
+        return {**place, "precision": self._file.precision, "threads": self._threads, "mode": "whole"}
