@@ -20,7 +20,7 @@ from tita_cli.images.value_range import (
     find_range,
     invert,
     parse_range,
-    shared_range,
+    settle_ranges,
     undo_range,
 )
 
@@ -62,7 +62,7 @@ def test_degrees() -> None:
     [
         Picture(np.full((4, 4, 1), 0.1, np.float32)),
         Picture(np.linspace(0.4, 0.5, 16, dtype=np.float32).reshape(4, 4, 1)),
-        Picture(np.linspace(0, 0.2, 48, dtype=np.float32).reshape(4, 4, 3), depth=16),
+        Picture(np.linspace(0, 0.9, 48, dtype=np.float32).reshape(4, 4, 3), depth=16),
         Picture(np.linspace(0, 0.9, 16, dtype=np.float32).reshape(4, 4, 1), depth=16),
         Picture(np.linspace(0.2, 0.4, 16, dtype=np.float32).reshape(4, 4, 1), depth=32),
         Picture(np.full((4, 4, 1), 0.1, np.float32), depth=16),
@@ -70,8 +70,9 @@ def test_degrees() -> None:
     ids=["flat", "8 bits", "16-bit colour", "16-bit photograph", "float within 0..1", "flat 16 bits"],
 )
 def test_photographs_are_left_alone(picture: Picture) -> None:
-    assert find_range(picture) is None
-    assert apply_range(picture, None) is picture
+    (found,), shared = settle_ranges([find_range(picture)])
+    assert found is None and shared is None
+    assert apply_range(picture, find_range(picture)) is picture
 
 
 def test_full_leaves_counts_alone() -> None:
@@ -96,10 +97,49 @@ def test_undo_inverts_apply(low: float, span: float) -> None:
 
 
 def test_sharing() -> None:
-    assert shared_range([ValueRange(0.1, 0.2), ValueRange(0.12, 0.22)]) == ValueRange(0.1, 0.22)
-    assert shared_range([ValueRange(0.1, 0.2), ValueRange(0.3, 0.4)]) is None
-    assert shared_range([ValueRange(0.1, 0.2), None]) is None
-    assert shared_range([]) is None
+    counts, others, far = ValueRange(0.1, 0.2), ValueRange(0.12, 0.22), ValueRange(0.3, 0.4)
+    assert settle_ranges([counts, others]) == ([counts, others], ValueRange(0.1, 0.22))
+    assert settle_ranges([counts, far]) == ([counts, far], None)
+    assert settle_ranges([counts, None]) == ([counts, None], None)
+    assert settle_ranges([]) == ([], None)
+
+
+def _color(top: int, *, dtype: str = "uint16") -> Picture:
+    """Colours up to ``top`` counts, in a TIFF of ``dtype``."""
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, np.linspace(0, top, 6 * 8 * 3).astype(dtype).reshape(6, 8, 3), photometric="rgb")
+    buffer.seek(0)
+    return read_picture(buffer)
+
+
+@pytest.mark.parametrize(("top", "white"), [(4080, 4095), (900, 1023), (16383, 16383), (16384, 65535), (65535, 65535)])
+def test_colour_has_the_range_of_its_sensor(top: int, white: int) -> None:
+    found = find_range(_color(top))
+    assert found is not None and found.of_sensor and found.low == 0
+    assert found.high * 65535 == pytest.approx(white)
+
+
+def test_a_dark_exposure_is_not_taken_for_a_sensor_of_fewer_bits() -> None:
+    dark, bright, middle = (find_range(_color(top)) for top in (1000, 65535, 4000))
+    assert settle_ranges([dark, bright]) == ([None, None], None)
+    assert settle_ranges([dark, middle]) == ([middle, middle], middle)
+
+
+def test_a_sensors_range_and_counts_are_not_one_range() -> None:
+    sensor, counts = find_range(_color(4000)), ValueRange(0.0, 0.06)
+    assert settle_ranges([sensor, counts]) == ([sensor, counts], None)
+    assert settle_ranges([sensor, None]) == ([sensor, None], None)
+
+
+def test_counts_in_32_bits_fill_the_range() -> None:
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, np.linspace(36_000, 140_000, 4096).astype(np.uint32).reshape(64, 64))
+    buffer.seek(0)
+    picture = read_picture(buffer)
+    mapped = apply_range(picture, find_range(picture))
+    assert mapped.pixels.min() == 0 and mapped.pixels.max() == 1
+    assert float(np.median(mapped.pixels)) == pytest.approx(0.5, abs=0.01)
+    assert undo_range(mapped, find_range(picture)) is mapped  # 16 bits would make them black
 
 
 def test_parse_range() -> None:

@@ -11,7 +11,7 @@ from tita_cli.fusion.look import Decoded, Look
 from tita_cli.fusion.source import Source
 from tita_cli.images import Picture
 from tita_cli.images.profile import common_profile, to_profile
-from tita_cli.images.value_range import ValueRange, shared_range
+from tita_cli.images.value_range import settle_ranges
 
 if TYPE_CHECKING:
     from tita_cli.align import Border, Calibration, Frame, Mode, Placement
@@ -71,7 +71,7 @@ class Plan:
         self.looks = [looks[index] for index in range(len(sources))]
         if not resize and len({(look.width, look.height) for look in self.looks}) > 1:
             self._check_sizes()
-        self.shared: ValueRange | None = shared_range([look.range for look in self.looks])
+        self._ranges, self.shared = settle_ranges([look.range for look in self.looks])
         lead = reference if lead is None else lead
         colored = next((look for look in self.looks if look.has_chroma), None)
         self.profile = common_profile(self.looks[lead], colored)
@@ -115,7 +115,7 @@ class Plan:
 
     def _sized(self, index: int) -> Picture:
         """In range, and of the reference's size unless alignment will see to that."""
-        picture = self.sources[index].in_range(self._decoded.read(index), self.shared or self.looks[index].range)
+        picture = self.sources[index].in_range(self._decoded.read(index), self.shared or self._ranges[index])
         target = self.looks[self.reference]
         moved = self.frame is not None and self.frame.placements[index].accepted
         if moved or (picture.height, picture.width) == (target.height, target.width):

@@ -1,6 +1,7 @@
-"""Which of a file's values become black and white: thermal counts fill a sliver of the 16 bits that they are stored in.
+"""Which of a file's values become black and white: what counts is the values that a sensor used, not their container.
 
-Everything here is affine and in float; a range can be undone, so that a stack of counts fuses into counts.
+Thermal counts fill a sliver of the 16 bits that they are stored in, and a camera's 12 bits a sixteenth. Everything here
+is affine and in float; a range can be undone, so that a stack of counts fuses into counts.
 """
 
 from __future__ import annotations
@@ -21,15 +22,22 @@ _PERCENTILES = (0.1, 99.9)
 # A deep grey picture that uses less of its range than this holds counts; a photograph uses more.
 _COUNTS_SPAN = 0.5
 _PROBED = 1 << 20
+_WIDEST = 65535
+_FEWEST_BITS = 10  # of a sensor whose samples are stored with more than 8
 # Two sources whose ranges overlap by this share of their union show the same kind of thing.
 _SAME_KIND = 0.5
 
 
 class ValueRange(NamedTuple):
-    """The values that become 0 and 1, as :attr:`Picture.pixels` has them before."""
+    """The values that become 0 and 1, as :attr:`Picture.pixels` has them before.
+
+    ``of_sensor``: ``high`` is the largest value of a sensor of 10, 12, 14 … bits whose samples this one could be. A
+    dark exposure looks the same, so the other sources have a say, see :func:`settle_ranges`.
+    """
 
     low: float
     high: float
+    of_sensor: bool = False
 
 
 def parse_range(text: str) -> RangeSetting:
@@ -55,57 +63,87 @@ def find_range(picture: Picture, setting: RangeSetting = "auto") -> ValueRange |
 
     A pair counts in the file's own units. ``full`` is the range that the file's type has. ``auto`` takes the 0.1 and
     99.9 percentiles of what holds measurements: grey of more than 8 bits that fills less than half of its range, and
-    floats beyond 0..1. Everything else is ``full``.
+    floats beyond 0..1. Colour in integers of more than 8 bits has the range of its sensor. Everything else is ``full``.
     """
     if setting == "full":
         return None
     if setting != "auto":
         black, white = picture.levels
         return ValueRange((setting[0] - black) / (white - black), (setting[1] - black) / (white - black))
-    if picture.depth == 8 or (picture.is_color and picture.depth == 16):
-        return None
+    is_float = picture.depth == 32 and picture.levels == (0.0, 1.0)
+    if picture.depth > 8 and picture.is_color and not is_float:
+        return _sensor_range(picture)
+    return None if picture.depth == 8 else _measured_range(picture, is_float)
+
+
+def _measured_range(picture: Picture, is_float: bool) -> ValueRange | None:
+    """The range of grey measurements, or of floats beyond 0..1; None for photographs."""
     values = picture.pixels if picture.alpha is None else picture.pixels[picture.alpha > 0]
     values = values.reshape(-1)[:: max(1, values.size // _PROBED)]
     if values.size == 0:
         return None
     low, high = (float(bound) for bound in np.percentile(values, _PERCENTILES))
     within = values.min() >= 0 and values.max() <= 1
-    if high <= low or (within and (picture.depth == 32 or high - low >= _COUNTS_SPAN)):
+    if high <= low or (within and (is_float or high - low >= _COUNTS_SPAN)):
         return None
     # Colour keeps its black: moving it would shift every hue.
     return ValueRange(min(low, 0.0), high) if picture.is_color else ValueRange(low, high)
 
 
-def shared_range(ranges: Sequence[ValueRange | None]) -> ValueRange | None:
-    """One range for all sources where they measure the same kind of thing, as in a stack; None where they do not.
+def _sensor_range(picture: Picture) -> ValueRange:
+    """Black, and the white of the sensor with the fewest bits whose samples those of ``picture`` could be."""
+    black, white = picture.levels
+    container = white - black if picture.levels != (0.0, 1.0) else 2.0**picture.depth - 1
+    top = round(float(picture.pixels.max()) * container)
+    bits = next((bits for bits in range(_FEWEST_BITS, picture.depth, 2) if top < 2**bits), None)
+    return ValueRange(0.0, 1.0 if bits is None else (2**bits - 1) / container, of_sensor=True)
 
-    With it they stay comparable, and the fused picture can be brought back into their units (:func:`undo_range`).
+
+def settle_ranges(ranges: Sequence[ValueRange | None]) -> tuple[list[ValueRange | None], ValueRange | None]:
+    """What :func:`find_range` found for the sources of a fusion, made to fit together; and the one range of all.
+
+    Sources that may come from one sensor get the range of the one with the most bits, None where it fills its
+    container. One range for all exists where they measure the same kind of thing, as in a stack: with it they stay
+    comparable, and the fused picture can be brought back into their units (:func:`undo_range`). Else it is None.
     """
+    widest = max((found for found in ranges if found is not None and found.of_sensor), default=None)
+    common = None if widest is None or widest.high >= 1 else widest
+    settled = [common if found is not None and found.of_sensor else found for found in ranges]
+    return settled, _shared(settled)
+
+
+def _shared(ranges: Sequence[ValueRange | None]) -> ValueRange | None:
     known = [found for found in ranges if found is not None]
-    if len(known) < len(ranges) or not known:
+    if len(known) < len(ranges) or len({found.of_sensor for found in known}) != 1:
         return None
-    union = ValueRange(min(low for low, _ in known), max(high for _, high in known))
-    common = min(high for _, high in known) - max(low for low, _ in known)
+    if known[0].of_sensor:
+        return known[0]
+    union = ValueRange(min(found.low for found in known), max(found.high for found in known))
+    common = min(found.high for found in known) - max(found.low for found in known)
     return union if common >= _SAME_KIND * (union.high - union.low) else None
 
 
 def apply_range(picture: Picture, value_range: ValueRange | None) -> Picture:
     """``picture`` with ``value_range`` at 0..1, clipped, and a note that says so in the file's own units."""
-    if value_range is None:
+    if value_range is None or value_range[:2] == (0, 1):
         return picture
-    low, high = value_range
+    low, high, _ = value_range
     black, white = picture.levels
-    counts = [f"{black + bound * (white - black):g}" for bound in value_range]
+    counts = [f"{black + bound * (white - black):g}" for bound in (low, high)]
     pixels = np.clip((picture.pixels - np.float32(low)) / np.float32(high - low), 0, 1, dtype=np.float32)
     note = f"{picture.name}: values {counts[0]} to {counts[1]} become black to white (--range full keeps them)"
     return replace(picture, pixels=pixels, notes=(*picture.notes, note))
 
 
 def undo_range(picture: Picture, value_range: ValueRange | None) -> Picture:
-    """The inverse of :func:`apply_range`, except for what it clipped."""
-    if value_range is None:
+    """The inverse of :func:`apply_range`, except for what it clipped.
+
+    Counts of more than 16 bits stay in 0..1: no format that is written holds them.
+    """
+    black, white = picture.levels
+    if value_range is None or white - black > _WIDEST:
         return picture
-    low, high = value_range
+    low, high, _ = value_range
     return replace(picture, pixels=picture.pixels * np.float32(high - low) + np.float32(low))
 
 
