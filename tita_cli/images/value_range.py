@@ -22,7 +22,7 @@ _PERCENTILES = (0.1, 99.9)
 # A deep grey picture that uses less of its range than this holds counts; a photograph uses more.
 _COUNTS_SPAN = 0.5
 _PROBED = 1 << 20
-_WIDEST = 65535
+_WIDEST = 65535  # counts that 16-bit formats hold
 _FEWEST_BITS = 10  # of a sensor whose samples are stored with more than 8
 # Two sources whose ranges overlap by this share of their union show the same kind of thing.
 _SAME_KIND = 0.5
