@@ -49,7 +49,7 @@ def test_a_folder_is_fused_beside_itself_as_tita_fuse_does(folder: Path, tiny_mo
     assert batch(folder, tiny_model) == 0
     out, err = capfd.readouterr()
     assert out == ""
-    assert "alone.png: there is no ir to it" in err
+    assert "alone.png: there is no ir for it" in err
     assert "3 fused" in err.splitlines()[-1]
     assert err.splitlines()[-1].endswith(f"→ {folder}-fused")
     single = folder.parent / "single.png"
@@ -118,11 +118,11 @@ def test_the_plan_touches_nothing(folder: Path, tmp_path: Path, capfdbinary) -> 
     assert run(["batch", str(folder), "--dry-run"]) == 0
     table = capfdbinary.readouterr().out.decode()
     assert "3 groups of 6 images by folders" in table
-    assert "there is no ir to it" in table
+    assert "there is no ir for it" in table
     assert run(["batch", str(folder), "--dry-run", "--json"]) == 0
     plan = json.loads(capfdbinary.readouterr().out)
     assert [group["output"] for group in plan["groups"]] == ["0.png", "1.png", "2.png"]
-    assert plan["leftovers"][0]["reason"] == "there is no ir to it"
+    assert plan["leftovers"][0]["reason"] == "there is no ir for it"
     assert sorted(tmp_path.rglob("*")) == before
 
 

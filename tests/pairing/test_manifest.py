@@ -51,21 +51,21 @@ def test_a_described_group_is_a_line_of_a_manifest() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "lists nothing"),
-        ("a,b\n", "lists nothing"),
+        ("", "is empty"),
+        ("a,b\n", "is empty"),
         ("a,b\nx.png\n", "line 2: 1 source"),
         ("a,b\nx.png,y.png,z.png\n", "line 2: 3 cells under 2 columns"),
-        ("a,b\nx.png,x.png\n", "line 2: the same source twice"),
+        ("a,b\nx.png,x.png\n", "line 2: the same source occurs twice"),
         ('a,b\n"x.png,y.png\n', "line 2"),
         ('{"sources": ["x.png"]}', "line 1: 1 source"),
-        ('{"sources": "x.png"}', "line 1: no list 'sources'"),
-        ('{"sources": ["x.png", 3]}', "line 1: no list 'sources'"),
+        ('{"sources": "x.png"}', "line 1: 'sources' is not a list"),
+        ('{"sources": ["x.png", 3]}', "line 1: 'sources' is not a list"),
         ('{"sources": ["x.png", "y.png"], "ouput": "z.png"}', "line 1: unknown key 'ouput'"),
         ('{"sources": ["x.png", "y.png"], "reference": 3}', "line 1: 'reference' is 3"),
         ('{"sources": ["x.png", "y.png"], "reference": true}', "line 1: 'reference'"),
         ('{"sources": ["x.png", "y.png"], "output": "../z.png"}', "line 1: the output must be a path inside"),
         ('{"sources": ["x.png", "y.png"], "output": "/z.png"}', "line 1: the output must be a path inside"),
-        ('{"sources": ["x\\u0000.png", "y.png"]}', "line 1: a path with a NUL"),
+        ('{"sources": ["x\\u0000.png", "y.png"]}', "line 1: a path contains a NUL"),
         ('{"sources": ["x.png", "y.png"]}\n{"sources"', "line 2: is not JSON"),
     ],
 )
@@ -76,7 +76,7 @@ def test_what_is_wrong_is_said_with_its_line(text: str, message: str) -> None:
 
 
 def test_two_lines_for_one_output_are_refused() -> None:
-    with pytest.raises(MismatchError, match="both be called x"):
+    with pytest.raises(MismatchError, match="have the name x"):
         parse("a,b\n1/x.png,1/y.png\n2/x.png,2/y.png\n")
 
 
@@ -98,5 +98,5 @@ def test_a_manifest_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"absent\.csv: no such file"):
         read_manifest(tmp_path / "absent.csv")
     (tmp_path / "latin.csv").write_bytes(b"a,b\n\xff.png,y.png\n")
-    with pytest.raises(InputError, match="not UTF-8 at byte 4"):
+    with pytest.raises(InputError, match="is not UTF-8 at byte 4"):
         read_manifest(tmp_path / "latin.csv")

@@ -42,7 +42,7 @@ def test_a_gap_is_an_error_that_shows_the_runs(tree) -> None:
 
 def test_a_run_that_is_no_whole_number_of_stacks_is_refused(tree) -> None:
     root = tree(f"x{n}.jpg" for n in range(5))
-    with pytest.raises(MismatchError, match="cannot be cut into stacks of 3"):
+    with pytest.raises(MismatchError, match="cannot be divided into stacks of 3"):
         names(root, size=3)
 
 
@@ -51,15 +51,15 @@ def test_a_run_shorter_than_the_stack_is_left_over(tree) -> None:
     plan = pair_folder(root, rule="numbers", wishes=Wishes(size=3))
     assert [group.name for group in plan.groups] == ["x1"]
     assert [(left.path.name, left.reason) for left in plan.leftovers] == [
-        ("x8.jpg", "a run of 2, shorter than --stack 3"),
-        ("x9.jpg", "a run of 2, shorter than --stack 3"),
+        ("x8.jpg", "in a run of 2 images, fewer than --stack 3"),
+        ("x9.jpg", "in a run of 2 images, fewer than --stack 3"),
     ]
 
 
 @pytest.mark.parametrize("twin", ["x01.jpg", "x1.png"])
 def test_one_number_twice_is_an_error_that_shows_both(tree, twin: str) -> None:
     root = tree(["x1.jpg", "x2.jpg", twin])
-    with pytest.raises(MismatchError, match=r"the same number twice: .*x0?1\.(jpg|png), .*x0?1\.(jpg|png)"):
+    with pytest.raises(MismatchError, match=r"two images have the same number: .*x0?1\.(jpg|png), .*x0?1\.(jpg|png)"):
         pair_folder(root)
 
 
@@ -67,7 +67,7 @@ def test_single_images_are_left_over(tree) -> None:
     root = tree(["x1.jpg", "x2.jpg", "y7.jpg", "cover.jpg"])
     plan = pair_folder(root)
     assert {left.path.name: left.reason for left in plan.leftovers} == {
-        "y7.jpg": "no other image is numbered like it",
+        "y7.jpg": "no other image belongs to its series of numbers",
         "cover.jpg": "its name has no number",
     }
 
@@ -79,7 +79,7 @@ def test_scenes_take_each_folder_as_one_stack(tree) -> None:
         "s": ["far.tif", "near.png"],
         "t": ["p9.png", "p10.png"],
     }
-    assert [left.reason for left in plan.leftovers] == ["the only image in its folder"]
+    assert [left.reason for left in plan.leftovers] == ["is the only image in its folder"]
 
 
 def test_scenes_are_suggested_and_never_assumed(tree) -> None:

@@ -1,4 +1,4 @@
-"""What the camera wrote down about a shot: when, with which camera, how much light."""
+"""What a camera records about an image: when it was taken, with which camera, at which exposure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from tita_cli.errors import InputError, parsing
 from tita_cli.images.files import open_input
 from tita_cli.pairing.plan import Leftover
-from tita_cli.pairing.scan import Image
+from tita_cli.pairing.scan import ImageFile
 
 # Tag numbers of Exif 2.32 (CIPA DC-008), and of the pointer to its own block.
 EXIF_BLOCK = 0x8769
@@ -21,14 +21,15 @@ EXPOSURE_TIME, F_NUMBER, SENSITIVITY, BIAS = 0x829A, 0x829D, 0x8827, 0x9204
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
-    """One image as the camera took it.
+class Capture:
+    """One image file with its capture data.
 
-    ``seconds``: when the exposure began. ``duration``: of the exposure, seconds, 0 if unknown. ``stops``: light let in,
-    log2 of exposure time × sensitivity / f-number², or the exposure bias where the camera did not say; None if neither.
+    ``seconds``: start of the exposure, seconds since 1970 by the camera's clock. ``duration``: of the exposure, in
+    seconds, 0 if unknown. ``stops``: the exposure in stops, log2 of exposure time × sensitivity / f-number²; the
+    exposure bias where these are not recorded; None if neither is.
     """
 
-    image: Image
+    image: ImageFile
     camera: tuple[str, ...]
     seconds: float
     duration: float
@@ -36,28 +37,28 @@ class Shot:
 
 
 @dataclass(frozen=True, slots=True)
-class Roll:
-    """The shots of a folder, and the images that say nothing of how they were taken."""
+class Captures:
+    """The captures of a folder, and the images without capture data."""
 
-    shots: tuple[Shot, ...]
+    items: tuple[Capture, ...]
     leftovers: tuple[Leftover, ...]
 
 
-def read_roll(images: Iterable[Image]) -> Roll:
-    """Read the facts of all ``images``; an image without any is left over."""
-    shots: list[Shot] = []
+def read_captures(images: Iterable[ImageFile]) -> Captures:
+    """The capture data of all ``images``; an image without any is left over."""
+    items: list[Capture] = []
     leftovers: list[Leftover] = []
     for image in images:
-        shot = read_shot(image)
-        if isinstance(shot, Shot):
-            shots.append(shot)
+        capture = read_capture(image)
+        if isinstance(capture, Capture):
+            items.append(capture)
         else:
-            leftovers.append(Leftover(image.path, shot))
-    return Roll(tuple(shots), tuple(leftovers))
+            leftovers.append(Leftover(image.path, capture))
+    return Captures(tuple(items), tuple(leftovers))
 
 
-def read_shot(image: Image) -> Shot | str:
-    """The facts of ``image``, or in words why there are none."""
+def read_capture(image: ImageFile) -> Capture | str:
+    """The capture data of ``image``, or the reason why there is none."""
     from PIL import Image as Pillow
 
     try:
@@ -72,12 +73,12 @@ def read_shot(image: Image) -> Shot | str:
         return "it has no EXIF capture time"
     camera = (*(str(exif.get(tag, "")) for tag in (MAKE, MODEL)), str(block.get(SERIAL, "")), f"{size[0]}×{size[1]}")
     duration = _positive(block.get(EXPOSURE_TIME))
-    return Shot(image, camera, taken, duration or 0.0, _stops(block))
+    return Capture(image, camera, taken, duration or 0.0, _stops(block))
 
 
 def _moment(taken: Any, fraction: Any) -> float | None:
     try:
-        # The time zone is that of the camera throughout: only differences count.
+        # Only differences count, so the camera's time zone does not matter.
         moment = datetime.strptime(str(taken).strip("\0 "), "%Y:%m:%d %H:%M:%S")
     except ValueError:
         return None
@@ -100,7 +101,7 @@ def _stops(block: dict[int, Any]) -> float | None:
 
 
 def _positive(value: Any) -> float | None:
-    """A number above zero, or None for what is absent or broken, such as 0/0."""
+    """A number above zero; None for one that is absent or invalid, such as 0/0."""
     try:
         number = float(value)
     except (TypeError, ValueError, ZeroDivisionError):

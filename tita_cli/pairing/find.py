@@ -9,28 +9,28 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, TypeAlias, get_args
 
 from tita_cli.errors import MismatchError, UsageError
-from tita_cli.pairing.capture import Roll, read_roll
+from tita_cli.pairing.bursts import pair_bursts, pair_exposures
+from tita_cli.pairing.capture import Captures, read_captures
 from tita_cli.pairing.numbers import pair_numbers, pair_scenes
 from tita_cli.pairing.plan import Leftover, Plan, listing, make_plan
 from tita_cli.pairing.roles import named_roles
-from tita_cli.pairing.scan import Image, scan_folder
-from tita_cli.pairing.shots import pair_bursts, pair_exposures
+from tita_cli.pairing.scan import ImageFile, scan_folder
 from tita_cli.pairing.words import pair_folders, pair_names, present_roles
 
 Rule: TypeAlias = Literal["folders", "names", "exposure", "numbers", "burst", "scenes"]
 RULES: tuple[Rule, ...] = get_args(Rule)
-# From the strongest evidence to the weakest: names that say what an image is, then how it was exposed, then mere
-# sequence. ``scenes`` would fit any folder, so it is only ever suggested.
+# From the strongest evidence to the weakest: names that say what an image is, then its exposure, then mere sequence.
+# ``scenes`` would fit any folder, so it is only suggested.
 TIERS: tuple[tuple[Rule, ...], ...] = (("folders", "names"), ("exposure",), ("numbers", "burst"))
 DEFAULT_GAP = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the user says about the images.
+    """What the user knows about the images.
 
-    ``words``: what tells the sources apart, in the order of the sources. ``size``: images a stack. ``gap``: longest
-    pause within a burst, in seconds.
+    ``words``: in folder or file names, that distinguish the sources, in the order of the sources. ``size``: images per
+    stack. ``gap``: the longest pause within a burst, in seconds.
     """
 
     words: tuple[str, ...] = ()
@@ -43,9 +43,9 @@ def pair_folder(
 ) -> Plan:
     """Find the groups of images below ``root``; everything else is left over, with the reason.
 
-    ``rule``: how they belong together; None finds it out. ``exclude``: folders to pass by. Raises MismatchError where
-    there is no telling, naming the candidates; InputError where ``root`` cannot be listed; UsageError where the wishes
-    make no sense together.
+    ``rule``: how they belong together; None finds out. ``exclude``: folders to skip. Raises MismatchError where that is
+    not clear, naming the candidates; InputError where ``root`` cannot be listed; UsageError where the criteria
+    contradict each other.
     """
     wishes = wishes or Wishes()
     if wishes.words and rule not in (None, "folders", "names"):
@@ -54,7 +54,7 @@ def pair_folder(
         raise UsageError("--stack is for stacks: --by exposure, numbers or burst")
     scan = scan_folder(root, exclude=exclude)
     plan = _Finder(root, scan.images, wishes).find(rule)
-    # Files that are told apart by nothing but a word or a number, in the root: the whole folder is the scene.
+    # Files in the root whose names are nothing but a word or a number: the whole folder is the scene.
     named = [
         replace(group, name=root.resolve().name or "fused") if group.name == "." else group for group in plan.groups
     ]
@@ -71,16 +71,16 @@ def pair_parallel(folders: Sequence[Path], *, exclude: Iterable[Path] = ()) -> P
         words = [f"{word} #{number}" for number, word in enumerate(words, 1)]
     scans = [scan_folder(folder, exclude=exclude) for folder in folders]
     images = [
-        Image(image.path, PurePosixPath(word) / image.place)
+        ImageFile(image.path, PurePosixPath(word) / image.place)
         for word, scan in zip(words, scans, strict=True)
         for image in scan.images
     ]
     if len({image.path.resolve() for image in images}) < len(images):
-        raise UsageError(f"folders that overlap: {listing(folders)}")
+        raise UsageError(f"the folders overlap: {listing(folders)}")
     plan = pair_folders(images, named_roles(words))
     if not plan.groups:
         raise MismatchError(
-            f"no image has a namesake in the other folders: {listing(folders)}",
+            f"no image has a counterpart of the same name in the other folders: {listing(folders)}",
             hint="name the folders whose files bear the same names, or give a manifest",
         )
     return make_plan(plan.rule, plan.groups, [*plan.leftovers, *(other for scan in scans for other in scan.others)])
@@ -89,18 +89,18 @@ def pair_parallel(folders: Sequence[Path], *, exclude: Iterable[Path] = ()) -> P
 class _Finder:
     """Looks for groups among the images of one folder."""
 
-    def __init__(self, root: Path, images: Sequence[Image], wishes: Wishes) -> None:
+    def __init__(self, root: Path, images: Sequence[ImageFile], wishes: Wishes) -> None:
         self._root = root
         self._images = images
         self._wishes = wishes
         self._roles = named_roles(wishes.words) if wishes.words else None
 
     @cached_property
-    def _roll(self) -> Roll:
-        return read_roll(self._images)
+    def _captures(self) -> Captures:
+        return read_captures(self._images)
 
     def find(self, rule: Rule | None) -> Plan:
-        """The one way to group that ``rule``, or the first tier with any finding, offers; else MismatchError."""
+        """The only grouping that ``rule``, or the first tier that finds any, offers; else raises MismatchError."""
         tiers = self._tiers(rule)
         for tier in tiers:
             plans: list[Plan] = []
@@ -127,16 +127,16 @@ class _Finder:
         return TIERS[1:] if self._wishes.size is not None else TIERS
 
     def _apply(self, rule: Rule) -> list[Plan]:
-        """Every way in which ``rule`` finds groups."""
+        """Every grouping that ``rule`` finds."""
         size, gap = self._wishes.size, self._wishes.gap
         if rule in ("folders", "names"):
             pair = pair_folders if rule == "folders" else pair_names
             families = [self._roles] if self._roles is not None else present_roles(self._images, rule)
             plans = _united([pair(self._images, roles) for roles in families])
         elif rule == "exposure":
-            plans = [pair_exposures(self._roll, gap=gap, size=size)]
+            plans = [pair_exposures(self._captures, gap=gap, size=size)]
         elif rule == "burst":
-            plans = [pair_bursts(self._roll, gap=gap, size=size)]
+            plans = [pair_bursts(self._captures, gap=gap, size=size)]
         elif rule == "numbers":
             plans = [pair_numbers(self._images, size)]
         else:
@@ -156,7 +156,7 @@ class _Finder:
                 hint="choose one with --by, name the words that tell the sources apart with --pair, or give a manifest",
             )
         return MismatchError(
-            f"{self._root}: only a small part of the images belongs together: {ways}",
+            f"{self._root}: only a small part of the images can be grouped: {ways}",
             hint=f"--by {plans[0].rule} takes these groups and leaves the rest; or say more with --pair, or a manifest",
         )
 
@@ -170,18 +170,18 @@ class _Finder:
             hint = f"if each folder is one stack: --by scenes; else {hint}"
         with_words = f" with the words {', '.join(words)}" if words else ""
         return MismatchError(
-            f"{self._root}: {len(self._images)} images, and none belong together by {tried}{with_words}", hint=hint
+            f"{self._root}: {len(self._images)} images, none of which {tried} can group{with_words}", hint=hint
         )
 
 
 def _united(plans: Sequence[Plan]) -> list[Plan]:
-    """One plan of several families of words where no image is claimed by two of them."""
+    """One plan of those of several families of words, where no image is in two of them."""
     claimed = [source for plan in plans for group in plan.groups for source in group.sources]
     if len(plans) < 2 or len(set(claimed)) < len(claimed):
         return list(plans)
     reasons: dict[Path, Leftover] = {}
     for leftover in (leftover for plan in plans for leftover in plan.leftovers):
-        # "There is no ir to it" says more than "lies in no folder of mri + ct".
+        # "There is no ir for it" says more than "is in no folder of mri + ct".
         if leftover.path not in reasons or leftover.reason.startswith("there is no"):
             reasons[leftover.path] = leftover
     left = [leftover for path, leftover in reasons.items() if path not in set(claimed)]
@@ -189,7 +189,7 @@ def _united(plans: Sequence[Plan]) -> list[Plan]:
 
 
 def _distinct(plans: Sequence[Plan]) -> list[Plan]:
-    """One plan for each way to group, whatever rule found it."""
+    """One plan for each distinct grouping, whichever rule found it."""
     found: dict[frozenset[frozenset[Path]], Plan] = {}
     for plan in plans:
         found.setdefault(frozenset(frozenset(group.sources) for group in plan.groups), plan)

@@ -1,4 +1,4 @@
-"""Manifests: the user says which images belong together, as CSV or as JSON Lines."""
+"""Manifests: a list of the images that belong together, as CSV or JSON Lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tita_cli.pairing.plan import Group, Plan, make_plan
 SUFFIXES = frozenset({".csv", ".jsonl", ".ndjson"})
 _MAX_BYTES = 1 << 28  # a million groups
 KEYS = frozenset({"sources", "output", "reference", "why"})
-CSV_HELP = "first line: names of columns; the column 'output' names the result, every other one is a source"
+CSV_HELP = "the first line names the columns; 'output' is the name of the result, every other column a source"
 JSONL_HELP = 'a line: {"sources": ["vis/1.png", "ir/1.png"], "output": "1.png", "reference": 1}'
 
 
@@ -37,12 +37,12 @@ def parse_manifest(content: bytes, *, name: str, base: Path, is_csv: bool | None
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{name}: not UTF-8 at byte {error.start}") from error
+        raise InputError(f"{name}: is not UTF-8 at byte {error.start}") from error
     if is_csv is None:
         is_csv = not text.lstrip().startswith("{")
     groups = list(_csv_groups(text, name, base) if is_csv else _jsonl_groups(text, name, base))
     if not groups:
-        raise InputError(f"{name}: the manifest lists nothing", hint=CSV_HELP if is_csv else JSONL_HELP)
+        raise InputError(f"{name}: the manifest is empty", hint=CSV_HELP if is_csv else JSONL_HELP)
     return make_plan("manifest", groups)
 
 
@@ -51,7 +51,7 @@ def _csv_groups(text: str, name: str, base: Path) -> Iterator[Group]:
     try:
         header = [cell.strip() for cell in next(reader, [])]
         if any(cell and (base / cell).is_file() for cell in header):
-            raise InputError(f"{name}: line 1 lists images where the names of the columns should stand", hint=CSV_HELP)
+            raise InputError(f"{name}: line 1 lists images instead of the names of the columns", hint=CSV_HELP)
         for row in reader:
             if not any(row):
                 continue
@@ -76,15 +76,15 @@ def _jsonl_groups(text: str, name: str, base: Path) -> Iterator[Group]:
         except (ValueError, RecursionError) as error:
             raise InputError(f"{where}: is not JSON: {error}", hint=JSONL_HELP) from error
         if not isinstance(record, dict) or not _is_texts(record.get("sources")):
-            raise InputError(f"{where}: no list 'sources' of paths", hint=JSONL_HELP)
+            raise InputError(f"{where}: 'sources' is not a list of paths", hint=JSONL_HELP)
         unknown = sorted(set(record) - KEYS)
         if unknown:
             raise InputError(f"{where}: unknown key {unknown[0]!r}", hint=JSONL_HELP)
         output, reference = record.get("output", ""), record.get("reference")
         if not isinstance(output, str):
-            raise InputError(f"{where}: 'output' is no text", hint=JSONL_HELP)
+            raise InputError(f"{where}: 'output' is not a string", hint=JSONL_HELP)
         if reference is not None and (isinstance(reference, bool) or not isinstance(reference, int)):
-            raise InputError(f"{where}: 'reference' is no number of a source", hint=JSONL_HELP)
+            raise InputError(f"{where}: 'reference' is not the number of a source", hint=JSONL_HELP)
         yield _group(record["sources"], output, reference, where, base)
 
 
@@ -95,11 +95,11 @@ def _is_texts(value: Any) -> bool:
 def _group(sources: Iterable[str], output: str, reference: int | None, where: str, base: Path) -> Group:
     paths = tuple(base / source for source in sources)
     if len(paths) < 2:
-        raise InputError(f"{where}: {len(paths)} source where two or more are needed")
+        raise InputError(f"{where}: {len(paths)} source, two or more are needed")
     if len(set(paths)) < len(paths):
-        raise InputError(f"{where}: the same source twice")
+        raise InputError(f"{where}: the same source occurs twice")
     if any("\0" in str(path) for path in paths) or "\0" in output:
-        raise InputError(f"{where}: a path with a NUL character")
+        raise InputError(f"{where}: a path contains a NUL character")
     if reference is not None and not 1 <= reference <= len(paths):
         raise InputError(f"{where}: 'reference' is {reference}, with {len(paths)} sources")
     index = (reference or 1) - 1

@@ -10,18 +10,19 @@ from typing import TypeAlias
 
 from tita_cli.errors import MismatchError
 from tita_cli.pairing.plan import Group, Leftover, Plan, listing, make_plan
-from tita_cli.pairing.scan import Image, natural
+from tita_cli.pairing.scan import ImageFile, natural
 from tita_cli.pairing.words import SEPARATORS
 
-Run: TypeAlias = list[tuple[int, Image]]
+Run: TypeAlias = list[tuple[int, ImageFile]]
 LAST_NUMBER = re.compile(r"^(.*?)([0-9]+)([^0-9]*)$", re.DOTALL)
 
 
-def pair_numbers(images: Sequence[Image], size: int | None = None) -> Plan:
-    """Images of one folder whose names differ only in the last number, which counts without a gap.
+def pair_numbers(images: Sequence[ImageFile], size: int | None = None) -> Plan:
+    """Images of one folder whose names differ only in the last number, which counts up without gaps.
 
-    With ``size``, every unbroken run of numbers is cut into stacks of so many. Raises MismatchError where a number
-    comes twice, where there is a gap and no ``size``, or where a run is longer than ``size`` but no multiple of it.
+    With ``size``, every run of consecutive numbers is divided into stacks of that many images. Raises MismatchError
+    where a number occurs twice, where there is a gap and no ``size``, or where a run is longer than ``size`` and not a
+    multiple of it.
     """
     stacks: dict[tuple[PurePosixPath, str, str], Run] = defaultdict(list)
     leftovers: list[Leftover] = []
@@ -38,7 +39,7 @@ def pair_numbers(images: Sequence[Image], size: int | None = None) -> Plan:
         if size is None and len(runs) > 1:
             raise MismatchError(
                 f"{folder / (before + '…' + after)}: the numbers have gaps: {_spans(runs)}",
-                hint="--stack N cuts each run into stacks of N, --by scenes takes each folder as one; or a manifest",
+                hint="--stack N divides each run into stacks of N, --by scenes takes each folder as one; or a manifest",
             )
         for run in runs:
             stem = (before + after).rstrip(SEPARATORS)
@@ -46,16 +47,16 @@ def pair_numbers(images: Sequence[Image], size: int | None = None) -> Plan:
     return make_plan("numbers", groups, leftovers)
 
 
-def pair_scenes(images: Sequence[Image]) -> Plan:
+def pair_scenes(images: Sequence[ImageFile]) -> Plan:
     """Every folder that holds images directly is one stack, in the order of the names."""
-    folders: dict[PurePosixPath, list[Image]] = defaultdict(list)
+    folders: dict[PurePosixPath, list[ImageFile]] = defaultdict(list)
     for image in images:
         folders[image.folder].append(image)
     groups: list[Group] = []
     leftovers: list[Leftover] = []
     for folder, members in folders.items():
         if len(members) < 2:
-            leftovers.append(Leftover(members[0].path, "the only image in its folder"))
+            leftovers.append(Leftover(members[0].path, "is the only image in its folder"))
             continue
         members.sort(key=lambda image: (natural(image.stem), image.path))
         groups.append(Group(str(folder), tuple(image.path for image in members), "all images of one folder"))
@@ -63,13 +64,13 @@ def pair_scenes(images: Sequence[Image]) -> Plan:
 
 
 def _runs(members: Run) -> Iterator[Run]:
-    """Cut sorted members wherever the number grows by more than one."""
+    """Split sorted members wherever the number increases by more than one."""
     run: Run = []
     for number, image in members:
         if run and number == run[-1][0]:
             raise MismatchError(
-                f"the same number twice: {listing([run[-1][1].path, image.path])}",
-                hint="move one of them away, or give a manifest",
+                f"two images have the same number: {listing([run[-1][1].path, image.path])}",
+                hint="move one of them elsewhere, or give a manifest",
             )
         if run and number != run[-1][0] + 1:
             yield run
@@ -82,22 +83,24 @@ def _cut(run: Run, size: int | None, name: str, groups: list[Group], leftovers: 
     paths = [image.path for _, image in run]
     if size is None:
         if len(paths) == 1:
-            leftovers.append(Leftover(paths[0], "no other image is numbered like it"))
+            leftovers.append(Leftover(paths[0], "no other image belongs to its series of numbers"))
         else:
-            groups.append(Group(name, tuple(paths), "numbered without a gap"))
+            groups.append(Group(name, tuple(paths), "numbered without gaps"))
         return
     if len(paths) < size:
-        leftovers.extend(Leftover(path, f"a run of {len(paths)}, shorter than --stack {size}") for path in paths)
+        leftovers.extend(
+            Leftover(path, f"in a run of {len(paths)} images, fewer than --stack {size}") for path in paths
+        )
         return
     if len(paths) % size:
         raise MismatchError(
-            f"{len(paths)} images in a row cannot be cut into stacks of {size}: {paths[0]} … {paths[-1]}",
+            f"a run of {len(paths)} images cannot be divided into stacks of {size}: {paths[0]} … {paths[-1]}",
             hint="give another --stack, or a manifest",
         )
     for start in range(0, len(paths), size):
         first = run[start][1]
         stack = tuple(paths[start : start + size])
-        groups.append(Group(str(first.folder / first.stem), stack, f"{size} numbers in a row"))
+        groups.append(Group(str(first.folder / first.stem), stack, f"{size} consecutive numbers"))
 
 
 def _spans(runs: Sequence[Run], most: int = 6) -> str:

@@ -1,4 +1,4 @@
-"""What pairing returns: groups of images that are to be fused, and what is left over, each with its reason."""
+"""The result of pairing: groups of images to be fused, and the files left over, each with its reason."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from tita_cli.errors import MismatchError
 class Group:
     """Images of one scene, in the order in which they are fused.
 
-    ``name``: what the result is called, relative to the output folder, with ``/`` between folders and without suffix;
-    a manifest may give it with one. ``reference``: index of the source that the result follows. ``why``: the evidence
-    that they belong together, in words.
+    ``name``: of the result, relative to the output folder, with ``/`` between folders and without a suffix, unless a
+    manifest gives one. ``reference``: index of the reference source. ``why``: the evidence that the images belong
+    together, in words.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Group:
     reference: int = 0
 
     def describe(self) -> dict[str, Any]:
-        """As JSON; read back as a line of a manifest."""
+        """As JSON; a manifest takes it as a line."""
         return {
             "output": self.name,
             "sources": [str(source) for source in self.sources],
@@ -37,7 +37,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """A file that belongs to no group."""
+    """A file that is in no group."""
 
     path: Path
     reason: str
@@ -48,7 +48,7 @@ class Leftover:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The outcome of pairing, sorted by name and by path, so that it does not depend on how a folder is listed."""
+    """The result of pairing, sorted by name and path, so that it does not depend on the order of a folder's listing."""
 
     rule: str
     groups: tuple[Group, ...]
@@ -56,23 +56,23 @@ class Plan:
 
     @property
     def images(self) -> int:
-        """How many files the groups hold."""
+        """Number of files in the groups."""
         return sum(len(group.sources) for group in self.groups)
 
 
 def make_plan(rule: str, groups: Iterable[Group], leftovers: Iterable[Leftover] = ()) -> Plan:
-    """A sorted ``Plan``. Raises MismatchError where two groups would bear one name."""
+    """A sorted ``Plan``. Raises MismatchError where two groups have the same name."""
     ordered = sorted(groups, key=lambda group: (group.name, group.sources))
     for first, second in pairwise(ordered):
         if first.name == second.name:
             raise MismatchError(
-                f"two groups would both be called {first.name}: {listing(first.sources)}; {listing(second.sources)}",
+                f"two groups have the name {first.name}: {listing(first.sources)}; {listing(second.sources)}",
                 hint="choose one rule with --by, or give the names in a manifest",
             )
     return Plan(rule, tuple(ordered), tuple(sorted(leftovers, key=lambda leftover: leftover.path)))
 
 
 def listing(paths: Sequence[Path], most: int = 6) -> str:
-    """File names for a message: all of a few, the first of many."""
+    """File names for a message: all of them, or the first ``most``."""
     shown = ", ".join(str(path) for path in paths[:most])
     return shown if len(paths) <= most else f"{shown} and {len(paths) - most} more"

@@ -1,4 +1,4 @@
-"""Words by which people tell the images of a pair apart, in the order A, B of the network."""
+"""Words by which people name the sources of a pair, in the order A, B of the network."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tita_cli.errors import UsageError
 Slot: TypeAlias = tuple[str, ...]
 
 VISIBLE: Slot = ("vis", "visible", "vi", "rgb", "color", "colour")
-# Each family is a way to tell sources apart; a slot holds the words for one of them. Digits are no words: a number
-# counts the images of a stack, and the rule ``numbers`` deals with that.
+# Each family distinguishes the sources of one kind of pair; a slot holds the words for one source. Digits are not
+# words: they number the images of a stack, which is for the rule ``numbers``.
 FAMILIES: tuple[tuple[Slot, ...], ...] = (
     (VISIBLE, ("ir", "infrared", "thermal", "therm", "tir", "lwir", "mwir", "swir", "nir")),
     (VISIBLE, ("po", "polar", "dolp")),
@@ -26,9 +26,9 @@ FAMILIES: tuple[tuple[Slot, ...], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """The sources that one run tells apart, in order; each is a slot of words, compared without regard to case.
+    """The sources of a group, in order; each is a slot of words, compared without regard to case.
 
-    ``named``: the user named them, so that a single letter beside a digit counts too.
+    ``named``: the user gave the words, so that a single letter next to a digit counts too.
     """
 
     slots: tuple[Slot, ...]

@@ -17,8 +17,8 @@ Natural = tuple[tuple[int, int | str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
-    """One image file. ``place``: where it lies below the scanned folder, in NFC, so that names from a Mac compare."""
+class ImageFile:
+    """One image file. ``place``: its path below the scanned folder, in NFC, so that names written by a Mac compare."""
 
     path: Path
     place: PurePosixPath
@@ -34,22 +34,22 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What lies below a folder."""
+    """The files below a folder."""
 
-    images: tuple[Image, ...]
+    images: tuple[ImageFile, ...]
     others: tuple[Leftover, ...]
 
 
 def scan_folder(root: Path, *, exclude: Iterable[Path] = ()) -> Scan:
-    """List the images below ``root``, all levels, sorted, but for hidden files and folders and those in ``exclude``.
+    """List the images below ``root``, at all levels, sorted, without hidden files and folders and those in ``exclude``.
 
-    Folder links are not followed: they may lead in circles. Raises InputError where a folder cannot be listed.
+    Links to folders are not followed: they may form a cycle. Raises InputError where a folder cannot be listed.
     """
     if not root.is_dir():
         problem = "is not a folder" if root.exists() else "no such folder"
         raise InputError(f"{root}: {problem}", hint="give a folder, or a manifest (.csv, .jsonl, - for stdin)")
     barred = {path.resolve() for path in exclude}
-    images: list[Image] = []
+    images: list[ImageFile] = []
     others: list[Leftover] = []
     for folder, below, names in os.walk(root, onerror=_refuse):
         here = Path(folder)
@@ -61,7 +61,7 @@ def scan_folder(root: Path, *, exclude: Iterable[Path] = ()) -> Scan:
             reason = _not_an_image(path)
             if reason is None:
                 place = unicodedata.normalize("NFC", path.relative_to(root).as_posix())
-                images.append(Image(path, PurePosixPath(place)))
+                images.append(ImageFile(path, PurePosixPath(place)))
             else:
                 others.append(Leftover(path, reason))
     images.sort(key=lambda image: image.path)

@@ -1,4 +1,4 @@
-"""Pairs told apart by a word: in the name of a folder (``vis/x``, ``ir/x``) or of a file (``x_vis``, ``x_ir``)."""
+"""Pairs distinguished by a word in the name of a folder (``vis/x``, ``ir/x``) or of a file (``x_vis``, ``x_ir``)."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import TypeAlias
 from tita_cli.errors import MismatchError
 from tita_cli.pairing.plan import Group, Leftover, Plan, listing, make_plan
 from tita_cli.pairing.roles import FAMILIES, Roles
-from tita_cli.pairing.scan import Image
+from tita_cli.pairing.scan import ImageFile
 
 SEPARATORS = " _.-+~()[]"
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One way to read an image's place: the source it is, and what it shares with the other sources.
+    """One way to read an image's path: which source it is, and what it shares with the other sources.
 
-    ``role``: index of the source. ``word``: the one that said so. ``key``: the place with the word cut out (a NUL
-    stands for it in a file's name). ``name``: the same, fit for the result.
+    ``role``: index of the source. ``word``: the word that says so. ``key``: the path without the word (in a file's name
+    a NUL takes its place). ``name``: the same, as a name for the result.
     """
 
     role: int
@@ -31,18 +31,18 @@ class Reading:
     name: str
 
 
-Reader: TypeAlias = Callable[[Image, Roles], list[Reading]]
+Reader: TypeAlias = Callable[[ImageFile, Roles], list[Reading]]
 
 
-def pair_folders(images: Sequence[Image], roles: Roles) -> Plan:
-    """Parallel folders: the same path below folders that bear the words.
+def pair_folders(images: Sequence[ImageFile], roles: Roles) -> Plan:
+    """Parallel folders: the same path below folders named with the words.
 
     Raises MismatchError where a group could be made in more than one way.
     """
     return _pair("folders", images, roles, read_folder)
 
 
-def pair_names(images: Sequence[Image], roles: Roles) -> Plan:
+def pair_names(images: Sequence[ImageFile], roles: Roles) -> Plan:
     """Words in the file's name, at its beginning, end or between separators; all else must be equal.
 
     Raises MismatchError where a group could be made in more than one way.
@@ -50,10 +50,10 @@ def pair_names(images: Sequence[Image], roles: Roles) -> Plan:
     return _pair("names", images, roles, read_name)
 
 
-def present_roles(images: Sequence[Image], rule: str) -> list[Roles]:
-    """The families of words of which two or more meet in some group, each without the words that meet nothing.
+def present_roles(images: Sequence[ImageFile], rule: str) -> list[Roles]:
+    """The families of words of which two or more occur together in some group, each reduced to the words that do.
 
-    ``rule``: ``folders`` or ``names``. A stray ``plan_c`` must not make ``x_a`` and ``x_b`` wait for an ``x_c``.
+    ``rule``: ``folders`` or ``names``. A stray ``plan_c`` must not make ``x_a`` and ``x_b`` lack an ``x_c``.
     """
     read = read_folder if rule == "folders" else read_name
     found: list[Roles] = []
@@ -69,10 +69,10 @@ def present_roles(images: Sequence[Image], rule: str) -> list[Roles]:
     return found
 
 
-def read_folder(image: Image, roles: Roles) -> list[Reading]:
-    """A reading for every folder on the image's path that bears one of the words.
+def read_folder(image: ImageFile, roles: Roles) -> list[Reading]:
+    """A reading for every folder on the image's path that is named with one of the words.
 
-    ``vis/x_vis.png`` is the ``x`` of ``vis/``, as ``vis/x.png`` is: many data sets say it twice.
+    ``vis/x_vis.png`` counts as ``vis/x.png``: many data sets state the source twice.
     """
     parts = image.folder.parts
     readings: list[Reading] = []
@@ -87,7 +87,7 @@ def read_folder(image: Image, roles: Roles) -> list[Reading]:
     return readings
 
 
-def read_name(image: Image, roles: Roles) -> list[Reading]:
+def read_name(image: ImageFile, roles: Roles) -> list[Reading]:
     """A reading for every word in the image's stem."""
     folder = image.folder
     return [
@@ -97,7 +97,7 @@ def read_name(image: Image, roles: Roles) -> list[Reading]:
 
 
 def read_stem(stem: str, roles: Roles) -> list[Reading]:
-    """A reading for every place in ``stem`` where a word stands between separators, ends, or (if long) digits."""
+    """A reading for every occurrence of a word in ``stem`` between separators, ends, or (if long enough) digits."""
     readings: list[Reading] = []
     for role, slot in enumerate(roles.slots):
         for word in slot:
@@ -110,28 +110,28 @@ def read_stem(stem: str, roles: Roles) -> list[Reading]:
 
 
 def _edge(neighbour: str, own: str, digits: bool) -> bool:
-    """Whether a word may end between ``neighbour`` and its ``own`` outermost character."""
+    """Whether a word may end here: ``own`` is its outermost character, ``neighbour`` the one beyond."""
     if not neighbour or neighbour in SEPARATORS or own in SEPARATORS:
         return True
     return digits and neighbour.isdigit() and not own.isdigit()
 
 
 def _join(before: str, after: str) -> str:
-    """What is left when a word is cut out, with one of the separators that stood around it."""
+    """The name without the word, joined with one of the separators around it."""
     left, right = before.rstrip(SEPARATORS), after.lstrip(SEPARATORS)
     if not left or not right:
         return left + right
     return left + (before[len(left) :] or after[: len(after) - len(right)]) + right
 
 
-def _pair(rule: str, images: Sequence[Image], roles: Roles, read: Reader) -> Plan:
-    table: dict[str, dict[int, list[Image]]] = defaultdict(lambda: defaultdict(list))
+def _pair(rule: str, images: Sequence[ImageFile], roles: Roles, read: Reader) -> Plan:
+    table: dict[str, dict[int, list[ImageFile]]] = defaultdict(lambda: defaultdict(list))
     names: dict[str, str] = {}
     readings = {image: read(image, roles) for image in images}
     for image, found in readings.items():
         for reading in found:
             row = table[reading.key][reading.role]
-            if image not in row:  # vis/vis/x says it twice
+            if image not in row:  # vis/vis/x has two readings
                 row.append(image)
             names[reading.key] = reading.name
     complete = {key: row for key, row in table.items() if len(row) == len(roles.slots)}
@@ -149,7 +149,7 @@ def _pair(rule: str, images: Sequence[Image], roles: Roles, read: Reader) -> Pla
     return make_plan(rule, groups, leftovers)
 
 
-def _refuse_ambiguity(complete: dict[str, dict[int, list[Image]]], names: dict[str, str], roles: Roles) -> None:
+def _refuse_ambiguity(complete: dict[str, dict[int, list[ImageFile]]], names: dict[str, str], roles: Roles) -> None:
     homes: dict[Path, list[str]] = defaultdict(list)
     for key, row in sorted(complete.items()):
         for role, found in sorted(row.items()):
@@ -158,14 +158,14 @@ def _refuse_ambiguity(complete: dict[str, dict[int, list[Image]]], names: dict[s
                 word = "/".join(roles.slots[role])
                 raise MismatchError(
                     f"{names[key]}: more than one image could be its {word}: {listing(paths)}",
-                    hint="move the others away, or say which one in a manifest",
+                    hint="move the others elsewhere, or choose one in a manifest",
                 )
             homes[paths[0]].append(key)
     for path, keys in sorted(homes.items()):
         if len(keys) > 1:
             partners = [image.path for key in keys for found in complete[key].values() for image in found]
             raise MismatchError(
-                f"{path} could go with more than one: {listing(sorted(set(partners) - {path}))}",
+                f"{path} could belong to more than one group: {listing(sorted(set(partners) - {path}))}",
                 hint="name the words that tell the sources apart with --pair, or give a manifest",
             )
 
@@ -176,11 +176,11 @@ def _why(rule: str, roles: Roles) -> str:
     return f"names differ only in {roles.names}"
 
 
-def _reason(found: Iterable[Reading], table: dict[str, dict[int, list[Image]]], roles: Roles, rule: str) -> str:
+def _reason(found: Iterable[Reading], table: dict[str, dict[int, list[ImageFile]]], roles: Roles, rule: str) -> str:
     readings = list(found)
     if not readings:
-        where = "lies in no folder" if rule == "folders" else "its name has no word"
+        where = "is in no folder" if rule == "folders" else "its name has no word"
         return f"{where} of {roles.names}"
     nearest = max((table[reading.key] for reading in readings), key=len)
     missing = ["/".join(slot) for role, slot in enumerate(roles.slots) if role not in nearest]
-    return f"there is no {' and no '.join(missing)} to it"
+    return f"there is no {' and no '.join(missing)} for it"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 from PIL.ExifTags import Base
 
 from tita_cli.errors import MismatchError
+from tita_cli.images.formats import FORMATS
 from tita_cli.pairing import Plan, Wishes, pair_folder
 
 EXIF_BLOCK = 0x8769
@@ -121,7 +123,7 @@ def test_a_bracket_size_that_the_burst_contradicts_is_refused(tmp_path: Path) ->
     for number, time in enumerate((0.01, 0.0025, 0.04, 0.16)):
         shoot(tmp_path / f"x{number}.jpg", time=time)
     assert len(pair_folder(tmp_path, rule="exposure", wishes=Wishes(size=4)).groups) == 1
-    with pytest.raises(MismatchError, match="no whole number of brackets of 2"):
+    with pytest.raises(MismatchError, match="not a whole number of brackets of 2"):
         pair_folder(tmp_path, rule="exposure", wishes=Wishes(size=2))
 
 
@@ -136,9 +138,9 @@ def test_single_shots_and_shots_without_data_are_left_over(tmp_path: Path) -> No
     plan = pair_folder(tmp_path, rule="exposure")
     assert found(plan) == {"x2": ["x2", "x1"]}
     assert {left.path.stem: left.reason for left in plan.leftovers} == {
-        "alone": "no other shot close enough in time",
-        "y1": "all shots of its burst have the same exposure: see --by burst",
-        "y2": "all shots of its burst have the same exposure: see --by burst",
+        "alone": "no other image close enough in time",
+        "y1": "all images of its burst have the same exposure: see --by burst",
+        "y2": "all images of its burst have the same exposure: see --by burst",
         "plain": "it has no EXIF capture time",
         "broken": "its EXIF data cannot be read",
     }
@@ -167,12 +169,41 @@ def test_numbers_and_bursts_that_disagree_are_an_error_that_shows_both(tmp_path:
 def test_shots_of_different_size_are_of_different_scenes(tmp_path: Path) -> None:
     shoot(tmp_path / "x1.jpg", time=0.01)
     shoot(tmp_path / "x2.jpg", time=0.04, size=(3, 4))
-    assert {left.reason for left in _leftovers(tmp_path)} == {"no other shot close enough in time"}
+    assert {left.reason for left in _leftovers(tmp_path)} == {"no other image close enough in time"}
 
 
 def _leftovers(root: Path):
-    with pytest.raises(MismatchError, match="none belong together"):
+    with pytest.raises(MismatchError, match="can group"):
         pair_folder(root, rule="exposure")
     shoot(root / "y1.jpg", at="13:00:00", time=0.01)
     shoot(root / "y2.jpg", at="13:00:00", time=0.04)
     return pair_folder(root, rule="exposure").leftovers
+
+
+@pytest.mark.parametrize("format", ["avif", "tiff", "png", "webp", "jpeg"])
+def test_damaged_files_are_left_over_and_end_nothing(tmp_path: Path, format: str) -> None:
+    """Whatever a parser raises over each of many damaged copies, planning goes on."""
+    for number, time in enumerate((0.01, 0.04)):
+        shoot(tmp_path / f"good{number}.jpg", time=time)
+    Image.new("RGB", (40, 30)).save(tmp_path / "whole", format)
+    content = (tmp_path / "whole").read_bytes()
+    suffix = FORMATS[format].suffixes[0]
+    for place in range(8, min(len(content), 200), 4):
+        damaged = content[:place] + b"\xff\x00\xff" + content[place + 3 :]
+        (tmp_path / f"bad{place}{suffix}").write_bytes(damaged)
+    plan = pair_folder(tmp_path, rule="exposure")
+    assert found(plan) == {"good1": ["good1", "good0"]}
+    assert {leftover.reason for leftover in plan.leftovers if leftover.path.stem.startswith("bad")} <= {
+        "its EXIF data cannot be read",
+        "it has no EXIF capture time",
+    }
+
+
+def test_a_named_pipe_in_a_folder_is_left_over(tmp_path: Path) -> None:
+    for number, time in enumerate((0.01, 0.04)):
+        shoot(tmp_path / f"good{number}.jpg", time=time)
+    os.mkfifo(tmp_path / "pipe.jpg")
+    plan = pair_folder(tmp_path, rule="exposure")
+    assert [(leftover.path.name, leftover.reason) for leftover in plan.leftovers] == [
+        ("pipe.jpg", "not a regular file")
+    ]
