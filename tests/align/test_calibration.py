@@ -185,14 +185,18 @@ def test_overlays_tell_a_fit_from_a_misfit(scenes: Scenes) -> None:
 def test_sources_of_align_may_be_pipes(scenes: Scenes, write: Write, tmp_path: Path) -> None:
     wide = scenes.scene(3, size=(420, 320))
     pair = [write("a.png", wide[:, :400]), write("b.png", wide[:, 12:412] ** 0.7)]
-    pipes = [tmp_path / "first", tmp_path / "second"]
-    for pipe in pipes:
-        os.mkfifo(pipe)
+    pipes = [os.pipe() for _ in pair]
     with ThreadPoolExecutor(2) as pool:
-        writing = [pool.submit(pipe.write_bytes, path.read_bytes()) for pipe, path in zip(pipes, pair, strict=True)]
-        assert run(["align", *map(str, pipes), "-o", str(tmp_path / "looks")]) == 0
+        writing = [pool.submit(_write, end, path) for (_, end), path in zip(pipes, pair, strict=True)]
+        names = [f"/dev/fd/{reading}" for reading, _ in pipes]
+        assert run(["align", *names, "-o", str(tmp_path / "looks")]) == 0
         assert all(job.result() for job in writing)
-    assert (tmp_path / "looks/2-second-residual.png").exists()
+    assert len(list((tmp_path / "looks").glob("2-*-residual.png"))) == 1
+
+
+def _write(descriptor: int, path: Path) -> int:
+    with open(descriptor, "wb") as pipe:
+        return pipe.write(path.read_bytes())
 
 
 @pytest.mark.parametrize("folder", ["a.png", "a.png/looks"])
