@@ -162,7 +162,7 @@ def models(folder: Path) -> dict[tuple[str, str, str], str]:
 def run(
     model: str, backend: str, precision: str, size: tuple[int, int], reference: Path, options: argparse.Namespace
 ) -> dict[str, Any]:
-    from tita_cli.runtime.memory import parse_size
+    from tita_cli.options import parse_size
 
     numbers = [*size, options.threads, parse_size(options.memory)]
     case = [model, backend, precision, *map(str, numbers), str(reference), str(options.limit)]

@@ -141,5 +141,5 @@ def test_provenance_and_metadata(tiny_model: Path, tmp_path: Path) -> None:
     record = read_picture(tmp_path / "out.png").metadata.provenance
     assert record is not None
     assert record.sources == ("a.png", "b.png")
-    fuse(pair, model=str(tiny_model), metadata=None).save(tmp_path / "bare.png")
+    fuse(pair, model=str(tiny_model), metadata="none").save(tmp_path / "bare.png")
     assert read_picture(tmp_path / "bare.png").metadata.provenance is None

@@ -99,10 +99,10 @@ def test_arrows_point_one_way() -> None:
 
 def test_the_ground_stands_on_nothing() -> None:
     wrong = [
-        f"{name}.py:{line} imports {module}"
+        f"{path.relative_to(PACKAGE)}:{line} imports {module}"
         for name in ("errors", "options")
-        for path in [PACKAGE / f"{name}.py"]
-        if path.exists()
+        for path in SOURCES
+        if home(path) == name
         for line, module in imports(path)
         if room(module) not in ("errors", name)
     ]

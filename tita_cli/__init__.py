@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["Fusion", "Picture", "TitaError", "__version__", "fuse", "read_picture", "write_picture"]
+__all__ = ["FuseOptions", "Fusion", "Picture", "TitaError", "__version__", "fuse", "read_picture", "write_picture"]
 
 if TYPE_CHECKING:
     from tita_cli.api import Fusion, fuse
     from tita_cli.errors import TitaError
     from tita_cli.images import Picture, read_picture, write_picture
+    from tita_cli.options import FuseOptions
 
 _HOMES = {
+    "FuseOptions": "tita_cli.options",
     "Fusion": "tita_cli.api",
     "fuse": "tita_cli.api",
     "TitaError": "tita_cli.errors",

@@ -53,7 +53,8 @@ def find_settings(options: Options, command: str, environ: Mapping[str, str]) ->
     found: dict[str, Setting] = {}
     for path in config_files():
         table = _read(path, options)
-        for source in (table.get(command, {}), table):
+        section = table.get(command)  # an option where a command and an option share a name
+        for source in (section if isinstance(section, dict) else {}, table):
             for key, value in source.items():
                 if _name(key) in options[command] and not isinstance(value, dict):
                     found.setdefault(_name(key), Setting(value, str(path)))
@@ -109,4 +110,6 @@ def _read(path: Path, options: Options) -> dict[str, Any]:
 def _expect(name: str, known: Any, message: str) -> None:
     if name not in known:
         near = difflib.get_close_matches(name, known, 1)
-        raise UsageError(message, hint=f"did you mean {near[0]}?" if near else "tita config COMMAND lists what it has")
+        raise UsageError(
+            message, hint=f"did you mean {near[0]}?" if near else "tita config COMMAND lists what may be set"
+        )

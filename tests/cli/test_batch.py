@@ -191,7 +191,7 @@ def test_a_bracket_follows_its_middle_exposure(tmp_path: Path, tiny_model: Path)
         (["in", "--by", "names"], ExitCode.MISMATCH),
         (["in", "--by", "luck"], ExitCode.USAGE),
         (["in", "--pair", "vis"], ExitCode.USAGE),
-        (["in", "--format", "gif"], ExitCode.UNWRITABLE_OUTPUT),
+        (["in", "--format", "gif"], ExitCode.USAGE),
         (["in", "-m", "absent.safetensors"], ExitCode.MODEL),
         (["in", "--report", "nowhere/report.html"], ExitCode.UNWRITABLE_OUTPUT),
         (["in", "list.csv"], ExitCode.USAGE),

@@ -164,3 +164,71 @@ def test_completion_is_shown_for_every_shell(shell: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "_TITA_COMPLETE" in done.stdout
+
+
+def complete(*words: str) -> list[str]:
+    """What bash would offer for the last of ``words``."""
+    environ = {**os.environ, "_TITA_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(["tita", *words])}
+    environ["COMP_CWORD"] = str(len(words))
+    code = "from tita_cli.cli.main import run; run([])"
+    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=False)
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (("fuse", "--align", "s"), ["strict", "similarity"]),
+        (("fuse", "--color", ""), ["auto", "reference", "grey"]),
+        (("batch", "--device", ""), ["auto", "cpu", "cuda"]),
+        (("align", "--border", "m"), ["mask"]),
+        (("fuse", "--depth", ""), ["8", "16", "32"]),
+        (("batch", "--format", "p"), ["png", "pnm", "pfm"]),
+        (("calibrate", "--align", ""), ["translation", "similarity", "affine", "homography"]),
+        (("eval", "--convention", ""), ["mefb", "vifb"]),
+        (("export", "--precision", ""), ["fp32", "fp16", "int8"]),
+        (("config", "b"), ["batch"]),
+    ],
+)
+def test_values_are_completed(words: tuple[str, ...], offered: list[str]) -> None:
+    assert complete(*words) == offered
+
+
+def test_models_are_completed_by_name_and_by_file() -> None:
+    Path("own").mkdir()
+    Path("own/mine.onnx").touch()
+    Path("own/notes.txt").touch()
+    assert {"tita", "tita-lite"} <= set(complete("fuse", "--model", "ti"))
+    assert complete("fuse", "--model", "o") == ["own/"]
+    assert complete("fuse", "--model", "own/") == ["own/mine.onnx"]
+
+
+def test_a_key_that_is_also_a_command_is_an_option(capfdbinary) -> None:
+    Path("tita.toml").write_text('align = "none"\n')
+    assert settings(capfdbinary, "fuse")["align"] == ("none", "tita.toml")
+    assert settings(capfdbinary, "align")["align"] == ("none", "tita.toml")
+    Path("tita.toml").write_text('[align]\nalign = "flow"\n')
+    assert settings(capfdbinary, "align")["align"] == ("flow", "tita.toml")
+    assert settings(capfdbinary, "fuse")["align"] == ("auto", "default")
+
+
+def test_a_default_for_align_leaves_calibrate_alone(monkeypatch: pytest.MonkeyPatch, capfd) -> None:
+    monkeypatch.setenv("TITA_ALIGN", "none")
+    assert run(["calibrate", "one.png", "-o", "c.json"]) == ExitCode.USAGE
+    assert "1 files do not make pairs" in capfd.readouterr().err  # and no word of --align
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["force = true", "[fuse]\nforce = true", "[batch]\nreport = 'x.html'", "report = 'x.html'", "[eval]\ncsv = 'x'",
+     "[fuse]\nweights_map = 'x.png'", "[train]\noutput = 'x'", "[batch]\noutput = 'x'"],
+)  # fmt: skip
+def test_a_file_cannot_make_tita_replace_or_write_files(content: str, capfd) -> None:
+    Path("tita.toml").write_text(content)
+    assert run(["fuse", "a.png", "b.png", "-o", "out.png"]) == ExitCode.USAGE
+    assert "tita.toml" in capfd.readouterr().err
+
+
+def test_numbers_of_sources_are_shown_as_written(monkeypatch: pytest.MonkeyPatch, capfdbinary) -> None:
+    monkeypatch.setenv("TITA_REFERENCE", "2")
+    assert settings(capfdbinary, "fuse")["reference"] == ("2", "TITA_REFERENCE")

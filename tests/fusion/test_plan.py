@@ -89,7 +89,7 @@ def test_what_cannot_be_described(tmp_path: Path) -> None:
     picture = Picture(np.zeros((8, 8, 1), np.float32))
     with pytest.raises(UsageError, match="at least two"):
         describe_sources([picture])
-    with pytest.raises(UsageError, match="--invert 3"):
+    with pytest.raises(UsageError, match="`invert`: there is no source 3"):
         describe_sources([picture, picture], invert=[2])
     with pytest.raises(InputError, match=r"no\.png"):
         describe_sources([picture, tmp_path / "no.png"])

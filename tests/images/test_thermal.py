@@ -19,10 +19,10 @@ from tita_cli.images.value_range import (
     apply_range,
     find_range,
     invert,
-    parse_range,
     settle_ranges,
     undo_range,
 )
+from tita_cli.options import parse_range
 
 
 def _counts(low: int, high: int) -> Picture:

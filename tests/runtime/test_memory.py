@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from tita_cli.errors import UsageError
-from tita_cli.runtime.memory import parse_size, raise_malloc_thresholds
+from tita_cli.options import parse_size
+from tita_cli.runtime.memory import raise_malloc_thresholds
 from tita_cli.runtime.threads import shorten_spinning
 
 

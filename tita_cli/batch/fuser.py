@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tita_cli.batch.jobs import Job
+from tita_cli.options import FuseOptions
 
 if TYPE_CHECKING:
     from tita_cli.api import Fusion
@@ -42,21 +43,15 @@ class Fuser(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FuserOptions:
-    """How to fuse.
+    """How to fuse, and the format of the results; None is the format of the reference source."""
 
-    ``fuse`` goes to :func:`tita_cli.api.fuse`, ``write`` to :func:`tita_cli.write_picture`: both change the result.
-    ``engine`` goes to :func:`tita_cli.runtime.load_engine`: where it runs, which does not.
-    """
-
-    model: str
-    fuse: Mapping[str, Any]
-    write: Mapping[str, Any]
-    engine: Mapping[str, Any]
+    fuse: FuseOptions
+    format: str | None = None
 
     @property
     def deciding(self) -> dict[str, Any]:
         """Options that change the result, as the journal hashes them."""
-        return {"fuse": dict(self.fuse), "write": dict(self.write)}
+        return {**self.fuse.deciding(), "format": self.format}
 
 
 class ApiFuser:
@@ -68,24 +63,27 @@ class ApiFuser:
     def open_lane(self) -> _ApiLane:
         from tita_cli.runtime import load_engine
 
-        return _ApiLane(load_engine(self._options.model, **self._options.engine), self._options)
+        how = self._options.fuse
+        return _ApiLane(load_engine(how.model, **how.engine_settings()), how)
 
     def decode(self, job: Job) -> list[SourceLike]:
         from tita_cli.images import read_picture
 
         if len(job.sources) > _READ_AHEAD:
             return list(job.sources)
-        how = {name: self._options.fuse.get(name) for name in ("page", "max_pixels")}
-        return [read_picture(source, **how) for source in job.sources]
+        how = self._options.fuse
+        return [read_picture(source, page=how.page, max_pixels=how.max_pixels) for source in job.sources]
 
     def encode(self, job: Job, fused: Fusion, *, overwrite: bool) -> Mapping[str, Any]:
         job.target.parent.mkdir(parents=True, exist_ok=True)
-        written = fused.save(job.target, overwrite=overwrite, **self._options.write)
+        written = fused.save(
+            job.target, overwrite=overwrite, format=self._options.format, depth=self._options.fuse.depth
+        )
         return describe_fusion(fused, written)
 
 
 class _ApiLane:
-    def __init__(self, engine: AnyEngine, options: FuserOptions) -> None:
+    def __init__(self, engine: AnyEngine, options: FuseOptions) -> None:
         self._engine = engine
         self._options = options
 
@@ -93,8 +91,10 @@ class _ApiLane:
         from tita_cli.api import fuse
 
         # The result follows the reference, which in a bracket is the middle exposure, unless the user says otherwise.
-        follow = {"metadata": job.group.reference, "reference": job.group.reference}
-        return fuse(decoded, model=self._options.model, engine=self._engine, **{**follow, **self._options.fuse})
+        how, found = self._options, job.group.reference
+        reference = found if how.reference is None else how.reference
+        metadata = found if how.metadata is None else how.metadata
+        return fuse(decoded, how, engine=self._engine, reference=reference, metadata=metadata)
 
 
 def describe_fusion(fusion: Fusion, written: Written) -> dict[str, Any]:

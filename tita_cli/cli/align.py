@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tita_cli.cli import options
 from tita_cli.cli.console import envelope, printable, results, warn
-from tita_cli.cli.fuse import choice
-from tita_cli.errors import UsageError
+from tita_cli.cli.expand import Only, expand
+from tita_cli.options import Alignment, Input, OptionError, Reporting, Writing
 
 if TYPE_CHECKING:
     from tita_cli.align import Placement
 
 
+@expand
 def command(
     sources: Annotated[
         list[str], typer.Argument(metavar="A B [C …]", help="Two or more images of one scene.", show_default=False)
@@ -26,22 +26,15 @@ def command(
             "--output",
             "-o",
             metavar="DIR",
-            rich_help_panel=options.OUTPUT,
+            rich_help_panel="Output",
             show_default=False,
             help="The folder for the aligned files and the overlays.",
         ),
     ],
-    page: options.Page = None,
-    max_pixels: options.MaxPixels = None,
-    value_range: options.Range = "auto",
-    false_color: options.FalseColor = "refuse",
-    align: options.Align = "auto",
-    reference: options.Reference = 1,
-    border: options.Border = "crop",
-    align_from: options.AlignFrom = None,
-    force: options.Force = False,
-    as_json: options.AsJson = False,
-    quiet: options.Quiet = False,
+    input: Annotated[Input, Only(("page", "max_pixels", "value_range", "false_color"))],
+    alignment: Annotated[Alignment, Only(("align", "reference", "border", "align_from"))],
+    writing: Annotated[Writing, Only(("force",))],
+    reporting: Annotated[Reporting, Only(("json", "quiet"))],
 ) -> None:
     """Bring images into one frame, as tita fuse does before it fuses them, and show how well they match.
 
@@ -50,28 +43,27 @@ def command(
     matches, yellow is off by 4 pixels or more on a 640-pixel-wide frame, and the darkened reference shows where there
     is too little structure to measure.
     """  # fmt: skip
-    from tita_cli.align import BORDERS, MODES, Calibration
+    from tita_cli.align import Calibration
     from tita_cli.fusion.alignment import write_alignment
-    from tita_cli.fusion.source import FALSE_COLOR_CHOICES, describe_sources
-    from tita_cli.images.value_range import parse_range
+    from tita_cli.fusion.source import describe_sources
 
+    align, align_from = alignment.align, alignment.align_from
     if align_from is not None and align not in ("auto", "strict"):
-        raise UsageError(f"--align {align} and --align-from exclude each other")
+        raise OptionError(f"`align` {align} and `align_from` exclude each other")
     described = describe_sources(
-        sources, page=page, max_pixels=max_pixels, value_range=parse_range(value_range),
-        false_color=choice("--false-color", false_color, FALSE_COLOR_CHOICES),
+        sources, page=input.page, max_pixels=input.max_pixels, value_range=input.value_range,
+        false_color=input.false_color,
     )  # fmt: skip
     with results() as stdout:
         placements, notes = write_alignment(
-            described, output, align=choice("--align", align, MODES), reference=reference - 1,
-            border=choice("--border", border, BORDERS),
-            calibration=None if align_from is None else Calibration.read(align_from), overwrite=force,
+            described, output, align=align, reference=alignment.reference or 0, border=alignment.border,
+            calibration=None if align_from is None else Calibration.of(align_from), overwrite=writing.force,
         )  # fmt: skip
-        if as_json:
+        if reporting.json:
             stdout.write(envelope("align", {"sources": [placement.describe() for placement in placements]}))
-        elif not quiet:
+        elif not reporting.quiet:
             stdout.write("".join(_line(placement) for placement in placements).encode(errors="replace"))
-    for note in () if quiet else notes:
+    for note in () if reporting.quiet else notes:
         warn(note)
 
 

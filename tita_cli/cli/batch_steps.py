@@ -28,18 +28,18 @@ def recipe_of(how: FuserOptions) -> Recipe:
     from tita_cli.batch import Recipe
     from tita_cli.models.find import file_hash, find_model
 
-    return Recipe(how.deciding, file_hash(find_model(how.model)))
+    return Recipe(how.deciding, file_hash(find_model(how.fuse.model)))
 
 
 def header(plan: Plan, how: FuserOptions, workers: int, threads: int) -> dict[str, Any]:
     """What the journal tells of a run, beside what the runner knows."""
     return {
         "command": "batch",
-        "model": how.model,
+        "model": how.fuse.model,
         "rule": plan.rule,
         "groups": len(plan.groups),
         "leftovers": [leftover.describe() for leftover in plan.leftovers],
-        "engine": {**how.engine, "workers": workers, "threads": threads},
+        "engine": {**how.fuse.engine_settings(), "workers": workers, "threads": threads},
     }
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from tita_cli.cli import options
 from tita_cli.cli.console import envelope, printable, results, warn
-from tita_cli.cli.fuse import choice
+from tita_cli.cli.expand import Only, expand
 from tita_cli.errors import MismatchError, UsageError
+from tita_cli.options import Alignment, Group, Input, MatrixModel, OptionError, Reporting, Writing, option
 
 if TYPE_CHECKING:
     from tita_cli.align import Placement
@@ -20,6 +21,17 @@ if TYPE_CHECKING:
 Shot = tuple[Path, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Motion(Group):
+    """The motion to measure."""
+
+    PANEL: ClassVar[str] = "Alignment"
+
+    # Not from files or variables: a default for the --align of the other commands means something else.
+    align: MatrixModel = option("homography", "The model of motion between the cameras.", config=False)
+
+
+@expand
 def command(
     sources: Annotated[
         list[str],
@@ -35,28 +47,16 @@ def command(
             "--output",
             "-o",
             metavar="FILE",
-            rich_help_panel=options.OUTPUT,
+            rich_help_panel="Output",
             show_default=False,
             help="The calibration file to write.",
         ),
     ],
-    page: options.Page = None,
-    max_pixels: options.MaxPixels = None,
-    value_range: options.Range = "auto",
-    false_color: options.FalseColor = "refuse",
-    model: Annotated[
-        str,
-        typer.Option(
-            "--align",
-            metavar="MODEL",
-            rich_help_panel=options.ALIGNMENT,
-            help="translation, similarity, affine or homography.",
-        ),
-    ] = "homography",
-    reference: options.Reference = 1,
-    force: options.Force = False,
-    as_json: options.AsJson = False,
-    quiet: options.Quiet = False,
+    input: Annotated[Input, Only(("page", "max_pixels", "value_range", "false_color"))],
+    motion: Motion,
+    alignment: Annotated[Alignment, Only(("reference",))],
+    writing: Annotated[Writing, Only(("force",))],
+    reporting: Annotated[Reporting, Only(("json", "quiet"))],
 ) -> None:
     """Measure how the cameras of a fixed rig see one another, on several shots, for --align-from.
 
@@ -65,26 +65,24 @@ def command(
     side see near things elsewhere than far ones, and one transform can be right for one distance only.
     """  # fmt: skip
     from tita_cli.align.calibrate import calibrate
-    from tita_cli.align.modes import MATRIX_MODELS
     from tita_cli.fusion.plan import Plan
-    from tita_cli.fusion.source import FALSE_COLOR_CHOICES, describe_sources
+    from tita_cli.fusion.source import describe_sources
     from tita_cli.images import atomic_output, check_writable
-    from tita_cli.images.value_range import parse_range
 
+    reference, force = alignment.reference or 0, writing.force
     check_writable(output, overwrite=force)
     describe = partial(
-        describe_sources, page=page, max_pixels=max_pixels, value_range=parse_range(value_range),
-        false_color=choice("--false-color", false_color, FALSE_COLOR_CHOICES),
+        describe_sources, page=input.page, max_pixels=input.max_pixels, value_range=input.value_range,
+        false_color=input.false_color,
     )  # fmt: skip
-    align = choice("--align", model, MATRIX_MODELS)
     shots = find_shots(sources, output.parent)
     placed, refused = [], []
     with results() as stdout:
         for shot in shots:
-            if reference > len(shot):
-                raise UsageError(f"--reference {reference}: {shot[0]} has {len(shot) - 1} others")
+            if reference >= len(shot):
+                raise OptionError(f"`reference` {reference + 1}: {shot[0]} has {len(shot) - 1} others")
             try:
-                placements = Plan(describe(shot), align=align, reference=reference - 1, border="fill").placements
+                placements = Plan(describe(shot), align=motion.align, reference=reference, border="fill").placements
             except MismatchError as error:  # of another size, and not aligned: reported below
                 refused.append(error.message)
                 continue
@@ -92,15 +90,15 @@ def command(
             refused += [f"{one.name}: could not be aligned, left out" for one in placements if not one.accepted]
         if not placed:
             raise MismatchError("no shot could be aligned", hint="; ".join(refused[:1]) or None)
-        found = calibrate(placed, reference - 1)
+        found = calibrate(placed, reference)
         with atomic_output(output, overwrite=force) as file:
             file.write(json.dumps(found.as_dict(), indent=1).encode() + b"\n")
-        if as_json:
+        if reporting.json:
             stdout.write(envelope("calibrate", _report(found.as_dict(), output, placed)))
-        elif not quiet:
+        elif not reporting.quiet:
             said = f"{output}: {found.shots} shots, which differ by {found.spread:.2f} px (median at the corners)\n"
             stdout.write(printable(said[:-1]).encode(errors="replace") + b"\n")
-    for note in () if quiet else refused:
+    for note in () if reporting.quiet else refused:
         warn(note)
 
 

@@ -10,12 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from tita_cli import config
-from tita_cli.cli import options
 from tita_cli.cli.console import envelope, results, warn
-from tita_cli.errors import UsageError
+from tita_cli.cli.expand import Only, argument_choices, expand, is_plain
+from tita_cli.errors import TitaError, UsageError
+from tita_cli.options import Reporting, on_command_line
 
-# A default for what a run is about, or for a mere look, would only surprise.
-NOT_CONFIGURABLE = frozenset({"help", "version", "output", "dry-run"})
 OWN_DEFAULT = "default"
 
 
@@ -37,12 +36,25 @@ def apply_defaults(context: typer.Context) -> None:
     context.default_map = {name: defaults}
 
 
+def _command_names() -> list[str]:
+    from tita_cli.cli.main import app
+
+    return [str(each.name) for each in app.registered_commands]
+
+
+@expand
 def command(
     context: typer.Context,
+    reporting: Annotated[Reporting, Only(("json",))],
     of: Annotated[
-        str | None, typer.Argument(metavar="COMMAND", help="Show all options of one command.", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="COMMAND",
+            help="Show all options of one command.",
+            show_default=False,
+            autocompletion=argument_choices(_command_names),
+        ),
     ] = None,
-    as_json: options.AsJson = False,
 ) -> None:
     """Show the value of every option, unless the command line says otherwise, and where it comes from.
 
@@ -57,7 +69,7 @@ def command(
     for variable, near in config.unknown_variables(names, os.environ):
         warn(f"{variable} is no setting of tita" + (f"; did you mean {near}?" if near else ""))
     files = [{"path": str(path.absolute()), "exists": path.is_file()} for path in config.config_files()]
-    if as_json:
+    if reporting.json:
         with results() as stdout:
             stdout.write(envelope("config", {"files": files, "commands": effective}))
         return
@@ -65,13 +77,15 @@ def command(
 
 
 def _commands(root: Any) -> dict[str, dict[str, Any]]:
-    """The options of every command, by the name that they have on the command line."""
+    """The options of every command that files and variables may set, by the name that they have on the command line."""
     found: dict[str, dict[str, Any]] = {}
     for name, each in getattr(root.command, "commands", {}).items():
-        by_option = {
-            max(param.opts, key=len).lstrip("-"): param for param in each.params if param.param_type_name == "option"
+        declared = getattr(each.callback, "options", {})
+        found[name] = {
+            max(param.opts, key=len).lstrip("-"): param
+            for param in each.params
+            if param.name in declared and declared[param.name].config
         }
-        found[name] = {option: param for option, param in by_option.items() if option not in NOT_CONFIGURABLE}
     return found
 
 
@@ -90,20 +104,25 @@ def _converted(param: Any, setting: config.Setting, context: Any) -> Any:
     try:
         return param.process_value(context, _as_typed(param, setting.value))
     except Exception as error:
-        if not hasattr(error, "format_message"):  # not one of the parser's own
+        if not isinstance(error, TitaError) and not hasattr(error, "format_message"):  # not about the value
             raise
-        option, reason = max(param.opts, key=len), getattr(error, "message", "")
+        option, reason = max(param.opts, key=len), on_command_line(getattr(error, "message", ""))
+        reason = reason.removeprefix(f"{option}: ")
         raise UsageError(f"{setting.origin}: {setting.value!r} does not suit {option}: {reason}") from error
 
 
 def _effective(root: Any, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    commands = root.command.commands
     settings = config.find_settings(_option_names(root), name, os.environ)
     for option, param in _commands(root)[name].items():
         if option in settings:
-            value, origin = _converted(param, settings[option], root), settings[option].origin
+            converted = _converted(param, settings[option], root)
+            how = commands[name].callback.options[param.name]
+            # As written, where the program counts or measures otherwise than users do.
+            value, origin = converted if is_plain(how) else settings[option].value, settings[option].origin
         else:
             value, origin = param.default, OWN_DEFAULT
-        yield option, {"value": getattr(value, "value", value), "from": origin}
+        yield option, {"value": value, "from": origin}
 
 
 def _print(effective: dict[str, dict[str, dict[str, Any]]], files: list[dict[str, Any]], *, everything: bool) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from tita_cli.cli import options
 from tita_cli.cli.console import envelope, results
+from tita_cli.cli.expand import Only, expand
 from tita_cli.errors import ExitCode
+from tita_cli.options import Reporting
 
 
-def command(as_json: options.AsJson = False) -> int:
+@expand
+def command(reporting: Annotated[Reporting, Only(("json",))]) -> int:
     """Say what is installed and what runs: versions, processor, memory, GPU, providers, weights; test every back end.
 
     The exit code is 0 where everything works that should, and 7 where something does not.
@@ -19,7 +21,7 @@ def command(as_json: options.AsJson = False) -> int:
 
     with results() as stdout:
         found = examine()
-        if as_json:
+        if reporting.json:
             stdout.write(envelope("doctor", found))
         else:
             stdout.write("".join(f"{line}\n" for line in _lines(found)).encode())

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from dataclasses import MISSING, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-import typer
-
-from tita_cli.cli import options
 from tita_cli.cli.console import results, warn
+from tita_cli.cli.expand import Only, expand
 from tita_cli.errors import ExitCode, UsageError
+from tita_cli.options import Group, Reporting, Writing, option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,141 +18,93 @@ if TYPE_CHECKING:
     from tita_cli.metrics.files import Outcome
     from tita_cli.metrics.ranking import Published
 
-MEASURE = "Measure"
+
+@dataclass(frozen=True, kw_only=True)
+class Folders(Group):
+    """What is measured."""
+
+    PANEL: ClassVar[str] = "Input"
+
+    fused: Path = option(MISSING, "Folder of fused images (or one image).", metavar="DIR", config=False)
+    a: Path = option(
+        MISSING, "Folder of first sources, matched by file name without extension.", metavar="DIR", config=False
+    )
+    b: Path = option(
+        MISSING, "Folder of second sources. Which are first matters to Qc only.", metavar="DIR", config=False
+    )
 
 
-class Convention(str, Enum):
-    """Whose way to follow where the benchmarks differ."""
+@dataclass(frozen=True, kw_only=True)
+class Measure(Group):
+    """How it is measured."""
 
-    MEFB = "mefb"
-    VIFB = "vifb"
+    PANEL: ClassVar[str] = "Measure"
+
+    metrics: str | None = option(None, "Which metrics.", metavar="NAME,…", unset="all, or those that --against lists")
+    against: Path | None = option(
+        None, "Values of other methods (image,method,metric,value): rank the fused images among them.",
+        metavar="FILE.csv",
+    )  # fmt: skip
+    convention: Literal["mefb", "vifb"] = option(
+        "mefb", "Which benchmark to follow where they differ: vifb puts the channels side by side for SF."
+    )
+    reencode: bool = option(
+        False, "Put fused images through JPEG of quality 75 first, as the benchmarks stored theirs."
+    )
+    workers: int | None = option(
+        None, "Processes side by side.", minimum=1, metavar="N", unset="as many as there are cores"
+    )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Files(Writing):
+    """Files of the values."""
+
+    csv: Path | None = option(
+        None, "Write the values of each image, in the form that --against reads.", metavar="FILE", config=False
+    )
+    plot: Path | None = option(
+        None, "Draw the values of each image, and the published means where there are any.", metavar="FILE.svg",
+        config=False,
+    )  # fmt: skip
+
+
+@expand
 def command(
-    fused: Annotated[
-        Path,
-        typer.Option(
-            "--fused",
-            metavar="DIR",
-            rich_help_panel=options.INPUT,
-            show_default=False,
-            help="Folder of fused images (or one image).",
-        ),
-    ],
-    a: Annotated[
-        Path,
-        typer.Option(
-            "--a",
-            metavar="DIR",
-            rich_help_panel=options.INPUT,
-            show_default=False,
-            help="Folder of first sources, matched by file name without extension.",
-        ),
-    ],
-    b: Annotated[
-        Path,
-        typer.Option(
-            "--b",
-            metavar="DIR",
-            rich_help_panel=options.INPUT,
-            show_default=False,
-            help="Folder of second sources. Which are first matters to Qc only.",
-        ),
-    ],
-    metrics: Annotated[
-        str | None,
-        typer.Option(
-            "--metrics",
-            metavar="NAME,…",
-            rich_help_panel=MEASURE,
-            show_default=False,
-            help="Which metrics; without it all, or those that --against lists.",
-        ),
-    ] = None,
-    against: Annotated[
-        Path | None,
-        typer.Option(
-            "--against",
-            metavar="FILE.csv",
-            rich_help_panel=MEASURE,
-            show_default=False,
-            help="Values of other methods (image,method,metric,value): rank the fused images among them.",
-        ),
-    ] = None,
-    convention: Annotated[
-        Convention,
-        typer.Option(
-            "--convention",
-            rich_help_panel=MEASURE,
-            help="Whose way where the benchmarks differ: VIFB puts the channels side by side for SF.",
-        ),
-    ] = Convention.MEFB,
-    reencode: Annotated[
-        bool,
-        typer.Option(
-            "--reencode",
-            rich_help_panel=MEASURE,
-            help="Put fused images through JPEG of quality 75 first, as the benchmarks stored theirs.",
-        ),
-    ] = False,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers",
-            min=1,
-            metavar="N",
-            rich_help_panel=MEASURE,
-            show_default=False,
-            help="Processes side by side; without it as many as there are cores.",
-        ),
-    ] = None,
-    table: Annotated[
-        Path | None,
-        typer.Option(
-            "--csv",
-            metavar="FILE",
-            rich_help_panel=options.OUTPUT,
-            show_default=False,
-            help="Write the values of each image, in the form that --against reads.",
-        ),
-    ] = None,
-    plot: Annotated[
-        Path | None,
-        typer.Option(
-            "--plot",
-            metavar="FILE.svg",
-            rich_help_panel=options.OUTPUT,
-            show_default=False,
-            help="Draw the values of each image, and the published means where there are any.",
-        ),
-    ] = None,
-    force: options.Force = False,
-    as_json: options.AsJson = False,
-    quiet: options.Quiet = False,
+    folders: Folders,
+    measuring: Measure,
+    files: Annotated[Files, Only(("csv", "plot", "force"))],
+    reporting: Annotated[Reporting, Only(("json", "quiet"))],
 ) -> int:
     """Measure fused images against their sources, as the published benchmarks do.
 
     Means over the images go to stdout, best values of a metric in the direction of its arrow. No single number tells a
     good fusion: a copy of one source does well in half of them. See docs/reference/metrics.md.
-    """  # fmt: skip
+    """
     from tita_cli.cli import evaluate_display as display
     from tita_cli.images import check_writable
     from tita_cli.metrics.files import match, measure
     from tita_cli.metrics.ranking import rank, read_published
     from tita_cli.runtime.threads import usable_cores
 
+    table, plot, force, quiet = files.csv, files.plot, files.force, reporting.quiet
+    fused, against, reencode = folders.fused, measuring.against, measuring.reencode
     for target in filter(None, (table, plot)):
         check_writable(target, overwrite=force)
     if plot is not None and plot.suffix.lower() != ".svg":
         raise UsageError(f"{plot}: the plot is SVG", hint="name it FILE.svg")
     published = read_published(against) if against is not None else None
-    wanted = _wanted(metrics, published, against)
+    wanted = _wanted(measuring.metrics, published, against)
     with results() as stdout:
-        triples, outcomes = match(fused, a, b)
+        triples, outcomes = match(fused, folders.a, folders.b)
         names = [metric.name for metric in wanted]
         with display.progress(len(triples), quiet=quiet) as advance:
             for outcome in measure(
-                triples, names, convention=convention.value, as_stored=reencode, workers=workers or usable_cores()
+                triples,
+                names,
+                convention=measuring.convention,
+                as_stored=reencode,
+                workers=measuring.workers or usable_cores(),
             ):
                 outcomes.append(outcome)
                 advance(outcome.name)
@@ -171,7 +122,7 @@ def command(
             display.write_table(table, fused.resolve().name, values, overwrite=force)
         if plot is not None:
             display.write_plot(plot, str(fused), values, wanted, published, overwrite=force)
-        if as_json:
+        if reporting.json:
             stdout.write(display.document(outcomes, wanted, ranks))
         else:
             stdout.write(display.means(values, wanted, ranks, published))

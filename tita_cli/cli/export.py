@@ -3,19 +3,59 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import typer
 
-from tita_cli.cli import options
 from tita_cli.cli.console import envelope, results, say
+from tita_cli.cli.expand import Only, expand
 from tita_cli.errors import OutputError, UsageError
+from tita_cli.options import Group, Network, Reporting, Writing, option
 
 if TYPE_CHECKING:
     from tita_cli.export.export import Exported
 
 
+def parse_height_width(text: str) -> tuple[int, int]:
+    """``HxW``. Raises ValueError."""
+    match = re.fullmatch(r"(\d+)[x×](\d+)", text)
+    if match is None:
+        raise ValueError(f"{text!r} is not HxW, as in 480x640")
+    return int(match[1]), int(match[2])
+
+
+@dataclass(frozen=True, kw_only=True)
+class File(Writing):
+    """What the ONNX file is like."""
+
+    PANEL: ClassVar[str] = "Output"
+
+    precision: Literal["fp32", "fp16", "int8"] = option(
+        "fp32", "Of the numbers inside: fp16 halves the file and is for GPUs, int8 needs --calibrate."
+    )
+    opset: int = option(20, "Version of ONNX's operations, 18 to 23.", metavar="N")
+    size: tuple[int, int] | None = option(
+        None, "The only size that the file takes, for runtimes that want one.", metavar="HxW", parse=parse_height_width,
+        unset="--dynamic", many=False,
+    )  # fmt: skip
+    dynamic: bool = option(False, "Any size and number of images at once.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenes(Group):
+    """What int8 is calibrated on."""
+
+    PANEL: ClassVar[str] = "Input"
+
+    calibrate: tuple[Path, ...] = option(
+        (), "For int8: the two sources of each of four scenes or more, one after the other, repeating the option.",
+        metavar="FILE",
+    )  # fmt: skip
+
+
+@expand
 def command(
     output: Annotated[
         Path,
@@ -23,50 +63,15 @@ def command(
             "--output",
             "-o",
             metavar="OUT.onnx",
-            rich_help_panel=options.OUTPUT,
+            rich_help_panel="Output",
             help="The file to write.",
             show_default=False,
         ),
     ],
-    model: options.Model = "tita-lite",
-    precision: Annotated[
-        str,
-        typer.Option(
-            "--precision",
-            metavar="fp32|fp16|int8",
-            rich_help_panel=options.OUTPUT,
-            help="Of the numbers inside: fp16 halves the file and is for GPUs, int8 needs --calibrate.",
-        ),
-    ] = "fp32",
-    calibrate: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--calibrate",
-            metavar="FILE",
-            rich_help_panel=options.INPUT,
-            show_default=False,
-            help="For int8: the two sources of each of four scenes or more, one after the other, repeating the option.",
-        ),
-    ] = None,
-    opset: Annotated[
-        int, typer.Option("--opset", rich_help_panel=options.OUTPUT, help="Version of ONNX's operations, 18 to 23.")
-    ] = 20,
-    size: Annotated[
-        str | None,
-        typer.Option(
-            "--size",
-            metavar="HxW",
-            rich_help_panel=options.OUTPUT,
-            show_default=False,
-            help="The only size that the file takes, for runtimes that want one  \\[default: --dynamic].",
-        ),
-    ] = None,
-    dynamic: Annotated[
-        bool, typer.Option("--dynamic", rich_help_panel=options.OUTPUT, help="Any size and number of images at once.")
-    ] = False,
-    force: options.Force = False,
-    as_json: options.AsJson = False,
-    quiet: options.Quiet = False,
+    network: Annotated[Network, Only(("model",))],
+    scenes: Scenes,
+    file: Annotated[File, Only(("precision", "opset", "size", "dynamic", "force"))],
+    reporting: Annotated[Reporting, Only(("json", "quiet"))],
 ) -> None:
     """Write a model as an ONNX file, and check it against PyTorch on sizes that the exporter has not seen.
 
@@ -78,25 +83,30 @@ def command(
     """  # fmt: skip
     if output.suffix.lower() != ".onnx":
         raise OutputError(f"{output}: an exported model is an .onnx file", hint="name the output OUT.onnx")
-    if dynamic and size is not None:
+    if file.dynamic and file.size is not None:
         raise UsageError("--dynamic and --size contradict each other")
-    height_width = _size(size)
     from tita_cli.images.atomic import check_writable
     from tita_cli.models.find import find_model
 
-    path = find_model(model, suffix=".safetensors")
+    path = find_model(network.model, suffix=".safetensors")
     if path.suffix.lower() == ".onnx":
         raise UsageError(f"{path}: is an ONNX file already")
-    check_writable(output, overwrite=force)
+    check_writable(output, overwrite=file.force)
     from tita_cli.export.export import export
 
     with results() as stdout:
         done = export(
-            path, output, precision=precision, images=calibrate or (), opset=opset, size=height_width, overwrite=force
+            path,
+            output,
+            precision=file.precision,
+            images=scenes.calibrate,
+            opset=file.opset,
+            size=file.size,
+            overwrite=file.force,
         )
-        if as_json:
+        if reporting.json:
             stdout.write(envelope("export", _report(done)))
-    if not quiet and not as_json:
+    if not reporting.quiet and not reporting.json:
         sizes = ", ".join(f"{check.batch}×{check.height}×{check.width}" for check in done.checks)
         say(f"{done.path}: {done.variant}, {done.precision}, opset {done.opset}, {done.size / 1e6:.1f} MB")
         say(f"largest difference from PyTorch on {sizes}: {done.worst:.1e}, on average {done.average:.1e}")
@@ -113,12 +123,3 @@ def _report(done: Exported) -> dict[str, object]:
         "difference": done.worst,
         "average_difference": done.average,
     }
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d+)[x×](\d+)", text)
-    if match is None:
-        raise UsageError(f"--size {text}: not HxW", hint="as in --size 480x640")
-    return int(match[1]), int(match[2])

@@ -32,6 +32,7 @@ from tita_cli.cli import (
 from tita_cli.cli.console import complain
 from tita_cli.cli.interrupt import abort_if_interrupted
 from tita_cli.errors import ExitCode, TitaError
+from tita_cli.options import OptionError, on_command_line
 
 app = typer.Typer(
     name="tita",
@@ -97,6 +98,10 @@ def run(argv: Sequence[str]) -> int:
     try:
         # Not standalone: usage errors reach us as exceptions, so that they too are one line.
         code = app(args=list(argv), prog_name="tita", standalone_mode=False)
+    except OptionError as error:
+        complain(on_command_line(error.message), hint=error.hint and on_command_line(error.hint))
+        code = int(error.exit_code)
+        _traceback_if_asked()
     except TitaError as error:
         complain(error.message, hint=error.hint)
         code = int(error.exit_code)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from tita_cli.cli import options
 from tita_cli.cli.console import envelope, printable, results
+from tita_cli.cli.expand import Only, expand
 from tita_cli.errors import ExitCode
+from tita_cli.options import Reporting
 
 if TYPE_CHECKING:
     from tita_cli.models.catalogue import ModelEntry, ModelFile
 
 
-def command(as_json: options.AsJson = False) -> int:
+@expand
+def command(reporting: Annotated[Reporting, Only(("json",))]) -> int:
     """List the models that --model takes by name: those that came with tita, your own, and what is cached.
 
     Your own lie in the folder that the listing names. Every file is shown with its hash and with what its header says
@@ -24,7 +26,7 @@ def command(as_json: options.AsJson = False) -> int:
 
     found = list_models()
     with results() as stdout:
-        if as_json:
+        if reporting.json:
             body = {"models": [entry.describe() for entry in found], "user_folder": str(user_folder())}
             stdout.write(envelope("models", body))
         else:

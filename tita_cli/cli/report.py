@@ -5,45 +5,51 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 
-from tita_cli.cli import options
 from tita_cli.cli.console import results, say
+from tita_cli.cli.expand import Only, expand
+from tita_cli.options import Group, Reporting, Writing, option
 
 METRICS = "EN,SF,SSIM,Qabf"
 
-Metrics = Annotated[
-    str,
-    typer.Option(
-        "--metrics", metavar="NAME,…|none", rich_help_panel=options.REPORTING,
-        help="Metrics that the report shows (see [bold]tita eval[/]).",
-    ),
-]  # fmt: skip
+
+@dataclass(frozen=True, kw_only=True)
+class ShownMetrics(Group):
+    """What a report measures."""
+
+    PANEL: ClassVar[str] = "Reporting"
+
+    metrics: str = option(METRICS, "Metrics that the report shows (see [bold]tita eval[/]).", metavar="NAME,…|none")
 
 
+@expand
 def command(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The output folder of a batch.", show_default=False)],
+    shown: ShownMetrics,
+    writing: Annotated[Writing, Only(("force",))],
+    reporting: Annotated[Reporting, Only(("quiet",))],
     output: Annotated[
         Path | None,
         typer.Option(
             "--output",
             "-o",
             metavar="FILE.html",
-            rich_help_panel=options.OUTPUT,
+            rich_help_panel="Output",
             show_default=False,
             help="The page to write  \\[default: DIR/report.html].",
         ),
     ] = None,
-    metrics: Metrics = METRICS,
-    force: options.Force = False,
-    quiet: options.Quiet = False,
 ) -> None:
     """Write one self-contained page about a batch: results beside sources, weights, metrics, failures."""
     with results():
-        write(folder, output or folder / "report.html", metrics=metrics, force=force, quiet=quiet)
+        write(
+            folder, output or folder / "report.html", metrics=shown.metrics, force=writing.force, quiet=reporting.quiet
+        )
 
 
 def write(folder: Path, target: Path, *, metrics: str, force: bool, quiet: bool) -> None:

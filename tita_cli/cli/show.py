@@ -6,26 +6,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tita_cli.cli import options
 from tita_cli.cli.console import envelope, printable, results, warn
+from tita_cli.cli.expand import Only, expand
+from tita_cli.options import Input, Reporting
 
 if TYPE_CHECKING:
     from tita_cli.images import Picture
 
 
+@expand
 def command(
     path: Annotated[str, typer.Argument(metavar="FILE", help="A picture.", show_default=False)],
-    page: options.Page = None,
-    max_pixels: options.MaxPixels = None,
-    as_json: options.AsJson = False,
+    input: Annotated[Input, Only(("page", "max_pixels"))],
+    reporting: Annotated[Reporting, Only(("json",))],
 ) -> None:
     """Show what a picture holds: size, depth, colour profile, metadata, and how tita fused it."""
     from tita_cli.images import read_picture
 
     with results() as stdout:
-        picture = read_picture(path, page=page, max_pixels=max_pixels)
+        picture = read_picture(path, page=input.page, max_pixels=input.max_pixels)
         report = _report(picture)
-        stdout.write(envelope("show", report) if as_json else _lines(report).encode(errors="replace"))
+        stdout.write(envelope("show", report) if reporting.json else _lines(report).encode(errors="replace"))
     for note in picture.notes:
         warn(note)
 

@@ -2,73 +2,69 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from tita_cli.cli import console, options
+from tita_cli.cli import console
+from tita_cli.cli.expand import Only, expand
 from tita_cli.errors import ExitCode, UsageError
+from tita_cli.options import Group, Network, Reporting, Writing, option
 
 if TYPE_CHECKING:
     from tita_cli.training.config import TrainingConfig
     from tita_cli.training.run import Outcome
 
-RUN = "Run"
-INSTEAD = "Instead of training"
+
+@dataclass(frozen=True, kw_only=True)
+class Run(Group):
+    """A run."""
+
+    PANEL: ClassVar[str] = "Run"
+
+    output: Path | None = option(
+        None, "The folder for state, weights and log; with --plot, the picture: .svg, .png or .html.",
+        short="o", metavar="RUN_DIR", config=False,
+    )  # fmt: skip
+    resume: bool = option(False, "Go on where the run in RUN_DIR stopped.", config=False)
+    steps: int | None = option(None, "Steps in all, instead of CONFIG's.", minimum=1, metavar="N")
+    data: Path | None = option(None, "The folder of the images, instead of data_root.", metavar="FOLDER")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Instead(Group):
+    """What can be done instead of training."""
+
+    PANEL: ClassVar[str] = "Instead of training"
+
+    plot: Path | None = option(None, "Draw the curves of a log.jsonl to -o.", metavar="LOG", config=False)
+    export_state: Path | None = option(
+        None, "Write a compact copy of the state in RUN_DIR, from which training can go on.", metavar="FILE",
+        config=False,
+    )  # fmt: skip
+
+
+@expand
 def command(
+    run: Run,
+    network: Annotated[Network, Only(("threads",))],
+    instead: Instead,
+    writing: Annotated[Writing, Only(("force",))],
+    reporting: Annotated[Reporting, Only(("json", "quiet"))],
     config: Annotated[
         Path | None, typer.Argument(metavar="CONFIG.toml", help="What to train, on what and for how long.")
     ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="RUN_DIR",
-            rich_help_panel=RUN,
-            help="The folder for state, weights and log; with --plot, the picture: .svg, .png or .html.",
-        ),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", rich_help_panel=RUN, help="Go on where the run in RUN_DIR stopped.")
-    ] = False,
-    steps: Annotated[
-        int | None, typer.Option("--steps", min=1, rich_help_panel=RUN, help="Steps in all, instead of CONFIG's.")
-    ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            "--data", metavar="FOLDER", rich_help_panel=RUN, help="The folder of the images, instead of data_root."
-        ),
-    ] = None,
-    threads: options.Threads = None,
-    plot: Annotated[
-        Path | None,
-        typer.Option("--plot", metavar="LOG", rich_help_panel=INSTEAD, help="Draw the curves of a log.jsonl to -o."),
-    ] = None,
-    export_state: Annotated[
-        Path | None,
-        typer.Option(
-            "--export-state",
-            metavar="FILE",
-            rich_help_panel=INSTEAD,
-            help="Write a compact copy of the state in RUN_DIR, from which training can go on.",
-        ),
-    ] = None,
-    force: options.Force = False,
-    as_json: options.AsJson = False,
-    quiet: options.Quiet = False,
 ) -> int:
     """Train a network on pairs of images.
 
     A run stops cleanly on Ctrl-C or SIGTERM: it finishes the step, writes its state, and goes on later with --resume.
     For several processes: [bold]torchrun --nproc-per-node 2 -m tita_cli train CONFIG.toml -o RUN_DIR[/]
-    """  # fmt: skip
+    """
+    output, plot, export_state, force = run.output, instead.plot, instead.export_state, writing.force
     if plot is not None or export_state is not None:
-        if config is not None or resume or steps is not None or (plot is not None and export_state is not None):
+        if config is not None or run.resume or run.steps is not None or (plot is not None and export_state is not None):
             raise UsageError("--plot and --export-state stand alone, with -o", hint="run them after training")
         if output is None:
             raise UsageError("-o is missing", hint="--plot LOG -o FILE, --export-state FILE -o RUN_DIR")
@@ -77,8 +73,16 @@ def command(
         return _export(output, export_state, force)
     if config is None or output is None:
         raise UsageError("CONFIG.toml and -o RUN_DIR are needed", hint="see tita train --help and docs/how-to/train.md")
-    settings = _settings(config, data, steps)
-    return _train(settings, config, output, resume=resume, threads=threads, as_json=as_json, quiet=quiet)
+    settings = _settings(config, run.data, run.steps)
+    return _train(
+        settings,
+        config,
+        output,
+        resume=run.resume,
+        threads=network.threads,
+        as_json=reporting.json,
+        quiet=reporting.quiet,
+    )
 
 
 def _settings(config: Path, data: Path | None, steps: int | None) -> TrainingConfig:

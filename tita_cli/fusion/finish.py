@@ -11,10 +11,10 @@ from tita_cli.fusion.plan import Plan
 from tita_cli.fusion.strategy import Fused
 from tita_cli.images import Metadata, Picture
 from tita_cli.images.color import merge_luma
-from tita_cli.images.picture import Depth
 from tita_cli.images.profile import profile_space
 from tita_cli.images.provenance import Provenance, Value
 from tita_cli.images.value_range import undo_range
+from tita_cli.options import Depth
 
 
 def finish(

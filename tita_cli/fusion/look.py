@@ -10,8 +10,8 @@ import numpy as np
 from tita_cli.fusion.source import Source
 from tita_cli.images import Metadata, Picture
 from tita_cli.images.color import luma, split_luma
-from tita_cli.images.picture import Depth
 from tita_cli.images.value_range import ValueRange, find_range
+from tita_cli.options import Depth
 
 _CHROMA = 0.25 / 255
 """Mean chroma below this is a grey picture stored in three channels; what a colour camera sees at night has more."""

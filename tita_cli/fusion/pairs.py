@@ -15,8 +15,9 @@ from tita_cli.fusion.look import Look
 from tita_cli.fusion.plan import Plan
 from tita_cli.fusion.strategy import OPERATIONS, Fused, Step, Weights
 from tita_cli.images.alpha import fill_transparent, limit_to_alpha, union_alpha
-from tita_cli.images.color import Chroma, ColorRule, fuse_chroma, split_luma
+from tita_cli.images.color import Chroma, fuse_chroma, split_luma
 from tita_cli.images.picture import FloatArray
+from tita_cli.options import ColorRule
 
 if TYPE_CHECKING:
     from tita_cli.runtime import Engine

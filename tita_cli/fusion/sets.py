@@ -11,8 +11,9 @@ from tita_cli.fusion.blend import Blend
 from tita_cli.fusion.coarse import Grid
 from tita_cli.fusion.plan import Plan
 from tita_cli.fusion.strategy import Fused, Step, Weights
-from tita_cli.images.color import Chroma, ColorRule, split_luma
+from tita_cli.images.color import Chroma, split_luma
 from tita_cli.images.picture import FloatArray
+from tita_cli.options import ColorRule
 from tita_cli.runtime.set_engine import Decision
 
 if TYPE_CHECKING:

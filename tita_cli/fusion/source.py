@@ -6,18 +6,16 @@ import io
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import BinaryIO, Literal, TypeAlias, get_args
+from typing import BinaryIO, TypeAlias
 
 from tita_cli.errors import UsageError
 from tita_cli.images import Picture, read_picture
 from tita_cli.images.files import drained, is_handed_over, open_input
-from tita_cli.images.value_range import RangeSetting, ValueRange, apply_range, invert
+from tita_cli.images.value_range import ValueRange, apply_range, invert
+from tita_cli.options import FalseColor, OptionError, RangeSetting
 
 Origin: TypeAlias = str | os.PathLike[str] | BinaryIO | Picture
 SourceLike: TypeAlias = "Origin | Source"
-FalseColor: TypeAlias = Literal["refuse", "intensity", "keep"]
-
-FALSE_COLOR_CHOICES: tuple[FalseColor, ...] = get_args(FalseColor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ def describe_sources(
         raise UsageError(f"fusing takes at least two images, {len(given)} given")
     outside = sorted(index for index in invert if not 0 <= index < len(given))
     if outside:
-        raise UsageError(f"--invert {outside[0] + 1}: there are {len(given)} sources")
+        raise OptionError(f"`invert`: there is no source {outside[0] + 1}, there are {len(given)} sources")
     sources = [
         one if isinstance(one, Source) else Source(one, page, max_pixels, value_range, index in invert, false_color)
         for index, one in enumerate(given)

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tita_cli.fusion.plan import Plan
-from tita_cli.images.color import Chroma, ColorRule
+from tita_cli.images.color import Chroma
 from tita_cli.images.picture import FloatArray
+from tita_cli.options import ColorRule
 
 if TYPE_CHECKING:
     from tita_cli.runtime import AnyEngine

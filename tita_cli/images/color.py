@@ -7,15 +7,12 @@ Fusion", ICCV 2025, published implementation; here without its rounding to 8 bit
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from typing import NamedTuple
 
 import numpy as np
 
 from tita_cli.images.picture import FloatArray
-
-ColorRule: TypeAlias = Literal["auto", "reference", "grey"]
-
-COLOR_RULES: tuple[ColorRule, ...] = get_args(ColorRule)
+from tita_cli.options import ColorRule
 
 _RED, _GREEN, _BLUE = 0.299, 0.587, 0.114
 _CB_SCALE = 2 * (1 - _BLUE)

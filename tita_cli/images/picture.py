@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from tita_cli.images.provenance import Provenance
+from tita_cli.options import Depth
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
-Depth: TypeAlias = Literal[8, 16, 32]
 
 
 @dataclass(frozen=True, slots=True)

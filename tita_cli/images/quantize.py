@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tita_cli.images.picture import Depth
+from tita_cli.options import Depth
 
 
 def quantize(values: npt.NDArray[np.floating], depth: Depth) -> npt.NDArray[Any]:

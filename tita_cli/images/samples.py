@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tita_cli.images.metadata import upright_exif, upright_xmp
-from tita_cli.images.picture import Depth, FloatArray, Metadata, Picture
+from tita_cli.images.picture import FloatArray, Metadata, Picture
 from tita_cli.images.profile import is_usable
 from tita_cli.images.provenance import find_provenance
 from tita_cli.images.transfer import encode_srgb
+from tita_cli.options import Depth
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from tita_cli.errors import UsageError
 from tita_cli.images.picture import Picture
-
-RangeSetting = Literal["auto", "full"] | tuple[float, float]
+from tita_cli.options import RangeSetting
 
 # Below and above these shares lie dead pixels and the sun.
 _PERCENTILES = (0.1, 99.9)
@@ -38,24 +36,6 @@ class ValueRange(NamedTuple):
     low: float
     high: float
     of_sensor: bool = False
-
-
-def parse_range(text: str) -> RangeSetting:
-    """``auto``, ``full``, or ``MIN,MAX`` in the file's own units.
-
-    :raises UsageError: it is none of these.
-    """
-    if text == "auto":
-        return "auto"
-    if text == "full":
-        return "full"
-    try:
-        low, high = (float(part) for part in text.split(","))
-    except ValueError:
-        low = high = 0.0
-    if not (np.isfinite(low) and np.isfinite(high) and low < high):
-        raise UsageError(f"the range {text!r} is neither auto, full, nor MIN,MAX", hint="--range 7000,9000")
-    return low, high
 
 
 def find_range(picture: Picture, setting: RangeSetting = "auto") -> ValueRange | None:

@@ -13,10 +13,11 @@ from tita_cli.errors import OutputError
 from tita_cli.images.atomic import atomic_output, check_writable
 from tita_cli.images.formats import Format, choose_depth, choose_format
 from tita_cli.images.metadata import sized_exif
-from tita_cli.images.picture import Depth, Metadata, Picture
+from tita_cli.images.picture import Metadata, Picture
 from tita_cli.images.profile import profile_space
 from tita_cli.images.provenance import add_provenance
 from tita_cli.images.quantize import quantize
+from tita_cli.options import Depth
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-import re
 import sys
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tita_cli.errors import UsageError
+from tita_cli.options import BACKENDS, OptionError, check_choice, parse_device
 
-BACKENDS = ("auto", "torch", "onnx")
 _LIBRARY = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 
 
@@ -23,16 +21,14 @@ class DeviceRequest(NamedTuple):
 
     def check(self) -> None:
         """Raise ``UsageError`` for unknown names, or ones that contradict each other."""
-        if self.backend not in BACKENDS:
-            raise UsageError(f"unknown back end {self.backend!r}", hint=f"one of {', '.join(BACKENDS)}")
-        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
-            raise UsageError(f"unknown device {self.device!r}", hint="auto, cpu, cuda or cuda:N")
+        check_choice("backend", self.backend, BACKENDS)
+        parse_device(self.device)
         if self.provider and self.backend == "torch":
-            raise UsageError(f"--provider {self.provider} is for ONNX Runtime", hint="leave out --backend torch")
+            raise OptionError(f"`provider` {self.provider} is for ONNX Runtime", hint="leave out `backend` torch")
         provider = (self.provider or "").lower().removesuffix("executionprovider")
         other = "cuda" if provider == "cpu" else "cpu"
         if provider and self.device.startswith(other):
-            raise UsageError(f"--provider {self.provider} and --device {self.device} contradict each other")
+            raise OptionError(f"`provider` {self.provider} and `device` {self.device} contradict each other")
 
     @property
     def gpu(self) -> int:

@@ -11,8 +11,6 @@ import re
 import sys
 from pathlib import Path
 
-from tita_cli.errors import UsageError
-
 # <malloc.h>. The values are C ints: 1 << 34 would wrap to 0 and make it worse.
 _M_TRIM_THRESHOLD = -1
 _M_TOP_PAD = -2
@@ -61,12 +59,3 @@ def free_memory() -> int:
     except (OSError, ValueError):
         pass
     return available
-
-
-def parse_size(text: str) -> int:
-    """Bytes of a size as users write it: 800M, 2G, 1.5GiB; powers of 1024. Raises ``UsageError``."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", text.strip().lower())
-    size = int(float(match[1]) * 1024 ** " kmgt".index(match[2] or " ")) if match else 0
-    if size < 1:
-        raise UsageError(f"--memory {text}: not a size", hint="as in --memory 800M or --memory 2G")
-    return size

@@ -16,7 +16,7 @@ import pytest
 from tita_cli.errors import InputError, OutputError
 from tita_cli.images import Picture, read_picture, write_picture
 from tita_cli.images.formats import FORMATS, READ, WRITTEN, Format, choose_format, readable_suffixes, recognise
-from tita_cli.images.picture import Depth
+from tita_cli.options import Depth
 
 DOCS = Path(__file__).parents[3] / "docs" / "reference" / "formats.md"
 BEGIN, END = "<!-- {} written by tests/images/formats/test_roundtrip.py: begin -->", "<!-- end -->"

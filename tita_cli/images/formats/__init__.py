@@ -9,7 +9,7 @@ import os
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from tita_cli.errors import OutputError, UsageError
+from tita_cli.errors import OutputError
 from tita_cli.images.formats import (
     avif,
     bmp,
@@ -31,11 +31,11 @@ from tita_cli.images.formats import (
 from tita_cli.images.formats.format import SNIFFED, Format, Request
 
 if TYPE_CHECKING:
-    from tita_cli.images.picture import Depth
+    from tita_cli.options import Depth
 
 __all__ = [
     "FORMATS", "READ", "SNIFFED", "WRITTEN", "Format", "Request",
-    "choose_depth", "choose_format", "format_of_suffix", "parse_depth", "readable_suffixes", "recognise",
+    "choose_depth", "choose_format", "format_of_suffix", "readable_suffixes", "recognise",
 ]  # fmt: skip
 
 # In the order of the documentation; a format whose sniffer is stricter stands before one that it could be taken for.
@@ -65,17 +65,6 @@ def format_of_suffix(path: str | os.PathLike[str]) -> Format | None:
 def readable_suffixes() -> frozenset[str]:
     """The suffixes, lower case with their dot, of files that tita reads, some of them given a library."""
     return frozenset(suffix for entry in READ for suffix in (*entry.suffixes, *entry.read_suffixes))
-
-
-def parse_depth(text: str) -> Depth:
-    """``8``, ``16`` or ``32``, and ``32f`` as photographers write it.
-
-    :raises UsageError: something else.
-    """
-    depths: dict[str, Depth] = {"8": 8, "16": 16, "32": 32, "32f": 32}
-    if text not in depths:
-        raise UsageError(f"--depth {text}: not known", hint="one of 8, 16, 32")
-    return depths[text]
 
 
 def choose_format(target: str | os.PathLike[str] | None, format_name: str | None = None) -> Format:

@@ -12,8 +12,9 @@ from tita_cli.errors import InputError, TitaError
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from tita_cli.images.picture import Depth, Metadata
+    from tita_cli.images.picture import Metadata
     from tita_cli.images.samples import Samples
+    from tita_cli.options import Depth
 
 SNIFFED = 64
 """Bytes from the start of a file that :attr:`Format.sniff` gets to see."""

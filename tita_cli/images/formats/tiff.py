@@ -13,8 +13,9 @@ from tita_cli.images.formats import camera_raw
 from tita_cli.images.formats.format import ALL_METADATA, Format, Request, begins
 from tita_cli.images.formats.tiff_exif import add_folders, camera_tags, read_tiff_exif
 from tita_cli.images.formats.tiff_segments import check_segments
-from tita_cli.images.picture import Depth, Metadata
+from tita_cli.images.picture import Metadata
 from tita_cli.images.samples import Samples
+from tita_cli.options import Depth
 
 if TYPE_CHECKING:
     import tifffile

@@ -1,0 +1,91 @@
+"""Every option once: what the declarations say, and what they make of values."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from tita_cli import fuse
+from tita_cli.cli.main import run
+from tita_cli.errors import ExitCode
+from tita_cli.images.formats import WRITTEN
+from tita_cli.options import (
+    Alignment,
+    FuseOptions,
+    Input,
+    Network,
+    OptionError,
+    Output,
+    Writing,
+    declared,
+    flag_of,
+    merged,
+    on_command_line,
+)
+
+
+def test_the_formats_are_those_of_the_registry() -> None:
+    how = declared(Writing)["format"]
+    assert set(how.choices) == {entry.name for entry in WRITTEN}
+    for entry in WRITTEN:
+        for suffix in entry.suffixes:
+            assert how.read(suffix.lstrip(".")) == entry.name
+
+
+def test_no_field_is_declared_twice() -> None:
+    names = [each.name for group in (Input, Alignment, Network, Output) for each in fields(group)]
+    assert sorted(names) == sorted(declared(FuseOptions))
+    assert len(names) == len(set(names))
+
+
+def test_texts_become_values() -> None:
+    how = declared(FuseOptions)
+    assert how["reference"].read("2") == 1
+    assert how["metadata"].read("none") == "none"
+    assert how["metadata"].read("1") == 0
+    assert how["depth"].read("32f") == 32
+    assert how["value_range"].read("7,9.5") == (7.0, 9.5)
+    assert how["memory"].read("1.5K") == 1536
+    for name, text in (("reference", "0"), ("metadata", "all"), ("depth", "12"), ("align", ""), ("device", "gpu")):
+        with pytest.raises(ValueError, match="is") if name != "device" else pytest.raises(OptionError):
+            how[name].read(text)
+
+
+def test_from_python_an_error_names_the_field() -> None:
+    with pytest.raises(OptionError, match="no option is called colour") as caught:
+        fuse(["a.png", "b.png"], colour="grey")
+    assert caught.value.hint == "did you mean color?"
+    with pytest.raises(OptionError, match="`false_color`: 'x' is not one of refuse, intensity, keep"):
+        fuse(["a.png", "b.png"], FuseOptions(), false_color="x")
+    with pytest.raises(OptionError, match="`align` none and `align_from` exclude each other"):
+        fuse(["a.png", "b.png"], align="none", align_from="c.json")
+
+
+def test_on_the_command_line_an_error_names_the_flag(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert on_command_line("`value_range` and `align_from`") == "--range and --align-from"
+    target = str(tmp_path / "out.png")
+    assert run(["fuse", "a.png", "b.png", "-o", target, "--align", "none", "--align-from", "c"]) == ExitCode.USAGE
+    assert "--align none and --align-from exclude each other" in capfd.readouterr().err
+
+
+def test_what_decides_a_result_is_what_a_batch_remembers() -> None:
+    base = FuseOptions().deciding()
+    assert json.dumps(base)
+    assert FuseOptions(threads=3, device="cpu", memory=1 << 30, model="x").deciding() == base
+    for change in ({"align": "none"}, {"depth": 16}, {"invert": (1,)}, {"value_range": (1.0, 2.0)}, {"page": 1}):
+        assert FuseOptions(**change).deciding() != base
+
+
+def test_provenance_has_the_names_of_the_command_line() -> None:
+    assert FuseOptions(value_range=(1.5, 20.0)).provenance() == {
+        "resize": False, "range": "1.5,20", "false_color": "refuse", "align": "auto", "deghost": False, "color": "auto",
+    }  # fmt: skip
+    assert [flag_of(name, how) for name, how in declared(Input).items()][:2] == ["--resize", "--page"]
+
+
+def test_groups_of_a_command_become_one_record() -> None:
+    how = merged(Input(page=2), Alignment(align="none"), Writing(force=True))
+    assert (how.page, how.align, how.model) == (2, "none", FuseOptions().model)

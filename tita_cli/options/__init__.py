@@ -1,0 +1,233 @@
+"""Every option once: its type, choices, default and help.
+
+The command line, :func:`tita_cli.api.fuse`, ``tita batch``, ``tita.toml``, ``TITA_*`` variables, provenance and
+docs/reference/cli.md derive from the dataclasses below. A field with a ``Literal`` type has its values as choices. An
+error about an option names the field in backquotes; :func:`on_command_line` puts the flag there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any, ClassVar, Literal
+
+from tita_cli.options.declaration import Group, Option, OptionError, check_choice, declared, flag_of, option
+from tita_cli.options.values import (
+    BACKENDS,
+    BORDERS,
+    DEFAULT_MODEL,
+    MODES,
+    Backend,
+    Border,
+    ColorRule,
+    Depth,
+    FalseColor,
+    FormatName,
+    MatrixModel,
+    Mode,
+    RangeSetting,
+    parse_device,
+    parse_range,
+    parse_size,
+    source_or_none,
+)
+
+__all__ = [
+    "BACKENDS",
+    "BORDERS",
+    "DEFAULT_MODEL",
+    "MODES",
+    "Alignment",
+    "Backend",
+    "Border",
+    "ColorRule",
+    "Depth",
+    "FalseColor",
+    "FormatName",
+    "FuseOptions",
+    "Group",
+    "Input",
+    "MatrixModel",
+    "Mode",
+    "Network",
+    "Option",
+    "OptionError",
+    "Output",
+    "RangeSetting",
+    "Reporting",
+    "Writing",
+    "check_choice",
+    "declared",
+    "flag_of",
+    "merged",
+    "on_command_line",
+    "option",
+    "parse_device",
+    "parse_range",
+    "parse_size",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input(Group):
+    """How sources are read."""
+
+    PANEL: ClassVar[str] = "Input"
+
+    resize: bool = option(False, "Bring all sources to the reference's size.", recorded=True)
+    page: int | None = option(None, "Which picture of files that hold several, from 0.", minimum=0, unset="the first")
+    max_pixels: int | None = option(
+        None, "Refuse images of more pixels before decoding them.", minimum=1, metavar="N", unset="268435456"
+    )
+    value_range: RangeSetting = option(
+        "auto",
+        "Which values become black and white: auto takes percentiles of thermal counts, full the file type's own.",
+        flag="range", metavar="auto|full|MIN,MAX", parse=parse_range, recorded=True,
+    )  # fmt: skip
+    invert: tuple[int, ...] = option(
+        (), "Swap black and white of source N, counted from 1 (black-hot infrared). May be repeated.",
+        metavar="N", counts=True,
+    )  # fmt: skip
+    false_color: FalseColor = option(
+        "refuse", "What to do with infrared that a palette has coloured: intensity turns it back to grey.",
+        recorded=True,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alignment(Group):
+    """How sources come into one frame."""
+
+    PANEL: ClassVar[str] = "Alignment"
+
+    align: Mode = option(
+        "auto",
+        "How the sources come into one frame. auto takes the simplest motion that explains them, and leaves them as "
+        "they are where that cannot be trusted; strict fails then.",
+        recorded=True,
+    )
+    reference: int | None = option(
+        None, "The source, counted from 1, whose frame and size the result has.", metavar="N", counts=True,
+        unset="the first; in a batch, as pairing finds",
+    )  # fmt: skip
+    border: Border = option(
+        "crop",
+        "Where not all sources show something: crop it away, fill it from the reference, or make it transparent.",
+    )
+    align_from: str | PathLike[str] | Mapping[str, Any] | None = option(
+        None, "Apply a calibration that [bold]tita calibrate[/] measured, instead of estimating the motion.",
+        metavar="FILE",
+    )  # fmt: skip
+    deghost: bool = option(
+        False, "For brackets in which something moved: the reference replaces what differs from it.", recorded=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network(Group):
+    """Which network runs, and where."""
+
+    PANEL: ClassVar[str] = "Network"
+
+    model: str = option(
+        DEFAULT_MODEL, "A shipped model (see [bold]tita models[/]) or a file: .safetensors, .pth or .onnx.",
+        short="m", metavar="NAME|PATH", decides=False,
+    )  # fmt: skip
+    device: str = option(
+        "auto", "Where the network runs.", metavar="auto|cpu|cuda[:N]", parse=parse_device, decides=False
+    )
+    backend: Backend = option(
+        "auto", "What runs the network: auto takes what suits the model and the device.", decides=False
+    )
+    provider: str | None = option(
+        None, "ONNX Runtime's execution provider: cpu, cuda, tensorrt …", metavar="NAME", unset="as --device says",
+        decides=False,
+    )  # fmt: skip
+    memory: int | None = option(
+        None, "What the network may take, as 800M or 2G; larger images are cut into tiles, to the same result.",
+        metavar="SIZE", parse=parse_size, unset="half of what is free", decides=False,
+    )  # fmt: skip
+    threads: int | None = option(
+        None, "CPU threads, for each worker of a batch.", minimum=1, metavar="N", unset="all cores", decides=False
+    )
+
+    def engine_settings(self) -> dict[str, Any]:
+        """What :func:`tita_cli.runtime.load_engine` takes beside the model."""
+        return {name: value for name, value in self.values().items() if name in declared(Network) and name != "model"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output(Group):
+    """What the result is."""
+
+    PANEL: ClassVar[str] = "Output"
+
+    color: ColorRule = option(
+        "auto", "Colour of the result: auto follows the source that is in focus, reference mixes as TITA's authors do.",
+        recorded=True,
+    )  # fmt: skip
+    depth: Depth | None = option(
+        None, "Bits a sample; 32 is float.", aliases={"32f": 32}, unset="the deepest source's, if the format has it"
+    )
+    metadata: int | Literal["none"] | None = option(
+        None, "The source, counted from 1, whose EXIF, XMP and GPS the result bears.",
+        metavar="N|none", parse=source_or_none, unset="the first; in a batch, the reference",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class FuseOptions(Input, Alignment, Network, Output):
+    """All that :func:`tita_cli.api.fuse` takes. Indices of sources count from 0."""
+
+    def provenance(self) -> dict[str, Any]:
+        """What the provenance in a picture holds, by the names of the command line."""
+        known = declared(type(self))
+        values = {known[name].flag: value for name, value in self.values(only=lambda how: how.recorded).items()}
+        if not isinstance(self.value_range, str):
+            values["range"] = "{:g},{:g}".format(*self.value_range)
+        return values
+
+    def deciding(self) -> dict[str, Any]:
+        """The options that change the picture, model aside, for the journal of a batch."""
+        return self.values(only=lambda how: how.decides)
+
+
+def merged(*groups: Group) -> FuseOptions:
+    """One record from the groups of a command; what none of them has keeps its default."""
+    known = declared(FuseOptions)
+    given = {name: value for group in groups for name, value in group.values().items()}
+    return FuseOptions(**{name: value for name, value in given.items() if name in known})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writing(Group):
+    """How the file is written."""
+
+    PANEL: ClassVar[str] = "Output"
+
+    format: FormatName | None = option(
+        None, "Format of the result.", unset="by the file name's suffix, png for stdout; in a batch, the reference's",
+        aliases={"jpg": "jpeg", "jpe": "jpeg", "tif": "tiff", "ppm": "pnm", "pgm": "pnm"},
+    )  # fmt: skip
+    force: bool = option(False, "Replace an output that exists already.", short="f", config=False, decides=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reporting(Group):
+    """What a command prints."""
+
+    PANEL: ClassVar[str] = "Reporting"
+
+    json: bool = option(False, "Print the result as JSON on stdout.")
+    quiet: bool = option(False, "Print errors only.", short="q")
+    verbose: bool = option(False, "Say what is done, and with what.", short="v")
+
+
+def on_command_line(message: str) -> str:
+    """``message`` of an :class:`OptionError` with flags in place of fields."""
+    flags = {
+        name: flag_of(name, how) for group in (FuseOptions, Writing, Reporting) for name, how in declared(group).items()
+    }
+    return re.sub(r"`(\w+)`", lambda match: flags.get(match[1], match[1]), message)

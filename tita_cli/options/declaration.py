@@ -1,0 +1,141 @@
+"""What an option declares, and the base of the dataclasses whose fields are options. Light to import."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from tita_cli.errors import UsageError
+
+
+def check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
+    """Raise OptionError if ``value`` of the field ``name`` is none of ``choices``."""
+    if value not in choices:
+        raise OptionError(f"`{name}`: {_no_choice(value, choices)}")
+
+
+def _no_choice(value: Any, choices: tuple[Any, ...]) -> str:
+    return f"{value!r} is not one of {', '.join(map(str, choices))}"
+
+
+class OptionError(UsageError):
+    """A wrong value, or values that exclude each other; fields stand in backquotes in the message and the hint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """What a field declares beside its type and default.
+
+    ``flag``: its long name on the command line, where that is not the field's. ``parse``: text to value, for types that
+    are not plain; raises ValueError with the reason. ``unset``: what None means, for the help. ``aliases``: other
+    spellings of choices. ``counts``: numbers of sources, from 1 for users and from 0 in the program. ``config``:
+    whether tita.toml and variables may set it: not what replaces or names files. ``recorded``: whether the provenance
+    in a picture holds it. ``decides``: whether it changes the picture, so that ``tita batch`` fuses again.
+    """
+
+    help: str
+    panel: str
+    type: Any = str
+    choices: tuple[Any, ...] = ()
+    flag: str = ""
+    short: str = ""
+    metavar: str | None = None
+    parse: Callable[[str], Any] | None = None
+    minimum: int | None = None
+    unset: str = ""
+    aliases: Mapping[str, Any] = field(default_factory=dict)
+    counts: bool = False
+    many: bool = False
+    config: bool = True
+    recorded: bool = False
+    decides: bool = True
+
+    def read(self, text: str) -> Any:
+        """The value that ``text`` stands for. Raises ValueError with the reason."""
+        if self.parse is not None:
+            return self.parse(text)
+        if self.choices:
+            known = {str(choice): choice for choice in self.choices} | dict(self.aliases)
+            if text not in known:
+                raise ValueError(_no_choice(text, self.choices))
+            return known[text]
+        if self.counts:
+            return source_number(text)
+        return self.type(text)
+
+
+def option(default: Any, help: str, **how: Any) -> Any:
+    """A field of an options class: its default, and what :class:`Option` has."""
+    return field(default=default, metadata={"option": (help, how)})
+
+
+def _declared(group: Any) -> Mapping[str, Option]:
+    """The options of an options class by field, in the order of declaration."""
+    hints = get_type_hints(group)
+    found = {}
+    for each in fields(group):
+        text, how = each.metadata["option"]
+        owner = next(base for base in group.__mro__ if each.name in inspect.get_annotations(base))
+        found[each.name] = Option(text, owner.PANEL, **{**_of_type(hints[each.name]), "flag": each.name, **how})
+    return found
+
+
+declared: Callable[[Any], Mapping[str, Option]] = cache(_declared)
+
+
+def _of_type(hint: Any) -> dict[str, Any]:
+    """Type, choices and multiplicity from a type hint; None aside."""
+    if get_origin(hint) in (Union, UnionType):
+        (hint, *others) = (one for one in get_args(hint) if one is not NoneType)
+        if others:
+            return {}
+    if get_origin(hint) is Literal:
+        return {"choices": get_args(hint)}
+    if get_origin(hint) is tuple:
+        return {"type": get_args(hint)[0], "many": True}
+    return {"type": hint}
+
+
+def source_number(text: str) -> int:
+    """Users count sources from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"{text!r} is not the number of a source, counted from 1")
+    return int(text) - 1
+
+
+def flag_of(name: str, how: Option) -> str:
+    """``--max-pixels`` for the field ``max_pixels``."""
+    return "--" + (how.flag or name).replace("_", "-")
+
+
+Changed = TypeVar("Changed", bound="Group")
+
+
+class Group:
+    """A base of options classes, which checks choices and names."""
+
+    PANEL: ClassVar[str] = "Options"
+
+    def __post_init__(self) -> None:
+        for name, how in declared(type(self)).items():
+            value = getattr(self, name)
+            if how.choices and value is not None:
+                check_choice(name, value, how.choices)
+
+    def changed(self: Changed, **changes: Any) -> Changed:
+        """A copy with other values. Raises OptionError for a name that is no option, or a value that is no choice."""
+        known = declared(type(self))
+        for name in changes:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1)
+                raise OptionError(f"no option is called {name}", hint=f"did you mean {near[0]}?" if near else None)
+        return replace(self, **changes)  # type: ignore[type-var]
+
+    def values(self, *, only: Callable[[Option], bool] = lambda how: True) -> dict[str, Any]:
+        """Values by field, of the options that ``only`` accepts."""
+        return {name: getattr(self, name) for name, how in declared(type(self)).items() if only(how)}
