@@ -1,8 +1,9 @@
 """Evaluate a fusion method on the dev sets: means, ranks among the published methods, and their average.
 
-    python bench/dev_sets.py DIR [--sets vifb,mefb,lytro] [--workers 2] [--json FILE]
+    python bench/dev_sets.py DIR [--sets vifb,mefb,lytro,mfifb] [--workers 2] [--json FILE]
 
-DIR holds vifb/NAME.*, mefb/SCENE.* and lytro/NAME.* (a set whose folder is missing is left out). From a program:
+DIR holds vifb/NAME.*, mefb/SCENE.*, lytro/NAME.* and mfifb/NAME.* (a set whose folder is missing is left out). From a
+program:
 
     from dev_sets import report, score            # with bench/ on sys.path
     print(report(score("name", lambda a, b: fused_uint8)))
@@ -33,6 +34,8 @@ from tita_cli.metrics.ranking import Published, rank, read_published, reencode
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 REFERENCES = Path(__file__).with_name("dev_references.json")
+FOLDERS = {"mefb": ("mef/mefb30", "BA"), "lytro": ("mff/lytro", "AB"), "mfifb": ("mff/mfifb", "AB")}
+"""Of the sets that have a folder a scene: where it is, and the letters of the files in the models' order."""
 Pixels = npt.NDArray[np.uint8]
 Fuse = Callable[[Path, Path], Pixels]
 
@@ -53,9 +56,9 @@ class DevSet:
             for visible in sorted((data / "ivf/vifb/vis").iterdir()):
                 yield visible.stem, visible, data / "ivf/vifb/ir" / visible.name
         else:
-            root, order = (data / "mef/mefb30", "BA") if self.name == "mefb" else (data / "mff/lytro", "AB")
-            for scene in sorted(root.iterdir()):
-                first, second = (next(scene.glob(f"{letter}.*")) for letter in order)
+            folder, order = FOLDERS[self.name]
+            for scene in sorted((data / folder).iterdir()):
+                first, second = (next(scene.glob(f"*{letter}.*")) for letter in order)
                 yield scene.name, first, second
 
     @property
@@ -86,6 +89,10 @@ SETS = {
         ),
         DevSet(
             "lytro", "Lytro", "lytro_methods.csv",
+            ("EN", "MI", "NMI", "SSIM", "AG", "SF", "Qabf", "FMI", "Qcb", "Qcv", "VIF", "Qw", "Qy"), "jpeg",
+        ),
+        DevSet(
+            "mfifb", "MFIFB without Lytro, the dev half", "mfifb_methods.csv",
             ("EN", "MI", "NMI", "SSIM", "AG", "SF", "Qabf", "FMI", "Qcb", "Qcv", "VIF", "Qw", "Qy"), "jpeg",
         ),
     )
@@ -193,9 +200,8 @@ def from_folder(folder: Path) -> Fuse:
     """A ``fuse`` that reads results from ``folder``/SET/NAME.*."""
 
     def look_up(first: Path, _: Path) -> Pixels:
-        lytro_or_mefb = first.stem in ("A", "B")
-        name = first.parent.name if lytro_or_mefb else first.stem
-        of_set = {"mefb30": "mefb", "lytro": "lytro"}.get(first.parents[1].name, "vifb")
+        of_set = next((name for name, (root, _) in FOLDERS.items() if first.match(f"{root}/*/*")), "vifb")
+        name = first.stem if of_set == "vifb" else first.parent.name
         found = sorted((folder / of_set).glob(f"{name}.*"))
         if len(found) != 1:
             raise SystemExit(f"{folder / of_set}: {len(found)} files named {name}.*")
@@ -206,7 +212,7 @@ def from_folder(folder: Path) -> Fuse:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, nargs="*", help="fused images: DIR/vifb, DIR/mefb, DIR/lytro")
+    parser.add_argument("folder", type=Path, nargs="*", help="fused images: DIR/vifb, DIR/mefb …")
     parser.add_argument("--sets", default=",".join(SETS))
     parser.add_argument("--shared", type=Path, default=SHARED, help="folder with data/ and bench/")
     parser.add_argument("--workers", type=int, default=1)

@@ -1,6 +1,6 @@
 """Evaluate a model on the dev sets, fused as `tita fuse` would.
 
-    python bench/weights.py MODEL [--sets vifb,mefb,lytro] [--save DIR] [--workers 2] [--json FILE]
+    python bench/weights.py MODEL [--sets vifb,mefb,lytro,mfifb] [--save DIR] [--workers 2] [--json FILE]
 
 Prints means, places among the published methods and average ranks (see dev_sets.py), and mean and standard deviation of
 OAF's six weights over each set, which show whether the network distinguishes the tasks.
@@ -37,7 +37,7 @@ def main() -> None:
     weights: dict[str, list[list[float]]] = defaultdict(list)
 
     def fuse_pair(first: Path, second: Path) -> Pixels:
-        name = next(n for n in ("vifb", "mefb", "lytro") if n in str(first))
+        name = next(name for name in SETS if name in str(first))
         fusion = fuse([first, second], engine=engine, align="none")
         weights[name].append([w for source in fusion.steps[0].sources for w in source.values])
         pixels = np.rint(fusion.picture.pixels * 255).astype(np.uint8)
