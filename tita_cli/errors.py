@@ -109,3 +109,8 @@ def _reason(error: Exception) -> str:
     if not text or isinstance(error, (LookupError, AttributeError, TypeError)):
         return f"{type(error).__name__}: {text}".rstrip(": ")
     return text
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what a library says, whose messages are long."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

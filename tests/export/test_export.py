@@ -116,8 +116,8 @@ def test_cut_and_tiled_it_is_the_same_result(exported: tuple[Path, Path]) -> Non
 
     check()
     a, b = (image[0, 0] for image in pair(50, 31))
-    whole = WholeRunner(file, Place(CPU), 1).run([a, b])  # as with other providers
-    np.testing.assert_allclose(whole.planes[0], run(runner, [a, b], None).planes[0], atol=CLOSE)
+    fused, *_ = WholeRunner(file, Place(CPU), 1).run(a[None, None], b[None, None])  # as with other providers
+    np.testing.assert_allclose(fused[0, 0], run(runner, [a, b], None).planes[0], atol=CLOSE)
 
 
 @pytest.mark.slow

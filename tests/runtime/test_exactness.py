@@ -226,6 +226,11 @@ def test_an_engine_cuts_to_the_memory_it_may_take_and_says_so(runner: Runners) -
     assert tight.describe()["mode"] == "tiled"
     halo = 2 * (own.spec.encode_halo + own.spec.decode_halo)
     assert tight.describe()["tile"] == (30 - halo) * 32
+    assert "needs" not in tight.describe()
+    short = Engine(own, memory=1 << 20)
+    short.fuse(a[:, :600], b[:, :600])  # a tile and its halo would be the whole of it
+    assert short.describe()["mode"] == "whole"
+    assert short.describe()["needs"] > 1 << 20
 
 
 def test_out_of_memory_halves_the_tiles_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

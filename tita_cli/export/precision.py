@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from tita_cli.errors import ModelError
+from tita_cli.errors import ModelError, first_line
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -69,7 +69,7 @@ def to_int8(model: ModelProto, pairs: Sequence[tuple[FloatArray, FloatArray]]) -
             )  # fmt: skip
             return onnx.load(target)
     except Exception as error:  # ONNX Runtime's own kinds have no other base
-        raise ModelError(f"cannot be quantised: {str(error).splitlines()[0]}") from error
+        raise ModelError(f"cannot be quantised: {first_line(error)}") from error
     finally:
         logging.disable(logging.NOTSET)
 

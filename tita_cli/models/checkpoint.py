@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from tita_cli.errors import ModelError
+from tita_cli.errors import ModelError, first_line
 from tita_cli.models.authors import config_from_authors, rename_authors
 from tita_cli.network import NetworkConfig, build_network
 
@@ -107,7 +107,7 @@ def _read_authors(path: Path) -> tuple[dict[str, Tensor], NetworkConfig, dict[st
             hint=HINT,
         ) from error
     except (RuntimeError, OSError, EOFError, ValueError, KeyError, AttributeError, IndexError) as error:
-        raise ModelError(f"{path}: not a checkpoint, or damaged ({_first_line(error)})", hint=HINT) from error
+        raise ModelError(f"{path}: not a checkpoint, or damaged ({first_line(error)})", hint=HINT) from error
     state = rename_authors(path, content)
     return state, config_from_authors(path, state), {"origin": "converted from the TITA authors' layout"}
 
@@ -136,7 +136,3 @@ def _assemble(path: Path, state: Mapping[str, Tensor], config: NetworkConfig) ->
             )
     network.load_state_dict({name: t.float() for name, t in state.items()}, strict=True)
     return network.eval()
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
 from tita_cli.errors import UsageError
 from tita_cli.runtime.device import DeviceRequest
 from tita_cli.runtime.onnx_whole import WholeRunner
-from tita_cli.runtime.set_engine import OnnxSetRunner, SetEngine, TorchSetRunner
-from tita_cli.runtime.tiles import SMALLEST, OutOfMemoryError, Planes, Runner, largest_tile, run
+from tita_cli.runtime.set_engine import SetEngine, SetRunner
+from tita_cli.runtime.tiles import SMALLEST, OutOfMemoryError, Planes, Runner, largest_tile, run, tile_bytes
 
 if TYPE_CHECKING:
     from tita_cli.images.picture import FloatArray
@@ -62,13 +62,17 @@ class Engine:
         return Luminance(np.clip(named["fused"], 0, 1), named.get("gate"), weights)
 
     def describe(self) -> dict[str, Any]:
-        """What runs, fit for JSON: variant, back end, device, precision, and how the last image was cut."""
+        """What runs, fit for JSON: variant, back end, device, precision, and how the last image was cut.
+
+        ``needs``: bytes for the smallest tile, where that is more than the engine may take or finds free.
+        """
         notes = {"notes": list(self._notes)} if self._notes else {}
         return {"variant": self.spec.variant, **self._runner.describe(), **self._ran, **notes}
 
     def _run(self, images: Sequence[FloatArray]) -> Planes:
         if isinstance(self._runner, WholeRunner):
-            return self._runner.run(images)
+            fused, weights, *others = self._runner.run(*(image[None, None] for image in images))
+            return Planes([plane[0, 0] for plane in (fused, *others)], weights[0])
         runner, step = self._runner, self.spec.multiple
         shape = (images[0].shape[0], images[0].shape[1])
         budget = self._memory or runner.free_memory()
@@ -88,6 +92,8 @@ class Engine:
         self._ran = {"mode": "whole"} if side is None else {"mode": "tiled", "tile": side * step}
         if retries:
             self._ran["out_of_memory"] = retries
+        if (needed := tile_bytes(runner, shape, SMALLEST)) > budget:
+            self._ran["needs"] = needed
         return result
 
 
@@ -116,6 +122,6 @@ def load_engine(
     from tita_cli.runtime.select import select
 
     runner, notes = select(model, DeviceRequest(backend, device, provider), threads)
-    if isinstance(runner, TorchSetRunner | OnnxSetRunner):
-        return SetEngine(runner, notes)
-    return Engine(runner, memory=memory, notes=notes)
+    if runner.spec.kind == "set":
+        return SetEngine(cast("SetRunner", runner), notes)
+    return Engine(cast("Runner | WholeRunner", runner), memory=memory, notes=notes)

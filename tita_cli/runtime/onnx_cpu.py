@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from tita_cli.errors import ModelError
+from tita_cli.errors import ModelError, first_line
 from tita_cli.models.onnx_file import HINT, OnnxFile, Step
 from tita_cli.network.filters import load_filters
 from tita_cli.network.spec import MERGE_REACH, WINDOW, Spec, Stage
 from tita_cli.runtime.memory import free_memory
-from tita_cli.runtime.onnx_session import CPU, Place, first_line, open_session
+from tita_cli.runtime.onnx_session import CPU, Place, open_session
 from tita_cli.runtime.rectangle import Rectangle, rectangles
 from tita_cli.runtime.threads import flush_denormals
 from tita_cli.runtime.windows import SIDE_SCORE, TOKENS, Chunk, chunks, cut, edge_sides, put, take, to_windows

@@ -12,7 +12,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tita_cli.errors import DeviceError, ModelError, UsageError
+from tita_cli.errors import DeviceError, ModelError, UsageError, first_line
 from tita_cli.runtime.tiles import OutOfMemoryError
 
 if TYPE_CHECKING:
@@ -172,8 +172,3 @@ def engine_cache() -> Path:
     folder = Path(platformdirs.user_cache_dir("tita")) / "tensorrt"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def first_line(error: Exception) -> str:
-    """ONNX Runtime's messages are long."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from tita_cli.errors import ModelError
 from tita_cli.models.onnx_file import OnnxFile
 from tita_cli.runtime.onnx_session import Place, device_errors, open_session
-from tita_cli.runtime.tiles import Planes
 
 if TYPE_CHECKING:
     from tita_cli.images.picture import FloatArray
 
 
 class WholeRunner:
-    """A session on a whole file, on ``place``."""
+    """A session on a whole file, on ``place``: a network for pairs or for sets."""
 
     def __init__(self, file: OnnxFile, place: Place, threads: int) -> None:
         self.spec = file.spec
         self._file, self._place, self._threads = file, place, threads
         self._session = open_session(file.path.read_bytes(), place, threads)
 
-    def run(self, images: Sequence[FloatArray]) -> Planes:
-        """Fuse luminances H×W. Raises ``ModelError`` for a size that is not the file's, ``DeviceError``."""
-        size, (height, width) = self._file.size, images[0].shape
+    def run(self, *inputs: FloatArray) -> list[FloatArray]:
+        """The graph's outputs for its inputs, ...×H×W. Raises ``ModelError`` for a size that is not the file's,
+        ``DeviceError``."""
+        size, (height, width) = self._file.size, inputs[0].shape[-2:]
         if size is not None and (height, width) != size:
             raise ModelError(
                 f"{self._file.path}: exported for {size[1]}×{size[0]} pixels only, not {width}×{height}",
@@ -32,10 +33,7 @@ class WholeRunner:
             )
         names = [value.name for value in self._session.get_inputs()]
         with device_errors(self._place):
-            fused, weights, *others = self._session.run(
-                None, {n: x[None, None] for n, x in zip(names, images, strict=True)}
-            )
-        return Planes([plane[0, 0] for plane in (fused, *others)], weights[0])
+            return [np.asarray(x) for x in self._session.run(None, dict(zip(names, inputs, strict=True)))]
 
     def describe(self) -> dict[str, Any]:
         place = self._place.describe()

@@ -13,14 +13,14 @@ from tita_cli.errors import DeviceError, ModelError, UsageError
 from tita_cli.models.find import find_model, shipped_models
 from tita_cli.runtime.device import DeviceRequest, ask_driver
 from tita_cli.runtime.onnx_whole import WholeRunner
-from tita_cli.runtime.set_engine import OnnxSetRunner, TorchSetRunner
+from tita_cli.runtime.set_engine import SetRunner
 from tita_cli.runtime.threads import usable_cores
 from tita_cli.runtime.tiles import Runner
 
 if TYPE_CHECKING:
     from tita_cli.runtime.onnx_session import Place
 
-AnyRunner: TypeAlias = Runner | WholeRunner | TorchSetRunner | OnnxSetRunner
+AnyRunner: TypeAlias = Runner | WholeRunner | SetRunner
 
 
 def select(model: str, request: DeviceRequest, threads: int | None) -> tuple[AnyRunner, tuple[str, ...]]:
@@ -80,9 +80,7 @@ def load_onnx(path: Path, place: Place, threads: int) -> AnyRunner:
     raise_malloc_thresholds()
     file = OnnxFile(path)
     try:
-        if file.spec.kind == "set":
-            return OnnxSetRunner(file, place, threads)
-        if place.is_cpu and file.size is None:
+        if place.is_cpu and file.size is None and file.spec.kind == "pair":
             return CpuRunner(OnnxSteps(file), file.spec, threads)
         return WholeRunner(file, place, threads)
     except ModelError as error:

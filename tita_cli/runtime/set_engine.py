@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -12,10 +11,7 @@ from tita_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from tita_cli.images.picture import FloatArray
-    from tita_cli.models.onnx_file import OnnxFile
     from tita_cli.network.spec import Spec
-    from tita_cli.network.tita_set import TitaSet
-    from tita_cli.runtime.onnx_session import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +33,7 @@ class SetRunner(Protocol):
 
     spec: Spec
 
-    def run(self, images: FloatArray, hidden: FloatArray) -> list[FloatArray]:
+    def run(self, images: FloatArray, hidden: FloatArray, /) -> list[FloatArray]:
         """N×H×W and N×2×H/4×W/4 → the shares of each level, the gains, OAF's weights: N×h×w each, N×3."""
         ...
 
@@ -70,47 +66,3 @@ class SetEngine:
         """What runs, fit for JSON: variant, back end, device, precision."""
         notes = {"notes": list(self._notes)} if self._notes else {}
         return {"variant": self.spec.variant, **self._runner.describe(), **notes}
-
-
-class TorchSetRunner:
-    """In PyTorch, on the CPU or a GPU."""
-
-    def __init__(self, network: TitaSet, device: Any, threads: int | None) -> None:
-        import torch
-
-        if threads is not None and device.type == "cpu":
-            torch.set_num_threads(threads)
-        self._network, self._device, self.spec = network.to(device), device, network.spec
-
-    def run(self, images: FloatArray, hidden: FloatArray) -> list[FloatArray]:
-        import torch
-
-        with torch.inference_mode():
-            given = (torch.from_numpy(x)[None].to(self._device) for x in (images, hidden))
-            out = self._network(*given)
-            return [np.asarray(x[0].float().cpu().numpy()) for x in (*out.shares, *out.gains, out.weights)]
-
-    def describe(self) -> dict[str, Any]:
-        return {"backend": "torch", "device": str(self._device), "precision": "fp32", "mode": "whole"}
-
-
-class OnnxSetRunner:
-    """In ONNX Runtime, on any provider."""
-
-    def __init__(self, file: OnnxFile, place: Place, threads: int) -> None:
-        from tita_cli.runtime.onnx_session import open_session
-
-        self.spec = file.spec
-        self._file, self._place, self._threads = file, place, threads
-        self._session = open_session(Path(file.path).read_bytes(), place, threads)
-
-    def run(self, images: FloatArray, hidden: FloatArray) -> list[FloatArray]:
-        from tita_cli.runtime.onnx_session import device_errors
-
-        with device_errors(self._place):
-            found = self._session.run(None, {"images": images, "hidden": hidden})
-        return [np.asarray(x) for x in found]
-
-    def describe(self) -> dict[str, Any]:
-        place = self._place.describe()
-        return {**place, "precision": self._file.precision, "threads": self._threads, "mode": "whole"}

@@ -81,20 +81,25 @@ class Planes(NamedTuple):
 def largest_tile(runner: Runner, shape: tuple[int, int], budget: int) -> int | None:
     """Windows to the side of the largest tiles that keep within ``budget`` bytes; None where the whole image does.
 
-    Never less than ``SMALLEST``, however little memory there is.
+    Where not even tiles of ``SMALLEST`` do, the largest that take no more than those. In a small image that is the
+    whole, which a tile and its halo fill anyway: cutting it would save no memory and do the same work for every tile.
     """
     spec = runner.spec
     rows, cols = (-(-length // spec.multiple) for length in shape)
-    if runner.bytes_for(rows * cols * spec.multiple**2) <= budget:
+    budget = max(budget, tile_bytes(runner, shape, SMALLEST))
+    if tile_bytes(runner, shape, max(rows, cols)) <= budget:
         return None
-    halo = 2 * (spec.encode_halo + spec.decode_halo)
     side = SMALLEST
-    while (
-        side < max(rows, cols)
-        and runner.bytes_for(min(side + 1 + halo, rows) * min(side + 1 + halo, cols) * spec.multiple**2) <= budget
-    ):
+    while tile_bytes(runner, shape, side + 1) <= budget:
         side += 1
     return side
+
+
+def tile_bytes(runner: Runner, shape: tuple[int, int], side: int) -> int:
+    """Memory that a tile of ``side`` windows takes with its halo, as far as an image of ``shape`` goes."""
+    step, halo = runner.spec.multiple, 2 * (runner.spec.encode_halo + runner.spec.decode_halo)
+    rows, cols = (min(side + halo, -(-length // step)) for length in shape)
+    return runner.bytes_for(rows * cols * step**2)
 
 
 def run(runner: Runner, images: Sequence[FloatArray], side: int | None) -> Planes:

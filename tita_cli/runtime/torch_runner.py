@@ -11,12 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tita_cli.errors import DeviceError
+from tita_cli.errors import DeviceError, first_line
 from tita_cli.models.checkpoint import load_network
 from tita_cli.network.spec import WINDOW
 from tita_cli.runtime.memory import free_memory, raise_malloc_thresholds
 from tita_cli.runtime.rectangle import Rectangle
-from tita_cli.runtime.set_engine import TorchSetRunner
 from tita_cli.runtime.tiles import OutOfMemoryError
 
 if TYPE_CHECKING:
@@ -49,10 +48,12 @@ def load_torch(path: Path, device: str, threads: int) -> TorchRunner | TorchSetR
     return TorchRunner(network, select_device(device), threads)
 
 
-class TorchRunner:
-    """See :class:`tita_cli.runtime.tiles.Runner`. ``threads``: PyTorch's own, set for the whole process."""
+class _Placed:
+    """A network on a device. ``threads``: PyTorch's own, set for the whole process."""
 
-    def __init__(self, network: PairNetwork, device: torch.device, threads: int | None = None) -> None:
+    _network: Any
+
+    def __init__(self, network: PairNetwork | TitaSet, device: torch.device, threads: int | None = None) -> None:
         self._device = device
         if threads is not None and device.type == "cpu":
             torch.set_num_threads(threads)
@@ -60,6 +61,45 @@ class TorchRunner:
             self._network = network.to(device)
             torch.zeros(1, device=device).add_(1).item()  # a GPU that this build has no kernels for says so here
         self.spec = network.spec
+
+    def describe(self) -> dict[str, Any]:
+        return {"backend": "torch", "device": str(self._device), "precision": "fp32"}
+
+    def _tensor(self, array: FloatArray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        try:
+            with torch.inference_mode():
+                yield
+        except torch.cuda.OutOfMemoryError as error:
+            torch.cuda.empty_cache()
+            raise OutOfMemoryError(f"{self._device}: out of memory", hint="--memory, or --device cpu") from error
+        except RuntimeError as error:
+            if self._device.type == "cpu":
+                raise
+            raise DeviceError(f"{self._device}: {first_line(error)}", hint="--device cpu works everywhere") from error
+
+
+class TorchSetRunner(_Placed):
+    """See :class:`tita_cli.runtime.set_engine.SetRunner`."""
+
+    _network: TitaSet
+
+    def run(self, images: FloatArray, hidden: FloatArray, /) -> list[FloatArray]:
+        with self._running():
+            out = self._network(self._tensor(images)[None], self._tensor(hidden)[None])
+            return [np.asarray(x[0].cpu().numpy()) for x in (*out.shares, *out.gains, out.weights)]
+
+    def describe(self) -> dict[str, Any]:
+        return {**super().describe(), "mode": "whole"}
+
+
+class TorchRunner(_Placed):
+    """See :class:`tita_cli.runtime.tiles.Runner`."""
+
+    _network: PairNetwork
 
     def encode(self, images: Sequence[FloatArray], keep: Rectangle) -> list[Tensor]:
         with self._running():
@@ -97,25 +137,5 @@ class TorchRunner:
     def keep_within(self, budget: int) -> None:
         """Nothing: all of a tile is worked on at once."""
 
-    def describe(self) -> dict[str, Any]:
-        return {"backend": "torch", "device": str(self._device), "precision": "fp32"}
-
     def _batch(self, image: FloatArray) -> Tensor:
         return self._tensor(image)[None, None]
-
-    def _tensor(self, array: FloatArray) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
-
-    @contextmanager
-    def _running(self) -> Iterator[None]:
-        try:
-            with torch.inference_mode():
-                yield
-        except torch.cuda.OutOfMemoryError as error:
-            torch.cuda.empty_cache()
-            raise OutOfMemoryError(f"{self._device}: out of memory", hint="--memory, or --device cpu") from error
-        except RuntimeError as error:
-            if self._device.type == "cpu":
-                raise
-            reason = (str(error).splitlines() or ["it does not work"])[0][:200]
-            raise DeviceError(f"{self._device}: {reason}", hint="--device cpu works everywhere") from error

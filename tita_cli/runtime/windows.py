@@ -9,6 +9,7 @@ contiguous rows, and a head's queries and keys need no transposing.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise, product
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -86,13 +87,10 @@ class Chunk(NamedTuple):
 
 def chunks(rows: int, cols: int, shifted: bool, size: int) -> Iterator[Chunk]:
     """Cut a map of rows × cols windows into chunks of at most ``size`` windows, by kind where they are shifted."""
-    if not shifted:
-        yield from _chunks(Rectangle(0, rows, 0, cols), INSIDE, size)
-        return
-    yield from _chunks(Rectangle(0, rows - 1, 0, cols - 1), INSIDE, size)
-    yield from _chunks(Rectangle(0, rows - 1, cols - 1, cols), RIGHT, size)
-    yield from _chunks(Rectangle(rows - 1, rows, 0, cols - 1), BOTTOM, size)
-    yield Chunk(Rectangle(rows - 1, rows, cols - 1, cols), CORNER)
+    inner = (rows - 1, cols - 1) if shifted else (rows, cols)
+    bands, columns = (0, inner[0], rows), (0, inner[1], cols)
+    for kind, (band, column) in enumerate(product(pairwise(bands), pairwise(columns))):
+        yield from _chunks(Rectangle(*band, *column), kind, size)  # the empty ones have none
 
 
 def _chunks(whole: Rectangle, kind: int, size: int) -> Iterator[Chunk]:
