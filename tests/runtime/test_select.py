@@ -72,7 +72,7 @@ def test_what_runs_where(
 @pytest.mark.parametrize(
     ("request_", "words"),
     [
-        (DeviceRequest(backend="tensorflow"), "back end"),
+        (DeviceRequest(backend="tensorflow"), "tensorflow"),
         (DeviceRequest(device="gpu"), "device"),
         (DeviceRequest(device="cuda:one"), "device"),
         (DeviceRequest(backend="torch", provider="cuda"), "ONNX Runtime"),
