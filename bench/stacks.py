@@ -13,8 +13,8 @@ from __future__ import annotations
 import argparse
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,8 +24,9 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from tita_cli import fuse
-from tita_cli.runtime import load_engine
+sys.path.insert(0, str(Path(__file__).parent))
+from sequences import Fuse, Pixels, by_model
+
 from tita_cli.training.region_masks import random_matte, smooth_noise, tilted_plane
 from tita_cli.training.similarity import ssim
 from tita_cli.training.synthesis_focus import defocus
@@ -37,8 +38,6 @@ PHOTOGRAPHS = (
 )  # fmt: skip
 FOCUS = ("--contrast-weight=1", "--exposure-weight=0", "--saturation-weight=0", "--hard-mask")
 LADDER = (0.0, 0.7, 1.2, 2.0, 3.2, 5.0, 8.0)
-Pixels = npt.NDArray[np.uint8]
-Fuse = Callable[[list[Path]], Pixels]
 
 
 class Stack(NamedTuple):
@@ -80,11 +79,6 @@ def magnified(image: npt.NDArray[np.floating], scale: float) -> npt.NDArray[np.f
     height, width = image.shape[:2]
     move = np.array([[scale, 0, (1 - scale) * width / 2], [0, scale, (1 - scale) * height / 2]])
     return cv2.warpAffine(image, move, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
-
-
-def by_model(model: str) -> Fuse:
-    engine = load_engine(model)
-    return lambda paths: np.rint(fuse(paths, engine=engine, align="none").picture.pixels * 255).astype(np.uint8)
 
 
 def enfuse(paths: list[Path]) -> Pixels:

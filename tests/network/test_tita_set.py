@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from tita_cli.network import NetworkConfig, build_network
 from tita_cli.network.oaf import OAF
-from tita_cli.network.tita_set import LEVELS, MULTIPLE, SetCrossBlock, Summary, TitaSet, blend, sparsemax
+from tita_cli.network.shares import sparsemax
+from tita_cli.network.tita_set import LEVELS, MULTIPLE, SetCrossBlock, Summary, TitaSet, blend
 
 TINY = {"dim": 8, "heads": 2, "extract": 1, "fuse": (2,), "reconstruct": 1}
 

@@ -26,6 +26,8 @@ from tita_cli.network.config import NetworkConfig
 from tita_cli.network.ipa import PixelAttention
 from tita_cli.network.oaf import Operations
 from tita_cli.network.pyramid import collapse, laplacian
+from tita_cli.network.set_statistics import STATISTICS, log_contrast, others_mean, statistics
+from tita_cli.network.shares import shares_of
 from tita_cli.network.spec import WINDOW, Spec, Stage
 from tita_cli.network.swin import DropPath, Mlp, SwinStage, drop_rates
 
@@ -38,11 +40,8 @@ GAINED = 4
 """Of these, the finer ones have gains."""
 MULTIPLE = TOKEN * WINDOW
 """Sides of the network's input are multiples of this."""
-NOISE = 0.004
-"""Detail of this size, one of 255 levels, is none."""
 DEAD_ZONE = 0.05
 """Gains smaller than this are exactly 0: where one source is good as it is, it stays untouched."""
-STATISTICS = 10
 FORGET = 0.5
 """How often, in training, the global statistics must do without features."""
 SLOPE = 0.2
@@ -60,29 +59,6 @@ class SetOutput(NamedTuple):
     gains: list[Tensor]
     logits: list[Tensor]
     weights: Tensor
-
-
-def sparsemax(z: Tensor) -> Tensor:
-    """The projection of ``z`` onto the simplex, over dimension 1: like a softmax, but it can be exactly 0 and 1.
-
-    Martins & Astudillo, "From softmax to sparsemax", ICML 2016.
-    """
-    ordered = z.sort(1, descending=True).values
-    count = torch.arange(1, z.shape[1] + 1, device=z.device, dtype=z.dtype).reshape(1, -1, *[1] * (z.ndim - 2))
-    total = ordered.cumsum(1)
-    inside = (1 + count * ordered > total).to(z.dtype)
-    size = inside.sum(1, keepdim=True)
-    threshold = ((ordered * inside).sum(1, keepdim=True) - 1) / size
-    return (z - threshold).clamp_min(0)
-
-
-def shares_of(logits: Tensor, training: bool) -> Tensor:
-    """Shares B×N×h×w. In training with the gradient of a softmax: what sparsemax has cut off has none of its own."""
-    hard = sparsemax(logits)
-    if not training:
-        return hard
-    soft = (2 * logits).softmax(1)
-    return soft + (hard - soft).detach()
 
 
 class Summary(nn.Module):
@@ -212,10 +188,10 @@ class TitaSet(nn.Module):
         numbers = statistics(
             pyramid[-1].reshape(b, n, th * TOKEN // 16, -1), images, contrast.mean((2, 3)).reshape(b, n, -1)
         )
-        features = torch.cat((pooled, _others(pooled)), -1)
+        features = torch.cat((pooled, others_mean(pooled)), -1)
         if self.training:
             features = features * (torch.rand_like(features[:, :1, :1]) >= self.forget)
-        steering = self.steer(torch.cat((features, numbers, _others(numbers)), -1))
+        steering = self.steer(torch.cat((features, numbers, others_mean(numbers)), -1))
         to_tokens, to_coarse, to_fine, keep = steering.split((self.dim, self.dim, self.dim, 1), -1)
 
         x = x + to_tokens[:, :, None, None]
@@ -226,7 +202,7 @@ class TitaSet(nn.Module):
         x = self.crossed_norm(x)
 
         pooled = x.mean((2, 3))
-        weights = self.weigh(torch.cat((pooled, _others(pooled)), -1)).flatten(1).softmax(1).reshape(b, n, 3)
+        weights = self.weigh(torch.cat((pooled, others_mean(pooled)), -1)).flatten(1).softmax(1).reshape(b, n, 3)
         maps = x.reshape(b * n, th, tw, self.dim).permute(0, 3, 1, 2)
         merged = torch.zeros((), device=x.device)
         for k, term in enumerate(self.operations(maps)):
@@ -272,46 +248,6 @@ def _resized(x: Tensor, level: int) -> Tensor:
 def _through(raw: Tensor, limited: Tensor, training: bool) -> Tensor:
     """``limited``, but trained as if it were ``raw``: what is cut off has no gradient and could never come back."""
     return raw + (limited - raw).detach() if training else limited
-
-
-def _others(x: Tensor) -> Tensor:
-    """B×N×C → for each source the mean of the others."""
-    return (x.sum(1, keepdim=True) - x) / max(x.shape[1] - 1, 1)
-
-
-def log_contrast(pyramid: list[Tensor]) -> Tensor:
-    """How strong the detail of an image is around every fourth pixel, B×4×H/4×W/4: log2(1 + mean |L_l| / noise) / 4.
-
-    A logarithm, so that a difference of two tells a sharp source from a blurred one at any contrast.
-    """
-    bands = []
-    for level, band in enumerate(pyramid[:4]):
-        strength = band.abs()
-        if level < 2:
-            strength = F.avg_pool2d(strength, 2 ** (2 - level))
-        elif level > 2:
-            strength = F.interpolate(strength, scale_factor=2.0, mode="bilinear", align_corners=False)
-        bands.append(strength)
-    return torch.log2(1 + torch.cat(bands, 1) / NOISE) / 4
-
-
-def statistics(small: Tensor, images: Tensor, contrast: Tensor) -> Tensor:
-    """Numbers on each source as a whole, B×N×``STATISTICS``: mean, deviation, share of nearly black and nearly white
-    pixels, contrast of four bands, and two on the others' mean: how far edges go the same way, and how far brightness
-    differs. ``small``: the sources at 1/16 of their size; ``contrast``: B×N×4."""
-    mean = images.mean((2, 3))
-    spread = images.std((2, 3))
-    dark = torch.sigmoid((0.04 - images) * 100).mean((2, 3))
-    bright = torch.sigmoid((images - 0.96) * 100).mean((2, 3))
-    others = (small.sum(1, keepdim=True) - small) / max(small.shape[1] - 1, 1)
-    product = torch.zeros_like(mean)
-    size = torch.zeros_like(mean) + 1e-4
-    for axis in (-1, -2):
-        step = small.diff(dim=axis) * others.diff(dim=axis)
-        product, size = product + step.sum((2, 3)), size + step.abs().sum((2, 3))
-    apart = (small - others).abs().mean((2, 3))
-    numbers = torch.stack((mean, spread, dark, bright, product / size, apart / (apart + spread + 0.02)), -1)
-    return torch.cat((4 * numbers - 1, contrast), -1)
 
 
 def blend(images: Tensor, output: SetOutput) -> tuple[Tensor, Tensor]:
