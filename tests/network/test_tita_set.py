@@ -36,6 +36,7 @@ def test_exchanging_sources_exchanges_the_outputs(data: st.DataObject, count: in
             (*one.shares, *one.gains, one.weights), (*other.shares, *other.gains, other.weights), strict=True
         ):
             torch.testing.assert_close(a[:, order], b, atol=1e-5, rtol=0)
+        torch.testing.assert_close(one.direct, other.direct, atol=1e-5, rtol=0)
         torch.testing.assert_close(blend(images, one)[0], blend(images[:, order], other)[0], atol=1e-5, rtol=0)
         for share in one.shares:
             torch.testing.assert_close(share.sum(1), torch.ones_like(share[:, 0]))
@@ -100,8 +101,23 @@ def test_the_blend_is_nowhere_darker_than_all_sources() -> None:
     images = torch.rand(1, 3, MULTIPLE, MULTIPLE, generator=torch.Generator().manual_seed(3))
     with torch.inference_mode():
         output = network(images)
-        output = output._replace(gains=[gain - 1 for gain in output.gains])
+        output = output._replace(gains=[gain - 1 for gain in output.gains], direct=torch.zeros_like(output.direct))
         fused, _ = blend(images, output)
     floor = -torch.nn.functional.max_pool2d(-images.amin(1, keepdim=True), 3, stride=1, padding=1)
     assert bool((fused >= floor).all())
     assert bool((fused == floor).any())
+
+
+def test_direct_takes_a_source_as_it_is() -> None:
+    """Shares of 1 or 0 in halves of the picture: pixel by pixel these halves, and nothing of the other's bands."""
+    images = torch.rand(1, 2, MULTIPLE, MULTIPLE, generator=torch.Generator().manual_seed(5))
+    with torch.inference_mode():
+        output = _network()(images)
+        left = torch.zeros_like(output.shares[0])
+        left[:, 0, :, : MULTIPLE // 2] = 1
+        left[:, 1, :, MULTIPLE // 2 :] = 1
+        output = output._replace(shares=[left, *output.shares[1:]], direct=torch.ones_like(output.direct))
+        fused, added = blend(images, output)
+    chosen = torch.cat((images[:, :1, :, : MULTIPLE // 2], images[:, 1:, :, MULTIPLE // 2 :]), -1)
+    torch.testing.assert_close(fused, chosen, atol=1e-6, rtol=0)
+    assert float(added.abs().max()) == 0

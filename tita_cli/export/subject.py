@@ -81,7 +81,7 @@ def set_subject(network: TitaSet) -> Subject:
         out = network(*(x[None] for x in example))
     names = [f"share{k}" for k in range(len(out.shares))] + [f"gain{k}" for k in range(len(out.gains))]
     return Subject(
-        graph, example, ("images", "hidden"), (*names, "weights"),
+        graph, example, ("images", "hidden"), (*names, "direct", "weights"),
         ({0: dynamic, 1: dynamic, 2: dynamic}, {0: dynamic, 2: dynamic, 3: dynamic}), {},
         [_set(*shape) for shape in _SET_CHECKED], graph,
     )  # fmt: skip
@@ -124,7 +124,7 @@ class _OneSet(nn.Module):
 
     def forward(self, images: Tensor, hidden: Tensor) -> tuple[Tensor, ...]:
         out = self._network(images[None], hidden[None])
-        return tuple(x[0] for x in (*out.shares, *out.gains, out.weights))
+        return tuple(x[0] for x in (*out.shares, *out.gains, out.direct, out.weights))
 
 
 def _noise(count: int, *shape: int) -> tuple[Tensor, ...]:

@@ -1,4 +1,4 @@
-"""Apply a network's decision at full size: sources are blended level by level in a Laplacian pyramid.
+"""Apply a network's decision at full size: sources are blended in a Laplacian pyramid, or pixel by pixel.
 
 P. J. Burt, R. J. Kolczynski, "Enhanced image capture through fusion", ICCV 1993. Sources are added one after the other,
 so that memory does not grow with their number. OpenCV does the arithmetic that ``tita_cli.network.pyramid`` was trained
@@ -30,11 +30,14 @@ class Blend:
     def __init__(self, grid: Grid, decision: Decision) -> None:
         self._grid, self._decision = grid, decision
         self._levels: list[FloatArray] | None = None
+        self._plain: FloatArray | None = None
         self._darkest: FloatArray | None = None
         self._color: list[FloatArray] | None = None
 
     def add(self, index: int, luminance: FloatArray, chroma: Chroma | None) -> None:
         """Source ``index``, once."""
+        plain = self._share(index, 0, *luminance.shape, gained=False) * luminance
+        self._plain = plain if self._plain is None else cv2.add(self._plain, plain, dst=self._plain)
         bands = _Bands(luminance, len(self._decision.shares) - 1 + self._grid.hidden_levels)
         first = self._levels is None
         levels: list[FloatArray] = [] if self._levels is None else self._levels
@@ -52,12 +55,13 @@ class Blend:
 
     def luminance(self) -> FloatArray:
         """The picture, not clipped: nowhere darker than all sources around a pixel, which would draw rims."""
-        if self._levels is None or self._darkest is None:
+        if self._levels is None or self._plain is None or self._darkest is None:
             raise ValueError("no source was added")
         image = self._levels[-1]
         for band in reversed(self._levels[:-1]):
             image = cv2.add(cv2.pyrUp(image, dstsize=band.shape[::-1]), band, dst=band)
         self._levels = None
+        image += self._grid.enlarged_coarse(self._decision.direct, *image.shape) * (self._plain - image)
         return np.maximum(image, self._darkest, out=self._darkest)
 
     def chroma(self) -> Chroma | None:
@@ -75,12 +79,12 @@ class Blend:
             return np.asarray(best[: grid.height, : grid.width])
         return np.asarray(cv2.resize(best, (grid.width, grid.height), interpolation=cv2.INTER_NEAREST))
 
-    def _share(self, index: int, level: int, height: int, width: int) -> FloatArray:
+    def _share(self, index: int, level: int, height: int, width: int, *, gained: bool = True) -> FloatArray:
         """Share and gain of a source in a level of the picture's pyramid. Levels that the network did not see go with
         the finest that it did."""
         known = max(level - self._grid.hidden_levels, 0)
         share = self._decision.shares[known][index]
-        if known < len(self._decision.gains):
+        if gained and known < len(self._decision.gains):
             share = share + self._decision.gains[known][index]
         return self._grid.enlarged(share, known, height, width)
 

@@ -74,6 +74,13 @@ class Grid:
             return np.ascontiguousarray(plane[:height, :width])
         return np.asarray(cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR))
 
+    def enlarged_coarse(self, plane: FloatArray, height: int, width: int) -> FloatArray:
+        """A map of a fraction of the network's size as one of the picture's size, ``height``×``width``."""
+        if self.scale == 1:
+            whole = cv2.resize(plane, (self.columns, self.rows), interpolation=cv2.INTER_LINEAR)
+            return np.ascontiguousarray(whole[:height, :width])
+        return np.asarray(cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR))
+
 
 def _up(side: int, multiple: int) -> int:
     return -(-side // multiple) * multiple

@@ -127,5 +127,6 @@ def _masked(decision: Decision, alphas: list[FloatArray | None]) -> Decision:
     return Decision(
         tuple(limited(maps, True) for maps in decision.shares),
         tuple(limited(maps, False) for maps in decision.gains),
+        decision.direct,
         decision.weights,
     )

@@ -8,9 +8,13 @@ sources the summary is the other one, and IPA and OAF are the paper's. Exchangin
 nothing else. The network does not paint. It gives each source a share of every level of a Laplacian pyramid, positive
 and of sum 1 over the sources, and small gains by which a source adds its own detail beyond its share:
 
-    fused = collapse( Σ_i (share_i[l] + gain_i[l]) · L_i[l] )
+    multiscale = collapse( Σ_i (share_i[l] + gain_i[l]) · L_i[l] )
+    direct     = Σ_i share_i[0] · source_i
+    fused      = multiscale + d · (direct - multiscale)
 
-so exposures can be blended scale by scale and focus stacks can take a source outright.
+Exposures want the first: shares applied pixel by pixel draw halos and outlines. Focus stacks want the second: the
+pixels of one source as they are, where a pyramid mixes low frequencies around every change of source. ``d``, a map in
+0..1 for the whole set, says where.
 """
 
 from __future__ import annotations
@@ -52,12 +56,14 @@ class SetOutput(NamedTuple):
 
     ``shares``: B×N×h×w in 0..1 of each level, fine to coarse, base last; over the sources they sum to 1.
     ``gains``: the same of the first ``GAINED`` levels, around 0. ``logits``: what the shares were made of.
+    ``direct``: B×1×H/8×W/8 in 0..1, how far the finest shares apply to the sources as they are, not to their bands.
     ``weights``: B×N×3, OAF's (high-pass, add, multiply) for every source, of sum 1 over all.
     """
 
     shares: list[Tensor]
     gains: list[Tensor]
     logits: list[Tensor]
+    direct: Tensor
     weights: Tensor
 
 
@@ -132,7 +138,7 @@ class TitaSet(nn.Module):
         self.patch_norm = nn.LayerNorm(dim)
         self.extractor = SwinStage(dim, heads, extract, drop_path)
         self.extracted_norm = nn.LayerNorm(dim)
-        self.steer = Mlp(2 * dim + 2 * STATISTICS, 2 * dim, dim + 2 * dim + 1)
+        self.steer = Mlp(2 * dim + 2 * STATISTICS, 2 * dim, dim + 2 * dim + 2)
         rates = drop_rates(drop_path, fuse)
         self.cross = nn.ModuleList(SetCrossBlock(dim, heads, (i % 2) * (WINDOW // 2), rates[i]) for i in range(fuse))
         self.crossed_norm = nn.LayerNorm(dim)
@@ -148,12 +154,14 @@ class TitaSet(nn.Module):
         self.fine2 = nn.Conv2d(dim, dim, 3, padding=1, groups=dim)
         self.fine3 = nn.Conv2d(dim, dim, 1)
         self.fine_logits = nn.Conv2d(dim, 2 + 16 + 4 + GAINED, 3, padding=1)
+        self.direct = nn.Conv2d(dim, 1, 1)
         self.forget = FORGET
         with torch.no_grad():
-            self.steer.fc2.bias[-1] = 3.0
+            self.steer.fc2.bias[-2] = 3.0  # gains are on at first
             for layer in (self.fine_logits, *self.coarse_logits):
                 layer.weight.mul_(0.3)
                 layer.bias.zero_()
+            self.direct.weight.mul_(0.3)
 
     @property
     def spec(self) -> Spec:
@@ -192,7 +200,7 @@ class TitaSet(nn.Module):
         if self.training:
             features = features * (torch.rand_like(features[:, :1, :1]) >= self.forget)
         steering = self.steer(torch.cat((features, numbers, others_mean(numbers)), -1))
-        to_tokens, to_coarse, to_fine, keep = steering.split((self.dim, self.dim, self.dim, 1), -1)
+        to_tokens, to_coarse, to_fine, keep, to_direct = steering.split((self.dim, self.dim, self.dim, 1, 1), -1)
 
         x = x + to_tokens[:, :, None, None]
         for block in self.cross:
@@ -231,10 +239,11 @@ class TitaSet(nn.Module):
         logits = [*(of_set(y).float() for y in fine), *(y.float() for y in coarse)]
         shares = [shares_of(y, self.training) for y in logits]
 
-        keep = _through(keep, (1.5 * (torch.sigmoid(keep) - 0.5) + 0.5).clamp(0, 1), self.training)
+        keep = _switch(keep, self.training)
+        direct = _switch(self.direct(z) + to_direct.mean(1)[..., None, None], self.training).float()
         gains = _through(gains, F.softshrink(gains, DEAD_ZONE), self.training) * keep.reshape(b * n, 1, 1, 1)
         return SetOutput(
-            shares, [of_set(_resized(gains[:, k : k + 1], k)).float() for k in range(GAINED)], logits, weights
+            shares, [of_set(_resized(gains[:, k : k + 1], k)).float() for k in range(GAINED)], logits, direct, weights
         )
 
 
@@ -243,6 +252,11 @@ def _resized(x: Tensor, level: int) -> Tensor:
     if level < 2:
         return F.interpolate(x, scale_factor=2.0 ** (2 - level), mode="bilinear", align_corners=False)
     return F.avg_pool2d(x, 2 ** (level - 2)) if level > 2 else x
+
+
+def _switch(raw: Tensor, training: bool) -> Tensor:
+    """A sigmoid stretched so that it can be exactly 0 and 1."""
+    return _through(raw, (1.5 * (torch.sigmoid(raw) - 0.5) + 0.5).clamp(0, 1), training)
 
 
 def _through(raw: Tensor, limited: Tensor, training: bool) -> Tensor:
@@ -265,11 +279,15 @@ def blend(images: Tensor, output: SetOutput) -> tuple[Tensor, Tensor]:
         if level < GAINED:
             added.append((output.gains[level] * band).sum(1, keepdim=True))
             levels[-1] = levels[-1] + added[-1]
+    plain = (output.shares[0] * images).sum(1, keepdim=True)
+    direct = F.interpolate(output.direct, size=(h, w), mode="bilinear", align_corners=False)
     darkest = -F.max_pool2d(-images.amin(1, keepdim=True), 3, stride=1, padding=1)
     residual = added[0]
     for extra in added[1:]:
         residual = residual + F.interpolate(extra, size=(h, w), mode="bilinear", align_corners=False)
-    return torch.maximum(collapse(levels), darkest), residual
+    fused = collapse(levels)
+    fused = fused + direct * (plain - fused)
+    return torch.maximum(fused, darkest), residual * (1 - direct)
 
 
 NETWORK = TitaSet

@@ -20,11 +20,13 @@ class Decision:
 
     ``shares``: for each level of a Laplacian pyramid, fine to coarse and the base last, N×⌈H/2^l⌉×⌈W/2^l⌉ in 0..1 that
     sum to 1 over the sources. ``gains``: the same around 0 for the finer levels: what a source adds of its detail
-    beyond its share. ``weights``: N×3, OAF's, of sum 1.
+    beyond its share. ``direct``: h×w in 0..1, how far the finest shares apply to the sources themselves, not to their
+    bands. ``weights``: N×3, OAF's, of sum 1.
     """
 
     shares: tuple[FloatArray, ...]
     gains: tuple[FloatArray, ...]
+    direct: FloatArray
     weights: FloatArray
 
 
@@ -34,7 +36,7 @@ class SetRunner(Protocol):
     spec: Spec
 
     def run(self, images: FloatArray, hidden: FloatArray, /) -> list[FloatArray]:
-        """N×H×W and N×2×H/4×W/4 → the shares of each level, the gains, OAF's weights: N×h×w each, N×3."""
+        """N×H×W and N×2×H/4×W/4 → the shares of each level and the gains, N×h×w each, 1×h×w, OAF's weights N×3."""
         ...
 
     def describe(self) -> dict[str, Any]:
@@ -58,9 +60,9 @@ class SetEngine:
         how strong the detail is that a reduction from full size has hidden (``tita_cli.fusion.coarse``)."""
         if images.ndim != 3 or len(images) < 2 or any(side % self.spec.multiple for side in images.shape[1:]):
             raise UsageError(f"this engine takes N×H×W, H and W multiples of {self.spec.multiple}, not {images.shape}")
-        *maps, weights = self._runner.run(np.ascontiguousarray(images, np.float32), hidden)
+        *maps, direct, weights = self._runner.run(np.ascontiguousarray(images, np.float32), hidden)
         levels = next(k for k, plane in enumerate(maps) if k and plane.shape[1] >= maps[k - 1].shape[1])
-        return Decision(tuple(maps[:levels]), tuple(maps[levels:]), weights)
+        return Decision(tuple(maps[:levels]), tuple(maps[levels:]), direct[0], weights)
 
     def describe(self) -> dict[str, Any]:
         """What runs, fit for JSON: variant, back end, device, precision."""

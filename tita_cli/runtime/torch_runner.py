@@ -90,7 +90,7 @@ class TorchSetRunner(_Placed):
     def run(self, images: FloatArray, hidden: FloatArray, /) -> list[FloatArray]:
         with self._running():
             out = self._network(self._tensor(images)[None], self._tensor(hidden)[None])
-            return [np.asarray(x[0].cpu().numpy()) for x in (*out.shares, *out.gains, out.weights)]
+            return [np.asarray(x[0].cpu().numpy()) for x in (*out.shares, *out.gains, out.direct, out.weights)]
 
     def describe(self) -> dict[str, Any]:
         return {**super().describe(), "mode": "whole"}

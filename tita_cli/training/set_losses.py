@@ -13,8 +13,16 @@ _C2 = 0.03**2
 FLAT = 0.3
 WEIGHTS = {
     "ivf": {"intensity": 40.0, "base": 30.0, "hot": 25.0, "gradient": 20.0, "structure": 10.0},
-    "mef": {"intensity": 20.0, "base": 30.0, "gradient": 15.0, "structure": 10.0, "exposure": 15.0},
-    "mff": {"intensity": 40.0, "gradient": 20.0, "structure": 10.0, "shares": 2.5, "outline": 2.0, "residual": 30.0},
+    "mef": {"intensity": 15.0, "base": 20.0, "gradient": 12.0, "structure": 8.0, "exposure": 60.0},
+    "mff": {
+        "intensity": 40.0,
+        "gradient": 20.0,
+        "structure": 10.0,
+        "shares": 2.5,
+        "outline": 2.0,
+        "residual": 30.0,
+        "direct": 0.5,
+    },
 }
 
 
@@ -38,6 +46,7 @@ def set_losses(
     if masks is not None:
         terms |= _share_terms(frames, output, masks)
         terms["residual"] = residual.abs().mean()
+        terms["direct"] = (1 - output.direct).abs().mean()
     weighted = {name: WEIGHTS[task][name] * term for name, term in terms.items()}
     return {"total": torch.stack(list(weighted.values())).sum(), **weighted}
 
