@@ -36,6 +36,31 @@ def test_sources_may_be_open_files_and_the_engine_be_used_again(tiny_model: Path
     np.testing.assert_array_equal(from_paths.picture.pixels, from_streams.picture.pixels)
 
 
+def test_a_file_of_several_pictures_is_fused_alone(tiny_model: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    frames = [np.random.default_rng(seed).integers(0, 256, (24, 40), np.uint8) for seed in range(3)]
+    stack, parts = tmp_path / "stack.tif", [tmp_path / f"{number}.png" for number in range(3)]
+    images = [Image.fromarray(frame) for frame in frames]
+    images[0].save(stack, save_all=True, append_images=images[1:])
+    for image, part in zip(images, parts, strict=True):
+        image.save(part)
+    engine = load_engine(str(tiny_model))
+
+    def fused(*sources: object) -> np.ndarray:
+        return fuse(list(sources), engine=engine, align="none").picture.pixels  # type: ignore[arg-type]
+
+    whole = fused(*parts)
+    np.testing.assert_array_equal(fused(stack), whole)
+    np.testing.assert_array_equal(fused(io.BytesIO(stack.read_bytes())), whole)
+    np.testing.assert_array_equal(fused(f"{stack}@1", f"{stack}@2-3"), whole)
+    np.testing.assert_array_equal(fused(f"{stack}@2-3"), fused(*parts[1:]))
+    with pytest.raises(UsageError, match=r"at least two images, and .*0\.png holds one"):
+        fused(parts[0])
+    with pytest.raises(UsageError, match="there is no source 4"):
+        fuse([stack], engine=engine, reference=3)
+
+
 def test_grey_and_colour_keeps_the_chroma(tiny_model: Path) -> None:
     from tita_cli.images.color import split_luma
 

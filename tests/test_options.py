@@ -75,7 +75,7 @@ def test_what_decides_a_result_is_what_a_batch_remembers() -> None:
     base = FuseOptions().deciding()
     assert json.dumps(base)
     assert FuseOptions(threads=3, device="cpu", memory=1 << 30, model="x").deciding() == base
-    for change in ({"align": "none"}, {"depth": 16}, {"invert": (1,)}, {"value_range": (1.0, 2.0)}, {"page": 1}):
+    for change in ({"align": "none"}, {"depth": 16}, {"invert": (1,)}, {"value_range": (1.0, 2.0)}):
         assert FuseOptions(**change).deciding() != base
 
 
@@ -83,9 +83,9 @@ def test_provenance_has_the_names_of_the_command_line() -> None:
     assert FuseOptions(value_range=(1.5, 20.0)).provenance() == {
         "resize": False, "range": "1.5,20", "false_color": "refuse", "align": "auto", "deghost": False, "color": "auto",
     }  # fmt: skip
-    assert [flag_of(name, how) for name, how in declared(Input).items()][:2] == ["--resize", "--page"]
+    assert [flag_of(name, how) for name, how in declared(Input).items()][:2] == ["--resize", "--max-pixels"]
 
 
 def test_groups_of_a_command_become_one_record() -> None:
-    how = merged(Input(page=2), Alignment(align="none"), Writing(force=True))
-    assert (how.page, how.align, how.model) == (2, "none", FuseOptions().model)
+    how = merged(Input(max_pixels=2), Alignment(align="none"), Writing(force=True))
+    assert (how.max_pixels, how.align, how.model) == (2, "none", FuseOptions().model)

@@ -30,7 +30,8 @@ def fuse(
     """Fuse two or more images of one scene into one picture.
 
     ``sources``: paths, open binary files, ``Picture``s, or ``tita_cli.fusion.source.Source``s with facts of their own;
-    of one size unless ``resize`` or alignment brings them to the reference's. ``options``: see
+    of one size unless ``resize`` or alignment brings them to the reference's. A file given alone stands for the
+    pictures that it holds (a z-stack, a radiometric JPEG). ``options``: see
     :class:`tita_cli.options.FuseOptions`, whose fields may be given as keywords too: ``fuse(pair, align="none")``.
     ``engine``: one from ``load_engine`` to be used again, instead of ``device``, ``backend``, ``provider``, ``threads``
     and ``memory``.
@@ -40,16 +41,15 @@ def fuse(
     Raises ``UsageError``, ``InputError``, ``MismatchError``, ``ModelError``, ``DeviceError``.
     """
     how = (options or FuseOptions()).changed(**changes)
-    reference, metadata = _numbers(how, len(sources))
     calibration = None if how.align_from is None else _calibration(how.align_from, how.align)
     described = describe_sources(
         sources,
-        page=how.page,
         max_pixels=how.max_pixels,
         value_range=how.value_range,
         invert=how.invert,
         false_color=how.false_color,
     )
+    reference, metadata = _numbers(how, len(described))
     load = _loading(engine, how)
     plan = Plan(
         described, align=how.align, reference=reference, border=how.border, calibration=calibration, resize=how.resize,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tita_cli.cli.main import run
 from tita_cli.images import Metadata, Picture, write_picture
@@ -48,3 +49,17 @@ def test_unreadable(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -
     assert run(["show", str(tmp_path / "none.png")]) == 3
     captured = capfdbinary.readouterr()
     assert captured.out == b"" and captured.err.count(b"\n") == 1
+
+
+def test_the_pictures_of_a_file(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    frames = [Image.fromarray(np.full((6, 9), level, np.uint8)) for level in (10, 20, 30)]
+    stack = tmp_path / "stack.tif"
+    frames[0].save(stack, save_all=True, append_images=frames[1:])
+    assert run(["show", str(stack)]) == 0
+    said = capfdbinary.readouterr()
+    assert "holds     3 pictures, @1 to @3" in said.out.decode()
+    assert "holds 3 pictures, only @1 is read (FILE@2 names another)" in said.err.decode()
+    assert run(["show", f"{stack}@2", "--json"]) == 0
+    document = json.loads(capfdbinary.readouterr().out)
+    assert document["picture"]["name"] == f"{stack}@2"
+    assert document["pictures"] == [{"name": "2", "title": "", "size": [9, 6], "fused": True}]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tita_cli.errors import InputError
-from tita_cli.images import read_picture
+from tita_cli.images import list_pages, read_picture
 from tita_cli.images.formats import READ, recognise
 
 Store: TypeAlias = Callable[..., io.BytesIO]
@@ -157,11 +157,35 @@ def test_pages(format: str, color: np.ndarray, stored: Store, refused: Refused) 
     options = {"lossless": True} if format == "WEBP" else {}
     file = stored(first, format, save_all=True, append_images=[second], **options).getvalue()
     picture = read_picture(io.BytesIO(file))
-    assert "has 2 pages" in picture.notes[0]
+    assert "holds 2 pictures, only @1 is read" in picture.notes[0]
+    assert [(page.name, page.size, page.fused) for page in list_pages(io.BytesIO(file))] == [
+        (name, None if format == "WEBP" else (32, 24), True) for name in "12"
+    ]
     assert np.abs(picture.pixels * 255 - large[0]).mean() < 12  # GIF has 256 colours, MPO is JPEG
-    other = read_picture(io.BytesIO(file), page=1)
+    other = read_picture(io.BytesIO(file), page="2")
     assert other.notes == () and np.abs(other.pixels * 255 - large[1]).mean() < 12
-    refused(io.BytesIO(file), "2 pages, not page 2", page=2)
+    refused(io.BytesIO(file), "holds the pictures 1, 2, and none that is called 3", page="3")
+
+
+def test_a_name_with_an_at_names_a_picture(tmp_path: Path, color: np.ndarray, refused: Refused) -> None:
+    stack = tmp_path / "stack.tif"
+    pictures = [Image.fromarray(color // part) for part in (1, 2, 4)]
+    pictures[0].save(stack, save_all=True, append_images=pictures[1:])
+    third = read_picture(f"{stack}@3")
+    assert third.name == f"{stack}@3" and third.notes == ()
+    np.testing.assert_allclose(third.pixels * 255, color // 4, atol=1e-3)
+    assert [page.name for page in list_pages(f"{stack}@2-3")] == ["2", "3"]
+    refused(f"{stack}@4", "stack.tif: holds the pictures 1, 2, 3, and none that is called 4")
+    refused(tmp_path / "none.tif@1", "none.tif: no such file")
+    pictures[1].save(tmp_path / "own.tif@3", "TIFF")
+    np.testing.assert_allclose(read_picture(tmp_path / "own.tif@3").pixels * 255, color // 2, atol=1e-3)
+
+
+def test_thumbnails_and_gain_maps_are_not_fused(color: np.ndarray, stored: Store) -> None:
+    first, small = Image.fromarray(color), Image.fromarray(color[::2, ::2].copy())
+    pages = list_pages(stored(first, "MPO", save_all=True, append_images=[small]))
+    assert [page.fused for page in pages] == [True, False]
+    assert read_picture(stored(first, "MPO", save_all=True, append_images=[small])).notes == ()
 
 
 def test_jpeg_states_one_size(color: np.ndarray, stored: Store, refused: Refused) -> None:

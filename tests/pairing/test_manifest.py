@@ -57,7 +57,7 @@ def test_a_described_group_is_a_line_of_a_manifest() -> None:
         ("a,b\nx.png,y.png,z.png\n", "line 2: 3 cells under 2 columns"),
         ("a,b\nx.png,x.png\n", "line 2: the same source occurs twice"),
         ('a,b\n"x.png,y.png\n', "line 2"),
-        ('{"sources": ["x.png"]}', "line 1: 1 source"),
+        ('{"sources": []}', "line 1: no source"),
         ('{"sources": "x.png"}', "line 1: 'sources' is not a list"),
         ('{"sources": ["x.png", 3]}', "line 1: 'sources' is not a list"),
         ('{"sources": ["x.png", "y.png"], "ouput": "z.png"}', "line 1: unknown key 'ouput'"),
@@ -73,6 +73,12 @@ def test_what_is_wrong_is_said_with_its_line(text: str, message: str) -> None:
     with pytest.raises(InputError) as caught:
         parse(text)
     assert message in caught.value.message
+
+
+def test_a_line_may_name_one_file_of_several_pictures() -> None:
+    assert parse('{"sources": ["stack.tif"]}').groups[0].sources == (BASE / "stack.tif",)
+    group = parse("stack,output\nstack.tif@2-5,\n").groups[0]
+    assert (group.name, group.sources) == ("stack", (BASE / "stack.tif@2-5",))
 
 
 def test_two_lines_for_one_output_are_refused() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tita_cli.errors import InputError
+from tita_cli.images.files import split_page
 
 _CHUNK = 1 << 20
 
@@ -25,7 +26,8 @@ class Fingerprint:
 
 
 def take_fingerprint(path: Path) -> Fingerprint:
-    """Read all of ``path``. Raises InputError if it cannot be read."""
+    """Read all of the file that ``path`` is or names a picture of. Raises InputError if it cannot be read."""
+    path = Path(split_page(path)[0])
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
@@ -44,6 +46,7 @@ def is_unchanged(path: Path, known: Any) -> bool:
 
     Equal size and time count as unchanged, as in make and rsync; otherwise the content decides.
     """
+    path = Path(split_page(path)[0])
     try:
         stat = path.stat()
     except OSError:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from tita_cli.images import Written
     from tita_cli.runtime import AnyEngine
 
-# More sources than this are read when the fusion needs them, so that a long stack is never in memory as a whole.
+# More sources than this are read when the fusion needs them, so that a long stack is never in memory as a whole; and
+# the pictures of a single file, which the fusion knows to find.
 _READ_AHEAD = 3
 
 
@@ -68,11 +69,12 @@ class ApiFuser:
 
     def decode(self, job: Job) -> list[SourceLike]:
         from tita_cli.images import read_picture
+        from tita_cli.images.files import names_several
 
-        if len(job.sources) > _READ_AHEAD:
+        if not 1 < len(job.sources) <= _READ_AHEAD or any(names_several(source) for source in job.sources):
             return list(job.sources)
         how = self._options.fuse
-        return [read_picture(source, page=how.page, max_pixels=how.max_pixels) for source in job.sources]
+        return [read_picture(source, max_pixels=how.max_pixels) for source in job.sources]
 
     def encode(self, job: Job, fused: Fusion, *, overwrite: bool) -> Mapping[str, Any]:
         job.target.parent.mkdir(parents=True, exist_ok=True)

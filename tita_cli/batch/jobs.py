@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from tita_cli.errors import MismatchError, OutputError, UsageError
+from tita_cli.images.files import split_page
 from tita_cli.pairing import Group, Plan
 
 
@@ -55,7 +56,7 @@ def _output(group: Group, suffix: str | None, *, named: bool) -> str:
     own = PurePosixPath(group.name).suffix
     if named and own and _writable(own):
         return group.name
-    reference = group.sources[group.reference].suffix.lower()
+    reference = Path(split_page(group.sources[group.reference])[0]).suffix.lower()
     return group.name + (suffix or (reference if _writable(reference) else ".png"))
 
 
@@ -70,7 +71,7 @@ def _writable(suffix: str) -> bool:
 
 
 def _protect_sources(jobs: Sequence[Job]) -> None:
-    sources = {source.absolute() for job in jobs for source in job.sources}
+    sources = {Path(split_page(source)[0]).absolute() for job in jobs for source in job.sources}
     for job in jobs:
         if job.target.absolute() in sources:
             raise UsageError(

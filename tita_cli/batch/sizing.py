@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tita_cli.batch.jobs import Job
 from tita_cli.batch.pipeline import Sizes
+from tita_cli.images.files import split_page
 from tita_cli.runtime.memory import free_memory
 from tita_cli.runtime.threads import usable_cores
 
@@ -50,6 +51,7 @@ def decoded_size(job: Job) -> int:
 def _pixels(path: Path) -> int:
     from PIL import Image, UnidentifiedImageError
 
+    path = Path(split_page(path)[0])
     try:
         with Image.open(path) as image:
             return image.width * image.height

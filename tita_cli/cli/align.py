@@ -31,7 +31,7 @@ def command(
             help="The folder for the aligned files and the overlays.",
         ),
     ],
-    input: Annotated[Input, Only(("page", "max_pixels", "value_range", "false_color"))],
+    input: Annotated[Input, Only(("max_pixels", "value_range", "false_color"))],
     alignment: Annotated[Alignment, Only(("align", "reference", "border", "align_from"))],
     writing: Annotated[Writing, Only(("force",))],
     reporting: Annotated[Reporting, Only(("json", "quiet"))],
@@ -51,7 +51,7 @@ def command(
     if align_from is not None and align not in ("auto", "strict"):
         raise OptionError(f"`align` {align} and `align_from` exclude each other")
     described = describe_sources(
-        sources, page=input.page, max_pixels=input.max_pixels, value_range=input.value_range,
+        sources, max_pixels=input.max_pixels, value_range=input.value_range,
         false_color=input.false_color,
     )  # fmt: skip
     with results() as stdout:

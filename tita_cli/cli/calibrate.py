@@ -52,7 +52,7 @@ def command(
             help="The calibration file to write.",
         ),
     ],
-    input: Annotated[Input, Only(("page", "max_pixels", "value_range", "false_color"))],
+    input: Annotated[Input, Only(("max_pixels", "value_range", "false_color"))],
     motion: Motion,
     alignment: Annotated[Alignment, Only(("reference",))],
     writing: Annotated[Writing, Only(("force",))],
@@ -72,17 +72,18 @@ def command(
     reference, force = alignment.reference or 0, writing.force
     check_writable(output, overwrite=force)
     describe = partial(
-        describe_sources, page=input.page, max_pixels=input.max_pixels, value_range=input.value_range,
+        describe_sources, max_pixels=input.max_pixels, value_range=input.value_range,
         false_color=input.false_color,
     )  # fmt: skip
     shots = find_shots(sources, output.parent)
     placed, refused = [], []
     with results() as stdout:
         for shot in shots:
-            if reference >= len(shot):
-                raise OptionError(f"`reference` {reference + 1}: {shot[0]} has {len(shot) - 1} others")
+            described = describe(shot)
+            if reference >= len(described):
+                raise OptionError(f"`reference` {reference + 1}: {shot[0]} has {len(described) - 1} others")
             try:
-                placements = Plan(describe(shot), align=motion.align, reference=reference, border="fill").placements
+                placements = Plan(described, align=motion.align, reference=reference, border="fill").placements
             except MismatchError as error:  # of another size, and not aligned: reported below
                 refused.append(error.message)
                 continue

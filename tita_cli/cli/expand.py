@@ -18,7 +18,7 @@ MODEL_SUFFIXES = (".safetensors", ".pth", ".onnx")
 
 
 class Only(tuple[str, ...]):
-    """``Annotated[Input, Only(("page",))]``: the options of a class that a command takes; the others keep defaults."""
+    """``Annotated[Input, Only(("resize",))]``: the options that a command takes; the others keep defaults."""
 
 
 @dataclass(frozen=True, slots=True)

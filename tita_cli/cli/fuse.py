@@ -45,7 +45,10 @@ def command(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="A B [C …]", help="Two or more images of one scene; - reads one from stdin.", show_default=False
+            metavar="A B [C …]",
+            help="Two or more images of one scene, or one file that holds them; - reads one from stdin, "
+            "stack.tif@3 is the third picture of a file.",
+            show_default=False,
         ),
     ],
     output: Annotated[
@@ -64,9 +67,10 @@ def command(
 ) -> None:
     """Fuse two or more images of one scene into one picture.
 
-    The network is not told what they are: infrared and visible, exposures, focus distances. The first source gives
-    the result its frame and metadata, and the others are aligned to it. More than two are fused two by two, as a
-    balanced tree from bright to dark, so that their order on the command line does not matter.
+    The network is not told what they are: infrared and visible, exposures, focus distances. A file given alone is
+    fused out of the pictures that it holds: the slices of a z-stack, the two views of a radiometric JPEG. The first
+    source gives the result its frame and metadata, and the others are aligned to it. More than two are fused two by
+    two, as a balanced tree from bright to dark, so that their order on the command line does not matter.
     """
     from tita_cli import api
     from tita_cli.images.write import check_output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,26 +13,27 @@ from tita_cli.options import Input, Reporting
 
 if TYPE_CHECKING:
     from tita_cli.images import Picture
+    from tita_cli.images.formats.format import Page
 
 
 @expand
 def command(
     path: Annotated[str, typer.Argument(metavar="FILE", help="A picture.", show_default=False)],
-    input: Annotated[Input, Only(("page", "max_pixels"))],
+    input: Annotated[Input, Only(("max_pixels",))],
     reporting: Annotated[Reporting, Only(("json",))],
 ) -> None:
-    """Show what a picture holds: size, depth, colour profile, metadata, and how tita fused it."""
-    from tita_cli.images import read_picture
+    """Show what a file holds: its pictures, their size, depth, colour profile and metadata, and how tita fused it."""
+    from tita_cli.images import list_pages, read_picture
 
     with results() as stdout:
-        picture = read_picture(path, page=input.page, max_pixels=input.max_pixels)
-        report = _report(picture)
+        picture = read_picture(path, max_pixels=input.max_pixels)
+        report = _report(picture, list_pages(path, max_pixels=input.max_pixels))
         stdout.write(envelope("show", report) if reporting.json else _lines(report).encode(errors="replace"))
     for note in picture.notes:
         warn(note)
 
 
-def _report(picture: Picture) -> dict[str, Any]:
+def _report(picture: Picture, pages: Sequence[Page]) -> dict[str, Any]:
     from tita_cli.images.profile import profile_name
 
     metadata = picture.metadata
@@ -47,7 +49,22 @@ def _report(picture: Picture) -> dict[str, Any]:
         "exif": metadata.exif is not None,
         "xmp": metadata.xmp is not None,
     }
-    return {"picture": facts, "provenance": metadata.provenance and metadata.provenance.as_dict()}
+    held = [{"name": page.name, "title": page.title, "size": page.size, "fused": page.fused} for page in pages]
+    return {"picture": facts, "pictures": held, "provenance": metadata.provenance and metadata.provenance.as_dict()}
+
+
+def _held(pages: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Rows about the pictures of a file with several: one for each where they are different things."""
+    if len(pages) < 2:
+        return []
+    if not any(page["title"] for page in pages):
+        left = sum(not page["fused"] for page in pages)
+        text = f"{len(pages)} pictures, @{pages[0]['name']} to @{pages[-1]['name']}"
+        return [("holds", text + (f", of which {left} are previews, masks or of another size" if left else ""))]
+    return [
+        ("holds", f"@{page['name']}: {page['title']}" + (", {}×{}".format(*page["size"]) if page["size"] else ""))
+        for page in pages
+    ]
 
 
 def _lines(report: dict[str, Any]) -> str:
@@ -55,6 +72,7 @@ def _lines(report: dict[str, Any]) -> str:
     kind = ("colour" if facts["color"] else "grey") + (" with alpha" if facts["alpha"] else "")
     blocks = [name for name, block in (("EXIF", facts["exif"]), ("XMP", facts["xmp"])) if block]
     rows = [
+        *_held(report["pictures"]),
         ("picture", f"{facts['width']}×{facts['height']}, {facts['depth']} bits a sample, {kind}, {facts['format']}"),
         ("profile", facts["profile"] or "none (sRGB)"),
         ("metadata", ", ".join(blocks) or "none"),

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO, TypeAlias
 
 from tita_cli.errors import UsageError
-from tita_cli.images import Picture, read_picture
-from tita_cli.images.files import drained, is_handed_over, open_input
+from tita_cli.images import Picture, list_pages, read_picture
+from tita_cli.images.files import drained, is_handed_over, names_several, open_input, split_page
 from tita_cli.images.value_range import ValueRange, apply_range, invert
 from tita_cli.options import FalseColor, OptionError, RangeSetting
 
@@ -22,13 +22,13 @@ SourceLike: TypeAlias = "Origin | Source"
 class Source:
     """``origin``: a file, an open binary file that can be read again, or a picture.
 
-    ``page``: of a file with several pictures. ``max_pixels``: more are refused before decoding. ``value_range``: which
-    values become black and white. ``inverted``: black-hot infrared, to be swapped. ``false_color``: what becomes of
-    infrared that a palette has coloured.
+    ``page``: the name of one picture of a file with several. ``max_pixels``: more are refused before decoding.
+    ``value_range``: which values become black and white. ``inverted``: black-hot infrared, to be swapped.
+    ``false_color``: what becomes of infrared that a palette has coloured.
     """
 
     origin: Origin
-    page: int | None = None
+    page: str | None = None
     max_pixels: int | None = None
     value_range: RangeSetting = "auto"
     inverted: bool = False
@@ -63,7 +63,6 @@ class Source:
 def describe_sources(
     given: Sequence[SourceLike],
     *,
-    page: int | None = None,
     max_pixels: int | None = None,
     value_range: RangeSetting = "auto",
     invert: Collection[int] = (),
@@ -71,23 +70,57 @@ def describe_sources(
 ) -> tuple[Source, ...]:
     """A record for each source, from options that speak of all; a ``Source`` among ``given`` keeps its own facts.
 
+    A file given alone stands for all the pictures in it that can be fused, and so does ``stack.tif@2-5`` for those.
     ``invert``: indices of those to be swapped. Pipes are read to their end. Raises UsageError for fewer than two
     sources or an index that is none of them, InputError for a file that is not there.
     """
-    if len(given) < 2:
-        raise UsageError(f"fusing takes at least two images, {len(given)} given")
-    outside = sorted(index for index in invert if not 0 <= index < len(given))
+    found = [each for one in given for each in _pictures(one, max_pixels, alone=len(given) == 1)]
+    if len(found) < 2:
+        raise UsageError(f"fusing takes at least two images, {_few(given)}")
+    outside = sorted(index for index in invert if not 0 <= index < len(found))
     if outside:
-        raise OptionError(f"`invert`: there is no source {outside[0] + 1}, there are {len(given)} sources")
-    sources = [
-        one if isinstance(one, Source) else Source(one, page, max_pixels, value_range, index in invert, false_color)
-        for index, one in enumerate(given)
-    ]
-    sources = [replace(source, origin=_repeatable(source.origin)) for source in sources]
-    for source in sources:
-        if isinstance(source.origin, str | os.PathLike) and not os.path.exists(source.origin):  # noqa: PTH110
-            read_picture(source.origin)  # raises, before anything is decoded
-    return tuple(sources)
+        raise OptionError(f"`invert`: there is no source {outside[0] + 1}, there are {len(found)} sources")
+    return tuple(
+        one if isinstance(one, Source) else Source(*one, max_pixels, value_range, index in invert, false_color)
+        for index, one in enumerate(found)
+    )
+
+
+def _few(given: Sequence[SourceLike]) -> str:
+    if not given:
+        return "0 given"
+    origin = given[0].origin if isinstance(given[0], Source) else given[0]
+    name = os.fspath(origin) if isinstance(origin, str | os.PathLike) else str(getattr(origin, "name", "<stdin>"))
+    return f"and {name} holds one"
+
+
+_Place: TypeAlias = tuple[Origin, str | None]
+"""An origin, and the name of a picture in it."""
+
+
+def _pictures(one: SourceLike, max_pixels: int | None, *, alone: bool) -> list[Source] | list[_Place]:
+    """``one``, or the pictures in the file that it is, where it is ``alone`` or names several of them."""
+    if isinstance(one, Source):
+        one = replace(one, origin=_repeatable(one.origin))
+        return [replace(one, page=page) for page in _pages(one.origin, one.page, one.max_pixels, alone=alone)]
+    origin = _repeatable(one)
+    return [(origin, page) for page in _pages(origin, None, max_pixels, alone=alone)]
+
+
+def _pages(origin: Origin, page: str | None, max_pixels: int | None, *, alone: bool) -> list[str | None]:
+    """The names of the pictures of a file that become sources, ``page`` where it is one. Raises InputError."""
+    if isinstance(origin, Picture) or page is not None:
+        return [page]
+    several = False
+    if isinstance(origin, str | os.PathLike):
+        path, named = split_page(origin)
+        if not os.path.exists(path):  # noqa: PTH110
+            read_picture(path)  # raises, before anything is decoded
+        several, alone = names_several(origin), alone and named is None
+    if not (alone or several):
+        return [None]
+    found: list[str | None] = [each.name for each in list_pages(origin, max_pixels=max_pixels) if each.fused]
+    return found if len(found) > 1 or several else [None]
 
 
 def _repeatable(origin: Origin) -> Origin:

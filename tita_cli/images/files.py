@@ -14,6 +14,9 @@ from tita_cli.errors import InputError
 
 _MAX_PIPE = 2**32
 
+# stack.tif@3, stack.tif@2-5, FLIR0123.jpg@thermal. Unlike brackets, no shell gives an @ there a meaning.
+_NAMED_PAGE = re.compile(r"(.+)@(\d+(?:-\d+)?|[a-z]+)", re.DOTALL)
+
 # Names of descriptors that this process was started with: /dev/stdin, or what a shell puts in place of <(command).
 _HANDED_OVER = re.compile(r"/dev/(stdin|fd/\d+)|/proc/(self|\d+)/fd/\d+")
 
@@ -52,6 +55,23 @@ def drained(pipe: BinaryIO, name: str) -> io.BytesIO:
     if len(content) > _MAX_PIPE:
         raise InputError(f"{name}: more than {_MAX_PIPE >> 30} GiB came out of the pipe")
     return io.BytesIO(content)
+
+
+def split_page(path: str | os.PathLike[str]) -> tuple[str, str | None]:
+    """The file that ``path`` names, and which of its pictures: ``stack.tif@3`` is ``stack.tif`` and ``3``.
+
+    None where it names no picture, or where a file of that very name exists.
+    """
+    name = os.fspath(path)
+    match = _NAMED_PAGE.fullmatch(name)
+    if match is None or os.path.lexists(name):
+        return name, None
+    return match[1], match[2]
+
+
+def names_several(path: str | os.PathLike[str]) -> bool:
+    """Whether ``path`` names a range of pictures: ``stack.tif@2-5``."""
+    return "-" in (split_page(path)[1] or "")
 
 
 def is_handed_over(path: str | os.PathLike[str]) -> bool:

@@ -29,6 +29,20 @@ class Metadata:
 
 
 @dataclass(frozen=True, slots=True)
+class Thermal:
+    """What a camera's file says about thermal counts.
+
+    ``camera``: maker and model. ``celsius``: the temperature of each of the counts 0..65535, 65,536 float32, NaN where
+    it has none; None where the file does not tell. ``to_photograph``: 3×3, from pixels of the counts as they were read
+    to pixels of the photograph in the same file; None where it is not stated.
+    """
+
+    camera: str
+    celsius: FloatArray | None = None
+    to_photograph: npt.NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """One image, upright, as float.
 
@@ -38,6 +52,7 @@ class Picture:
     ``name``: what messages call it: the path as the user gave it, or ``<stdin>``.
     ``format``: what it was read from, as ``tita_cli.images.formats`` calls it.
     ``levels``: the values of the file, in its own units (counts, degrees), that became 0 and 1.
+    ``thermal``: of thermal counts, which an infrared camera took; None where the file does not say so.
     ``notes``: what reading could not keep or had to guess, one line each, for the user.
     """
 
@@ -48,6 +63,7 @@ class Picture:
     metadata: Metadata = field(default_factory=Metadata)
     format: str | None = None
     levels: tuple[float, float] = (0.0, 1.0)
+    thermal: Thermal | None = None
     notes: tuple[str, ...] = ()
 
     @property

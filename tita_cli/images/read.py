@@ -3,40 +3,53 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager, nullcontext
-from typing import BinaryIO
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+from typing import BinaryIO, TypeAlias
 
 from tita_cli.errors import InputError, parsing
-from tita_cli.images.files import drained, open_input
+from tita_cli.images.files import drained, open_input, split_page
 from tita_cli.images.formats import READ, SNIFFED, Format, Request, recognise
-from tita_cli.images.formats.format import Decoder
+from tita_cli.images.formats.format import Decoder, Page, choose_page, numbered
 from tita_cli.images.picture import Picture
+
+Origin: TypeAlias = "str | os.PathLike[str] | BinaryIO"
 
 MAX_PIXELS = 2**28
 """The largest picture that is decoded unless the caller allows more: 268 megapixels, 3.2 GB as float RGB."""
 
 
-def read_picture(
-    source: str | os.PathLike[str] | BinaryIO, *, page: int | None = None, max_pixels: int | None = None
-) -> Picture:
+def read_picture(source: Origin, *, page: str | None = None, max_pixels: int | None = None) -> Picture:
     """Read one picture, upright and as float.
 
-    The format is told by the content, not by the suffix. ``source`` may be a binary stream, a pipe included.
-    ``page``: which picture of a file with several, from 0; None takes the first and says in ``notes`` that there are
-    more. ``max_pixels`` (:data:`MAX_PIXELS` where None) is compared with the header before anything is decoded.
+    The format is told by the content, not by the suffix. ``source`` may be a binary stream, a pipe included, or name a
+    picture of a file with several: ``stack.tif@3``, ``FLIR0123.jpg@thermal``. ``page``: the name behind the ``@``, for
+    streams. Where none is named, ``notes`` says which was read and that there are more. ``max_pixels``
+    (:data:`MAX_PIXELS` where None) is compared with the header before anything is decoded.
 
     :raises InputError: the file is missing, empty, truncated, damaged, larger than allowed, or not an image.
     """
-    opened: AbstractContextManager[BinaryIO]
-    if isinstance(source, (str, os.PathLike)):
-        request, opened = Request(os.fspath(source), page, max_pixels or MAX_PIXELS), open_input(source)
-    else:
-        name = getattr(source, "name", None)
-        request = Request(name if isinstance(name, str) else "<stdin>", page, max_pixels or MAX_PIXELS)
-        opened = nullcontext(source if source.seekable() else drained(source, request.name))
-    with opened as stream, parsing(request.name):
+    with _opened(source, page, max_pixels) as (stream, request, wanted), parsing(request.name):
         entry, decode = recognise_stream(stream, request.name)
-        return decode(stream, request).to_picture(request.name, entry.name)
+        index, notes = choose_page(_pages(entry, stream, request), wanted, request.name)
+        named = request.name if wanted is None else f"{request.name}@{wanted}"
+        picture = decode(stream, replace(request, name=named, index=index)).to_picture(named, entry.name)
+        return replace(picture, notes=(*notes, *picture.notes))
+
+
+def list_pages(source: Origin, *, max_pixels: int | None = None) -> tuple[Page, ...]:
+    """The pictures that a file holds, one or more; of those that ``source`` names, where it does (``stack.tif@2-5``).
+
+    :raises InputError: as :func:`read_picture`; it holds none of that name.
+    """
+    with _opened(source, None, max_pixels) as (stream, request, wanted), parsing(request.name):
+        pages = _pages(recognise_stream(stream, request.name)[0], stream, request)
+    if wanted is None:
+        return pages
+    first, _, last = wanted.partition("-")
+    ends = [choose_page(pages, end, request.name)[0] for end in (first, last or first)]
+    return pages[min(ends) : max(ends) + 1]
 
 
 def recognise_stream(stream: BinaryIO, name: str) -> tuple[Format, Decoder]:
@@ -56,3 +69,27 @@ def recognise_stream(stream: BinaryIO, name: str) -> tuple[Format, Decoder]:
         raise entry.refuse(name)
     entry.require_library(name, InputError)
     return entry, entry.decode
+
+
+@contextmanager
+def _opened(source: Origin, page: str | None, max_pixels: int | None) -> Iterator[tuple[BinaryIO, Request, str | None]]:
+    """A seekable stream at its start, the request for its main picture, and the name of the picture that is wanted."""
+    opened: AbstractContextManager[BinaryIO]
+    if isinstance(source, (str, os.PathLike)):
+        name, wanted = split_page(source)
+        opened = open_input(name)
+    else:
+        own = getattr(source, "name", None)
+        name, wanted = (own if isinstance(own, str) else "<stdin>"), page
+        opened = nullcontext(source if source.seekable() else drained(source, name))
+    with opened as stream:
+        yield stream, Request(name, max_pixels or MAX_PIXELS), page or wanted
+
+
+def _pages(entry: Format, stream: BinaryIO, request: Request) -> tuple[Page, ...]:
+    """The pictures of the stream, which is left at its start."""
+    if entry.pages is None:
+        return numbered(1)
+    pages = tuple(entry.pages(stream, request))
+    stream.seek(0)
+    return pages

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tita_cli.images.metadata import upright_exif, upright_xmp
-from tita_cli.images.picture import FloatArray, Metadata, Picture
+from tita_cli.images.picture import FloatArray, Metadata, Picture, Thermal
 from tita_cli.images.profile import is_usable
 from tita_cli.images.provenance import find_provenance
 from tita_cli.images.transfer import encode_srgb
@@ -22,7 +22,8 @@ class Samples:
 
     ``black`` and ``white``: the values that become 0 and 1. ``missing``: where the file says that it has no value, H×W.
     ``orientation``: EXIF's 1..8, not yet applied. ``premultiplied``: colour is multiplied by alpha. ``linear``: samples
-    are light, not display values. ``notes``: what could not be kept, for the user.
+    are light, not display values. ``thermal``: as :class:`Picture` has it. ``notes``: what could not be kept, for the
+    user.
     """
 
     data: npt.NDArray[Any]
@@ -36,6 +37,7 @@ class Samples:
     exif: bytes | None = None
     icc: bytes | None = None
     xmp: bytes | None = None
+    thermal: Thermal | None = None
     notes: tuple[str, ...] = ()
 
     def to_picture(self, name: str, format_name: str) -> Picture:
@@ -64,7 +66,7 @@ class Samples:
             notes += (f"{name}: its ICC profile is damaged or of an unusual kind, it is not used",)
         metadata = Metadata(upright_exif(self.exif), icc, upright_xmp(self.xmp), find_provenance(self.xmp))
         levels = (self.black, self.white)
-        return Picture(pixels, alpha, self.depth, name, metadata, format_name, levels, notes)
+        return Picture(pixels, alpha, self.depth, name, metadata, format_name, levels, self.thermal, notes)
 
 
 def _scaled(data: npt.NDArray[Any], black: float, white: float) -> FloatArray:

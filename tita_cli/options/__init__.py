@@ -77,7 +77,6 @@ class Input(Group):
     PANEL: ClassVar[str] = "Input"
 
     resize: bool = option(False, "Bring all sources to the reference's size.", recorded=True)
-    page: int | None = option(None, "Which picture of files that hold several, from 0.", minimum=0, unset="the first")
     max_pixels: int | None = option(
         None, "Refuse images of more pixels before decoding them.", minimum=1, metavar="N", unset="268435456"
     )

@@ -60,7 +60,10 @@ def _csv_groups(text: str, name: str, base: Path) -> Iterator[Group]:
                 raise InputError(f"{where}: {len(row)} cells under {len(header)} columns", hint=CSV_HELP)
             cells = list(zip(header, row, strict=False))
             output = next((cell for column, cell in cells if column == "output"), "")
-            yield _group([cell for column, cell in cells if column != "output" and cell], output, None, where, base)
+            sources = [cell for column, cell in cells if column != "output" and cell]
+            if len(sources) == 1 and len([column for column in header if column != "output"]) > 1:
+                raise InputError(f"{where}: 1 source, the other columns are empty", hint=CSV_HELP)
+            yield _group(sources, output, None, where, base)
     except csv.Error as error:
         raise InputError(f"{name}: line {reader.line_num}: {error}", hint=CSV_HELP) from error
 
@@ -94,8 +97,8 @@ def _is_texts(value: Any) -> bool:
 
 def _group(sources: Iterable[str], output: str, reference: int | None, where: str, base: Path) -> Group:
     paths = tuple(base / source for source in sources)
-    if len(paths) < 2:
-        raise InputError(f"{where}: {len(paths)} source, two or more are needed")
+    if not paths:
+        raise InputError(f"{where}: no source")
     if len(set(paths)) < len(paths):
         raise InputError(f"{where}: the same source occurs twice")
     if any("\0" in str(path) for path in paths) or "\0" in output:

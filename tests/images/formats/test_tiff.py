@@ -67,12 +67,12 @@ def test_tiff_polarity_palette_and_alpha(ramp: np.ndarray, color: np.ndarray, ti
 def test_tiff_pages(ramp: np.ndarray, tiff: Store) -> None:
     stack = np.stack([ramp, ramp // 2, ramp // 4])
     first = read_picture(tiff(stack, photometric="minisblack"))
-    assert "3 pages" in first.notes[0]
-    third = read_picture(tiff(stack, photometric="minisblack"), page=2)
+    assert "3 pictures" in first.notes[0]
+    third = read_picture(tiff(stack, photometric="minisblack"), page="3")
     assert third.notes == ()
     np.testing.assert_allclose(third.pixels[..., 0] * 255, ramp // 4, atol=1e-3)
-    with pytest.raises(InputError, match="3 pages, not page 3"):
-        read_picture(tiff(stack, photometric="minisblack"), page=3)
+    with pytest.raises(InputError, match="1, 2, 3, and none that is called 4"):
+        read_picture(tiff(stack, photometric="minisblack"), page="4")
 
 
 def test_undefined_floats_are_transparent(tiff: Store) -> None:

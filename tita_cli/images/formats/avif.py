@@ -7,12 +7,25 @@ from typing import Any, BinaryIO
 import numpy.typing as npt
 
 from tita_cli.errors import InputError
-from tita_cli.images.formats.format import ALL_METADATA, Format, Request, has_brand
-from tita_cli.images.formats.pillow import DAMAGED_EXIF, decode_pillow, metadata_options, parse_exif, pillow_bytes
+from tita_cli.images.formats.format import ALL_METADATA, Format, Page, Request, has_brand
+from tita_cli.images.formats.pillow import (
+    DAMAGED_EXIF,
+    decode_pillow,
+    metadata_options,
+    parse_exif,
+    pillow_bytes,
+    pillow_pages,
+)
 from tita_cli.images.picture import Metadata
 from tita_cli.images.samples import Samples
 
 _QUALITY = 90
+
+
+def _pages(stream: BinaryIO, request: Request) -> tuple[Page, ...]:
+    from PIL import AvifImagePlugin  # noqa: F401  registers on import
+
+    return pillow_pages(stream, request, "AVIF")
 
 
 def _decode(stream: BinaryIO, request: Request) -> Samples:
@@ -43,7 +56,7 @@ FORMAT = Format(
     sniff=lambda head: has_brand(head, b"avif", b"avis"),
     decode=_decode,
     samples="read as 8 bits; RGB, alpha",
-    pages=True,
+    pages=_pages,
     encode=_encode,
     depths=(8,),
     grey=False,

@@ -23,7 +23,6 @@ def _decode(stream: BinaryIO, request: Request) -> Samples:
         header = file.header()
         for part in file.parts:  # the library decodes all of them, with all of their channels
             _check_part(part.header, request)
-    _, notes = request.choose_page(1)
     stream.seek(0)
     with OpenEXR.File(stream) as file:
         channels = {key: channel.pixels for key, channel in file.channels().items()}
@@ -35,7 +34,7 @@ def _decode(stream: BinaryIO, request: Request) -> Samples:
         color = np.stack([color, channels["A"]], axis=2) if "A" in channels else color[..., None]
     xmp = header.get("xmp")
     xmp = xmp.encode() if isinstance(xmp, str) else None
-    return Samples(color, 1.0, depth=32, premultiplied=True, linear=True, xmp=xmp, notes=notes)
+    return Samples(color, 1.0, depth=32, premultiplied=True, linear=True, xmp=xmp)
 
 
 def _check_part(header: dict[str, Any], request: Request) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
@@ -25,12 +25,37 @@ _MAX_SIDE = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What a decoder is asked for. ``page``: from 0, None for the first; ``max_pixels``: no more than these."""
+class Page:
+    """One picture of a file.
+
+    ``name``: what stands behind the ``@`` in ``FILE@NAME``: its number from 1, or a word such as ``thermal``.
+    ``title``: what it is, where that is more than a number. ``size``: width and height, None where only decoding tells.
+    ``fused``: whether it is one of those that ``tita fuse FILE`` fuses: not a thumbnail, preview, mask or gain map.
+    ``main``: whether it is the one that is read where none is named; else that is the first that is ``fused``.
+    """
 
     name: str
-    page: int | None
+    title: str = ""
+    size: tuple[int, int] | None = None
+    fused: bool = True
+    main: bool = False
+
+
+def numbered(count: int, size: tuple[int, int] | None = None) -> tuple[Page, ...]:
+    """``count`` pages without names of their own."""
+    return tuple(Page(str(number), size=size) for number in range(1, count + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a decoder is asked for.
+
+    ``name``: what messages call the file. ``max_pixels``: no more than these. ``index``: of the page, from 0.
+    """
+
+    name: str
     max_pixels: int
+    index: int = 0
 
     def check_size(self, width: int, height: int, layers: int = 1) -> None:
         """Refuse what a header announces before memory is spent on it.
@@ -51,22 +76,36 @@ class Request:
                 hint="if the file is to be trusted and memory suffices, --max-pixels allows more",
             )
 
-    def choose_page(self, count: int) -> tuple[int, tuple[str, ...]]:
-        """The page to decode of ``count``, and a note where others are left unread.
 
-        :raises InputError: there is no such page.
-        """
-        if self.page is None:
-            note = f"{self.name}: has {count} pages, page 0 is read (--page chooses another)"
-            return 0, (note,) if count > 1 else ()
-        if self.page >= count:
-            held = f"{count} pages" if count > 1 else "one page"
-            raise InputError(f"{self.name}: has {held}, not page {self.page}", hint="--page counts from 0")
-        return self.page, ()
+def choose_page(pages: Sequence[Page], wanted: str | None, name: str) -> tuple[int, tuple[str, ...]]:
+    """The index of the page called ``wanted``, of the main one for None; a note where others are left unread.
+
+    ``name``: what messages call the file. What could not be fused, such as a thumbnail, is left without a note.
+
+    :raises InputError: there is no such page.
+    """
+    names = [page.name for page in pages]
+    if wanted is not None:
+        if wanted in names:
+            return names.index(wanted), ()
+        held = "one picture" if len(pages) == 1 else f"the pictures {listed(names)}"
+        raise InputError(f"{name}: holds {held}, and none that is called {wanted}")
+    main = next((page for page in pages if page.main), None) or next((page for page in pages if page.fused), pages[0])
+    others = [page.name for page in pages if page.fused and page is not main]
+    if not others:
+        return pages.index(main), ()
+    note = f"{name}: holds {len(others) + 1} pictures, only @{main.name} is read (FILE@{others[0]} names another)"
+    return pages.index(main), (note,)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names of pages for a message."""
+    return ", ".join(names) if len(names) <= 6 else f"{names[0]} to {names[-1]}"
 
 
 Sniffer: TypeAlias = Callable[[bytes], bool]
 Decoder: TypeAlias = "Callable[[BinaryIO, Request], Samples]"
+Pages: TypeAlias = Callable[[BinaryIO, Request], Sequence[Page]]
 Encoder: TypeAlias = "Callable[[npt.NDArray[Any], Metadata, int | None, BinaryIO], list[str]]"
 
 
@@ -97,7 +136,8 @@ class Format:
 
     ``decode``: from a seekable stream at its start; it may raise anything over damaged content, see
     :func:`tita_cli.errors.parsing`. None: tita only knows what such a file is, and ``advice`` says what to do with it.
-    ``samples``: what decoding takes, for the documentation. ``pages``: whether a file may hold several pictures.
+    ``samples``: what decoding takes, for the documentation. ``pages``: lists the pictures of a file without decoding
+    them, at least one; None where a file never holds several.
 
     ``encode``: write H×W×C samples (C = 1..4, alpha last for 2 and 4), blocks of metadata and a quality (1..100 or
     None) to a stream; it returns a line for everything that did not fit. None: tita does not write the format.
@@ -114,7 +154,7 @@ class Format:
     library: Library | None = None
     decode: Decoder | None = None
     samples: str = ""
-    pages: bool = False
+    pages: Pages | None = None
     advice: str | None = None
     encode: Encoder | None = None
     depths: tuple[Depth, ...] = ()

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from tita_cli.images.formats.format import Format, Library, Request, has_brand
-from tita_cli.images.formats.pillow import decode_pillow
+from tita_cli.images.formats.format import Format, Library, Page, Request, has_brand
+from tita_cli.images.formats.pillow import decode_pillow, pillow_pages
 from tita_cli.images.samples import Samples
+
+
+def _pages(stream: BinaryIO, request: Request) -> tuple[Page, ...]:
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    return pillow_pages(stream, request, "HEIF")
 
 
 def _decode(stream: BinaryIO, request: Request) -> Samples:
@@ -25,5 +32,5 @@ FORMAT = Format(
     library=Library("pillow_heif", extra="heic"),
     decode=_decode,
     samples="read as 8 bits; RGB, alpha",
-    pages=True,
+    pages=_pages,
 )

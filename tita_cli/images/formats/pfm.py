@@ -22,13 +22,12 @@ def _decode(stream: BinaryIO, request: Request) -> Samples:
         raise ValueError("its header is cut short")
     width, height, channels = int(header[2]), int(header[3]), 3 if header[1] == b"F" else 1
     request.check_size(width, height)
-    _, notes = request.choose_page(1)
     count = width * height * channels
     if len(content) - header.end() < 4 * count:
         raise ValueError("its samples are cut short")
     order = "<f4" if float(header[4]) < 0 else ">f4"  # the sign of the scale says which
     data = np.frombuffer(content, order, count, header.end()).reshape(height, width, channels)[::-1]
-    return Samples(data, 1.0, depth=32, notes=notes)
+    return Samples(data, 1.0, depth=32)
 
 
 def _encode(samples: npt.NDArray[Any], metadata: Metadata, quality: int | None, stream: BinaryIO) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tita_cli.errors import InputError, parsing
-from tita_cli.images.formats.format import Request
+from tita_cli.images.formats.format import Page, Request, numbered
 from tita_cli.images.metadata import EXIF_PREFIX
 from tita_cli.images.picture import Metadata
 from tita_cli.images.samples import Samples
@@ -40,31 +40,35 @@ def open_pillow(stream: BinaryIO, *kinds: str) -> ImageFile:
 
 
 @contextmanager
-def opened_page(stream: BinaryIO, request: Request, *kinds: str) -> Iterator[tuple[ImageFile, tuple[str, ...]]]:
-    """Open the page that ``request`` wants, of a size that it allows, not yet decoded; and a note on other pages."""
+def opened_page(stream: BinaryIO, request: Request, *kinds: str) -> Iterator[ImageFile]:
+    """Open the page that ``request`` wants, of a size that it allows, not yet decoded."""
     with open_pillow(stream, *kinds) as image:
         request.check_size(*image.size)
-        page, notes = request.choose_page(int(getattr(image, "n_frames", 1)))
-        image.seek(page)
+        image.seek(request.index)
         request.check_size(*image.size)  # pages may differ
-        yield image, notes
+        yield image
+
+
+def pillow_pages(stream: BinaryIO, request: Request, *kinds: str) -> tuple[Page, ...]:
+    """The frames of a file."""
+    with open_pillow(stream, *kinds) as image:
+        return numbered(int(getattr(image, "n_frames", 1)), image.size)
 
 
 def decode_pillow(stream: BinaryIO, request: Request, *kinds: str) -> Samples:
     """Decode a page with 8 bits a sample: grey, RGB, palette, CMYK, with alpha or a transparent colour."""
-    with opened_page(stream, request, *kinds) as (image, notes):
-        return pillow_samples(image, request.name, notes)
+    with opened_page(stream, request, *kinds) as image:
+        return pillow_samples(image, request.name)
 
 
-def pillow_samples(image: ImageFile, name: str, notes: tuple[str, ...] = ()) -> Samples:
+def pillow_samples(image: ImageFile, name: str) -> Samples:
     """The 8-bit samples and the metadata of an opened image, CMYK as 16-bit RGB."""
     if image.mode != "CMYK":
-        return samples_with_metadata(image, np.asarray(image.convert(_plain_mode(image))), notes=notes)
+        return samples_with_metadata(image, np.asarray(image.convert(_plain_mode(image))))
     from tita_cli.images.profile import cmyk_to_rgb
 
     rgb, faithful = cmyk_to_rgb(np.asarray(image), image.info.get("icc_profile"))
-    if not faithful:
-        notes += (f"{name}: is CMYK without a usable profile, its colours are approximate",)
+    notes = () if faithful else (f"{name}: is CMYK without a usable profile, its colours are approximate",)
     return samples_with_metadata(image, rgb, white=65535.0, has_profile=False, notes=notes)
 
 

@@ -8,28 +8,41 @@ from typing import Any, BinaryIO
 
 import numpy.typing as npt
 
-from tita_cli.images.formats.format import ALL_METADATA, Format, Request, begins
-from tita_cli.images.formats.pillow import opened_page, pillow_samples, samples_with_metadata
+from tita_cli.images.formats.format import ALL_METADATA, Format, Page, Request, begins
+from tita_cli.images.formats.pillow import opened_page, pillow_pages, pillow_samples, samples_with_metadata
 from tita_cli.images.picture import Metadata
 from tita_cli.images.samples import Samples
 
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER = 33  # bytes of the signature and IHDR, which metadata has to follow
 _SIZE = struct.Struct(">II")
+
+
+def stated_size(content: bytes) -> tuple[int, int] | None:
+    """Width and height by the header; None for what is no PNG file."""
+    if not content.startswith(SIGNATURE) or len(content) < _HEADER:
+        return None
+    width, height = _SIZE.unpack_from(content, 16)
+    return width, height
+
+
+def _pages(stream: BinaryIO, request: Request) -> tuple[Page, ...]:
+    return pillow_pages(stream, request, "PNG")
 
 
 def _decode(stream: BinaryIO, request: Request) -> Samples:
     header = stream.read(_HEADER)
     stream.seek(0)
-    with opened_page(stream, request, "PNG") as (image, notes):
-        if _SIZE.unpack_from(header, 16) != image.size:  # a second IHDR: libpng and Pillow would go by one each
+    with opened_page(stream, request, "PNG") as image:
+        if stated_size(header) != image.size:  # a second IHDR: libpng and Pillow would go by one each
             raise ValueError("it states two sizes")
         if not (image.tile and str(image.tile[0].args).endswith(";16B")):
-            return pillow_samples(image, request.name, notes)
+            return pillow_samples(image, request.name)
         import imagecodecs
 
         stream.seek(0)
         data = imagecodecs.png_decode(stream.read())
-        return samples_with_metadata(image, data, white=65535.0, depth=16, notes=notes)
+        return samples_with_metadata(image, data, white=65535.0, depth=16)
 
 
 def _encode(samples: npt.NDArray[Any], metadata: Metadata, quality: int | None, stream: BinaryIO) -> list[str]:
@@ -57,10 +70,10 @@ FORMAT = Format(
     title="PNG",
     suffixes=(".png",),
     read_suffixes=(".apng",),
-    sniff=begins(b"\x89PNG\r\n\x1a\n"),
+    sniff=begins(SIGNATURE),
     decode=_decode,
     samples="1 to 16 bits; grey, RGB, palette, alpha",
-    pages=True,
+    pages=_pages,
     encode=_encode,
     depths=(8, 16),
     metadata=ALL_METADATA,

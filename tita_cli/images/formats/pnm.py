@@ -26,7 +26,6 @@ def _decode(stream: BinaryIO, request: Request) -> Samples:
     if not 1 <= white <= 65535:
         raise ValueError(f"its largest value is {white}")
     request.check_size(width, height)
-    _, notes = request.choose_page(1)
     channels = 3 if kind in (3, 6) else 1
     count = width * height * channels
     if kind < 4:
@@ -40,7 +39,7 @@ def _decode(stream: BinaryIO, request: Request) -> Samples:
         data = 1 - data  # 1 is black
     deep = white > 255
     data = data.reshape(height, width, channels).astype(np.uint16 if deep else np.uint8, copy=False)
-    return Samples(data, float(white), depth=16 if deep else 8, notes=notes)
+    return Samples(data, float(white), depth=16 if deep else 8)
 
 
 def _number(content: bytes, place: int) -> tuple[int, int]:

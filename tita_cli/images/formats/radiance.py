@@ -27,11 +27,10 @@ def _decode(stream: BinaryIO, request: Request) -> Samples:
         raise ValueError("it states no size, or is stored in an unusual direction")
     height, width = int(size[1]), int(size[2])
     request.check_size(width, height)
-    _, notes = request.choose_page(1)
     # The decoder is given the memory that this size needs, and refuses content of another size.
     light = np.empty((height, width, 3), np.float32)
     imagecodecs.rgbe_decode(content, out=light)
-    return Samples(light, 1.0, depth=32, linear=True, notes=notes)
+    return Samples(light, 1.0, depth=32, linear=True)
 
 
 def _encode(samples: npt.NDArray[Any], metadata: Metadata, quality: int | None, stream: BinaryIO) -> list[str]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tita_cli.errors import InputError
 from tita_cli.images.formats import camera_raw
-from tita_cli.images.formats.format import ALL_METADATA, Format, Request, begins
+from tita_cli.images.formats.format import ALL_METADATA, Format, Page, Request, begins
 from tita_cli.images.formats.tiff_exif import add_folders, camera_tags, read_tiff_exif
 from tita_cli.images.formats.tiff_segments import check_segments
 from tita_cli.images.picture import Metadata
@@ -26,19 +26,33 @@ _CHANNELS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _PALETTE: 1, _SEPARA
 _PREMULTIPLIED, _ALPHA = 1, 2  # kinds of extra samples
 _MOST_EXTRAS = 4
 _ORIENTATION, _XMP, _ICC, _NODATA, _DNG_VERSION = 274, 700, 34675, 42113, 50706
-_PREVIEW = 1  # bit of the tag NewSubfileType
+_PREVIEW, _MASK = 1, 4  # bits of the tag NewSubfileType
 _UNDEFINED = -9999.0  # what geographic programs write where they have no value, with a tag that says so or without
 
 _STRIP_BYTES = 1 << 18
 _CLASSIC_BYTES = 2**32 - 2**25  # what offsets of 32 bits reach, less room for metadata
 
 
+def _pages(stream: BinaryIO, request: Request) -> tuple[Page, ...]:
+    """The pages of a file; previews, masks and those of another size than the first are not to be fused with it."""
+    import tifffile
+
+    with tifffile.TiffFile(stream) as file:
+        pages, first = [], None
+        for number in range(len(file.pages)):
+            page = file.pages[number].aspage()
+            size = page.imagewidth, page.imagelength
+            shown = not page.subfiletype & (_PREVIEW | _MASK)
+            first = size if shown and first is None else first
+            pages.append(Page(str(number + 1), size=size, fused=shown and size == first))
+        return tuple(pages)
+
+
 def _decode(stream: BinaryIO, request: Request) -> Samples:
     import tifffile
 
     with tifffile.TiffFile(stream) as file:
-        number, notes = request.choose_page(len(file.pages))
-        page = file.pages[number].aspage()
+        page = file.pages[request.index].aspage()
         if _DNG_VERSION in page.tags or (page.subfiletype & _PREVIEW and page.subifds):
             raise camera_raw.FORMAT.refuse(request.name)
         request.check_size(page.imagewidth, page.imagelength)
@@ -46,7 +60,7 @@ def _decode(stream: BinaryIO, request: Request) -> Samples:
             request.check_size(page.tilewidth, page.tilelength)
         _check_kind(page, request.name)
         check_segments(stream, page, request.name)
-        return _decode_page(stream, page, request.name, notes)
+        return _decode_page(stream, page, request.name)
 
 
 def _check_kind(page: tifffile.TiffPage, name: str) -> None:
@@ -62,7 +76,7 @@ def _check_kind(page: tifffile.TiffPage, name: str) -> None:
     )
 
 
-def _decode_page(stream: BinaryIO, page: tifffile.TiffPage, name: str, notes: tuple[str, ...]) -> Samples:
+def _decode_page(stream: BinaryIO, page: tifffile.TiffPage, name: str) -> Samples:
     data, channels = _channels_last(page), _CHANNELS[page.photometric]
     if data.ndim != 3 or data.shape[2] < channels:  # a damaged tag can promise axes that the data does not have
         raise ValueError("it has fewer samples than it states")
@@ -70,6 +84,7 @@ def _decode_page(stream: BinaryIO, page: tifffile.TiffPage, name: str, notes: tu
     icc, xmp = _block(page, _ICC), _block(page, _XMP)
     kind = int(page.extrasamples[0]) if page.extrasamples else 0
     has_alpha = kind in (_PREMULTIPLIED, _ALPHA)
+    notes: tuple[str, ...] = ()
     if len(page.extrasamples) > has_alpha:
         notes += (f"{name}: samples beyond colour and alpha are ignored",)
     color, alpha = data[..., :channels], data[..., channels : channels + has_alpha]
@@ -202,7 +217,7 @@ FORMAT = Format(
     decode=_decode,
     samples="1 to 32-bit integers, 16 to 64-bit float; grey (either polarity), RGB, YCbCr, palette, CMYK, alpha of "
     "both kinds; strips, tiles, planes, either byte order, BigTIFF",
-    pages=True,
+    pages=_pages,
     encode=_encode,
     depths=(8, 16, 32),
     metadata=ALL_METADATA,

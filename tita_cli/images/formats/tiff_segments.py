@@ -6,7 +6,7 @@ from math import prod
 from typing import TYPE_CHECKING, BinaryIO
 
 from tita_cli.errors import InputError
-from tita_cli.images.formats.jpeg import frame_size
+from tita_cli.images.formats.jpeg_segments import frame_size
 
 if TYPE_CHECKING:
     import tifffile

@@ -8,13 +8,17 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from tita_cli.images.formats.format import ALL_METADATA, Format, Request
+from tita_cli.images.formats.format import ALL_METADATA, Format, Page, Request, numbered
 from tita_cli.images.formats.pillow import decode_pillow, metadata_options, pillow_bytes
 from tita_cli.images.metadata import find_orientation
 from tita_cli.images.picture import Metadata
 from tita_cli.images.samples import Samples
 
 _ALPHA, _ANIMATION = 0x10, 0x02  # flags of the VP8X chunk
+
+
+def _pages(stream: BinaryIO, request: Request) -> tuple[Page, ...]:
+    return numbered(max(1, sum(kind == b"ANMF" for kind, _ in _chunks(stream.read()))))
 
 
 def _decode(stream: BinaryIO, request: Request) -> Samples:
@@ -36,7 +40,6 @@ def _decode(stream: BinaryIO, request: Request) -> Samples:
         if _canvas(extended) != (width, height):
             raise ValueError("it states two sizes")
         has_alpha = bool(extended[0] & _ALPHA)
-    _, notes = request.choose_page(1)
     import imagecodecs
 
     # The decoder is given the memory that the size above needs, and refuses content of another size.
@@ -44,9 +47,7 @@ def _decode(stream: BinaryIO, request: Request) -> Samples:
     imagecodecs.webp_decode(content, hasalpha=has_alpha, out=data)
     exif, xmp = chunks.get(b"EXIF"), chunks.get(b"XMP ")
     orientation = find_orientation(exif)
-    return Samples(
-        data, 255.0, orientation=orientation, exif=exif, icc=chunks.get(b"ICCP"), xmp=xmp, notes=notes
-    )  # fmt: skip
+    return Samples(data, 255.0, orientation=orientation, exif=exif, icc=chunks.get(b"ICCP"), xmp=xmp)
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -86,7 +87,7 @@ FORMAT = Format(
     sniff=lambda head: head[:4] == b"RIFF" and head[8:12] == b"WEBP",
     decode=_decode,
     samples="8 bits; RGB, alpha",
-    pages=True,
+    pages=_pages,
     encode=_encode,
     depths=(8,),
     grey=False,

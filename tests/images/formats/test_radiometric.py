@@ -1,0 +1,114 @@
+"""Radiometric JPEG of FLIR and DJI: counts, photograph, temperatures, and how the two lie."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from tita_cli.errors import InputError
+from tita_cli.images import list_pages, read_picture
+
+Build = Callable[..., bytes]
+SIZE = (60, 80)
+
+
+@pytest.fixture(scope="module")
+def counts() -> np.ndarray:
+    """A smooth scene around 15,000 counts, whose bytes in the wrong order are noise."""
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
+    return (15000 + 700 * np.sin(x / 9) + 400 * np.cos(y / 7)).astype(np.uint16)
+
+
+@pytest.fixture(scope="module")
+def photograph() -> np.ndarray:
+    y, x = np.mgrid[:120, :160]
+    return np.stack([x, y, 255 - x], 2).astype(np.uint8)
+
+
+def _counts(content: bytes, page: str | None = None) -> np.ndarray:
+    picture = read_picture(io.BytesIO(content), page=page)
+    assert picture.depth == 16 and picture.levels == (0, 65535) and picture.thermal is not None
+    return np.rint(picture.pixels[..., 0] * 65535).astype(np.uint16)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("storing", ["swapped", "png", "plain"])
+def test_flir_counts_in_every_storage(
+    storing: str, order: str, counts: np.ndarray, photograph: np.ndarray, flir_bytes: Build
+) -> None:
+    content = flir_bytes(counts, photograph, storing=storing, order=order)
+    np.testing.assert_array_equal(_counts(content), counts)
+    np.testing.assert_array_equal(_counts(content, "thermal"), counts)
+
+
+def test_the_pictures_of_a_flir_file(counts: np.ndarray, photograph: np.ndarray, flir_bytes: Build) -> None:
+    content = flir_bytes(counts, photograph)
+    pages = list_pages(io.BytesIO(content))
+    assert [(page.name, page.size, page.fused) for page in pages] == [
+        ("visible", (160, 120), True), ("thermal", (80, 60), True), ("preview", (80, 60), False),
+    ]  # fmt: skip
+    assert read_picture(io.BytesIO(content)).notes == (
+        "<stdin>: holds 2 pictures, only @thermal is read (FILE@visible names another)",
+    )
+    visible = read_picture(io.BytesIO(content), page="visible")
+    assert visible.name == "<stdin>@visible" and visible.notes == () and visible.thermal is None
+    assert np.abs(visible.pixels * 255 - photograph).mean() < 3
+    assert visible.metadata.exif is not None and b"FLIR T1" in visible.metadata.exif
+    assert read_picture(io.BytesIO(content), page="preview").is_color
+    alone = list_pages(io.BytesIO(flir_bytes(counts, None)))
+    assert [page.name for page in alone if page.fused] == ["thermal"]
+
+
+def test_flir_temperatures_and_geometry(counts: np.ndarray, photograph: np.ndarray, flir_bytes: Build) -> None:
+    thermal = read_picture(io.BytesIO(flir_bytes(counts, photograph))).thermal
+    assert thermal is not None and thermal.camera == "FLIR Systems AB FLIR T1"
+    assert thermal.celsius is not None and thermal.celsius.shape == (65536,)
+    # Planck's law with the constants in the record; emissivity 1, no air between.
+    expected = 1428.0 / np.log(17000.0 / (0.045 * (counts.astype(float) - 300)) + 1) - 273.15
+    np.testing.assert_allclose(thermal.celsius[counts], expected, atol=0.01)
+    # The photograph is as wide as 2 × 80 counts, so that each is one pixel; the middles are 3 and −2 pixels apart.
+    assert thermal.to_photograph is not None
+    np.testing.assert_allclose(thermal.to_photograph @ [39.5, 29.5, 1], [79.5 + 3, 59.5 - 2, 1])
+    np.testing.assert_allclose(np.diag(thermal.to_photograph), [1, 1, 1])
+    plain = read_picture(io.BytesIO(flir_bytes(counts, photograph, place=None))).thermal
+    assert plain is not None and plain.to_photograph is None
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_dji_counts_in_place_of_the_preview(scale: int, counts: np.ndarray, dji_bytes: Build) -> None:
+    content = dji_bytes(counts, scale=scale)
+    np.testing.assert_array_equal(_counts(content), counts)
+    picture = read_picture(io.BytesIO(content))
+    assert picture.notes == () and picture.thermal is not None and picture.thermal.celsius is None
+    preview = read_picture(io.BytesIO(content), page="preview")
+    assert preview.is_color and preview.width == 80 * scale
+    with pytest.raises(InputError, match="holds the pictures thermal, preview, and none that is called visible"):
+        read_picture(io.BytesIO(content), page="visible")
+
+
+def test_other_makers_have_no_counts_of_dji(counts: np.ndarray, dji_bytes: Build) -> None:
+    assert read_picture(io.BytesIO(dji_bytes(counts, make="ACME"))).is_color
+    assert read_picture(io.BytesIO(dji_bytes(counts[:, :79]))).width == 79
+    half = dji_bytes(counts)
+    start = half.index(b"\xff\xe3")
+    length = int.from_bytes(half[start + 2 : start + 4], "big")
+    cut = half[: start + 2] + (length - 7).to_bytes(2, "big") + half[start + 4 : start + 2 + length - 7]
+    assert read_picture(io.BytesIO(cut + half[start + 2 + length :])).is_color
+
+
+def test_damaged_records_give_the_preview_and_a_note(
+    counts: np.ndarray, photograph: np.ndarray, flir_bytes: Build
+) -> None:
+    content = flir_bytes(counts, photograph)
+    picture = read_picture(io.BytesIO(content.replace(b"FFF\0", b"GGG\0")))
+    assert picture.is_color and "its thermal records: is damaged" in picture.notes[0]
+    for place in range(content.index(b"FFF\0"), content.index(b"FFF\0") + 400, 3):
+        bent = bytearray(content)
+        bent[place] ^= 0xFF
+        try:
+            read_picture(io.BytesIO(bytes(bent)), max_pixels=10**6)
+        except InputError as error:
+            assert "\n" not in error.message
