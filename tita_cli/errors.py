@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
+from importlib.util import find_spec
 
 
 class ExitCode(IntEnum):
@@ -75,6 +76,17 @@ class DeviceError(TitaError):
     """A requested device or back end that cannot be used, or that ran out of memory."""
 
     exit_code = ExitCode.DEVICE
+
+
+def need(what: str, *packages: str) -> None:
+    """Raise ``DeviceError`` unless ``packages``, which a plain installation lacks, are here; ``what`` needs them."""
+    missing = [package for package in packages if find_spec(package) is None]
+    if missing:
+        names = " and ".join("PyTorch" if package == "torch" else package for package in missing)
+        raise DeviceError(
+            f"{what} needs {names}, not installed here",
+            hint=f"pip install {' '.join(missing)} (docs/how-to/install.md has the smaller builds)",
+        )
 
 
 class TrainingError(TitaError):

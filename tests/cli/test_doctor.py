@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from tita_cli.cli import doctor_checks as doctor
 from tita_cli.cli.main import run as tita
 from tita_cli.models import find as models
+from tita_cli.runtime.device import Driver
 
 
 @pytest.fixture
@@ -59,3 +61,16 @@ def test_whatever_a_back_end_dies_of_is_a_problem_and_no_crash(
     monkeypatch.setattr("tita_cli.runtime.engine.load_engine", broken)
     assert tita(["doctor"]) == 7
     assert "no kernel image" in capfd.readouterr().out
+
+
+def test_without_a_gpu_and_without_torch_all_is_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setattr(doctor, "ask_driver", lambda: Driver(problem="no CUDA: the NVIDIA driver is not there"))
+    monkeypatch.setattr(doctor, "_SECONDS", 0.01)
+    assert tita(["doctor"]) == 0
+    shown = capfd.readouterr().out
+    assert "none, the CPU is used (the NVIDIA driver is not there)" in shown
+    assert "PyTorch is not installed" in shown
+    assert shown.endswith("everything works\n")

@@ -53,8 +53,11 @@ def test_shipped_own_and_cached_models_are_listed(
     assert file["about"]["config"]["variant"] == "tita-lite"
     assert run(["models"]) == 0
     lines = capfdbinary.readouterr().out.decode().splitlines()
-    assert "mine  (user)" in lines
-    assert lines[-1] == f"your own: {folders / 'data/models'}"
+    assert lines[0].split() == ["name", "use", "size", "licence"]
+    assert any(line.split()[:3] == ["mine", "your", "own"] for line in lines)
+    assert lines[-1].startswith(f"your own models: {folders / 'data/models'}")
+    assert run(["models", "-v"]) == 0
+    assert hashlib.sha256(tiny_model.read_bytes()).hexdigest() in capfdbinary.readouterr().out.decode()
 
 
 def test_a_model_of_ones_own_has_a_name(folders: Path) -> None:

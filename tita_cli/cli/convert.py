@@ -23,13 +23,15 @@ def command(
 
     Nothing in the source is executed: it is read as tensors or refused.
     """
-    from tita_cli.errors import OutputError
+    from tita_cli.errors import OutputError, need
     from tita_cli.images.atomic import check_writable
-    from tita_cli.models.checkpoint import load_network, save_network
 
     if target.suffix.lower() != ".safetensors":
         raise OutputError(f"{target}: a converted model is a .safetensors file", hint="name the output OUT.safetensors")
     check_writable(target, overwrite=writing.force)
+    need("tita convert", "torch")
+    from tita_cli.models.checkpoint import load_network, save_network
+
     with results() as stdout:
         network, config, info = load_network(source)
         save_network(target, network.state_dict(), config, {**info, "source": source.name})

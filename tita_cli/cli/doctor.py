@@ -13,7 +13,7 @@ from tita_cli.options import Reporting
 
 @expand
 def command(reporting: Annotated[Reporting, Only(("json",))]) -> int:
-    """Say what is installed and what runs: versions, processor, memory, GPU, providers, weights; test every back end.
+    """Say what is installed and what runs: versions, processor, memory, GPU, providers, weights; try the default model.
 
     The exit code is 0 where everything works that should, and 7 where something does not.
     """
@@ -36,7 +36,8 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
     yield _row("", ", ".join(cpu["features"]) or "features unknown")
     kept = "" if memory["keeps_freed_pages"] else "; freed pages go back to the system, which costs time"
     yield _row("memory", f"{memory['free'] / 2**30:.1f} GiB free{kept}")
-    yield _row("GPU", cuda["problem"] or f"{cuda['gpus']}, driver for CUDA {cuda['driver_cuda']}")
+    gpus = f"{cuda['gpus']}, driver for CUDA {cuda['driver_cuda']}"
+    yield _row("GPU", gpus if cuda["gpus"] else f"none, the CPU is used ({cuda['problem'].removeprefix('no CUDA: ')})")
     for name, state in found["providers"].items():
         yield _row("provider", f"{name}: {state}")
     for name, folder in found["folders"].items():
@@ -51,6 +52,8 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
             if "problem" in row
             else f"{name}: {row['mp_per_s']:.2f} MP/s, largest difference {row['difference']:.1e}",
         )
+    for remark in found["remarks"]:
+        yield _row("note", remark)
     for problem in found["problems"]:
         yield _row("PROBLEM", problem)
     if not found["problems"]:

@@ -11,7 +11,7 @@ import typer
 
 from tita_cli.cli.console import envelope, results, say
 from tita_cli.cli.expand import Only, expand
-from tita_cli.errors import OutputError, UsageError
+from tita_cli.errors import OutputError, UsageError, need
 from tita_cli.options import Group, Network, Reporting, Writing, option
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def command(
         raise OutputError(f"{output}: an exported model is an .onnx file", hint="name the output OUT.onnx")
     if file.dynamic and file.size is not None:
         raise UsageError("--dynamic and --size contradict each other")
+    need("tita export", "torch", "onnx", "onnxscript")
     from tita_cli.images.atomic import check_writable
     from tita_cli.models.find import find_model
 

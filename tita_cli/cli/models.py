@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from tita_cli.cli.console import envelope, printable, results
 from tita_cli.cli.expand import Only, expand
 from tita_cli.errors import ExitCode
-from tita_cli.options import Reporting
+from tita_cli.options import DEFAULT_MODEL, Reporting
 
 if TYPE_CHECKING:
     from tita_cli.models.catalogue import ModelEntry, ModelFile
 
 
 @expand
-def command(reporting: Annotated[Reporting, Only(("json",))]) -> int:
+def command(reporting: Annotated[Reporting, Only(("json", "verbose"))]) -> int:
     """List the models that --model takes by name: those that came with tita, your own, and what is cached.
 
-    Your own lie in the folder that the listing names. Every file is shown with its hash and with what its header says
-    of its training. The exit code is 6 where one is damaged.
+    Your own lie in the folder that the listing names. --verbose shows every file with its hash and with what its header
+    says of its training. The exit code is 6 where one is damaged.
     """
     from tita_cli.models.catalogue import list_models
     from tita_cli.models.find import user_folder
@@ -30,22 +30,47 @@ def command(reporting: Annotated[Reporting, Only(("json",))]) -> int:
             body = {"models": [entry.describe() for entry in found], "user_folder": str(user_folder())}
             stdout.write(envelope("models", body))
         else:
-            lines = [line for entry in found for line in _lines(entry)]
+            lines = [*_table(found), *(_details(found) if reporting.verbose else ())]
+            lines.append(
+                f"your own models: {user_folder()}" + ("" if reporting.verbose else "; --verbose shows hashes")
+            )
             stdout.write("".join(f"{printable(line)}\n" for line in lines).encode(errors="replace"))
-            stdout.write(f"your own: {printable(str(user_folder()))}\n".encode(errors="replace"))
     damaged = any(file.problem for entry in found for file in entry.files)
     return int(ExitCode.MODEL if damaged else ExitCode.OK)
 
 
-def _lines(entry: ModelEntry) -> Iterator[str]:
-    yield f"{entry.name}  ({entry.origin})"
-    for file in entry.files:
-        yield f"  {file.path}"
-        yield f"    {file.size / 1e6:.1f} MB, SHA-256 {file.sha256[:16]}…" + (
-            f": {file.problem}" if file.problem else ""
-        )
-        if facts := _facts(file):
-            yield f"    {facts}"
+def _table(found: Sequence[ModelEntry]) -> Iterator[str]:
+    """Name, what it is for, size of its files, licence."""
+    rows = [("name", "use", "size", "licence")]
+    for entry in found:
+        sizes = ", ".join(f"{file.path.suffix[1:]} {file.size / 1e6:.1f} MB" for file in entry.files)
+        broken = any(file.problem for file in entry.files)
+        rows.append((entry.name, "DAMAGED" if broken else _use(entry), sizes, _licence(entry)))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for row in rows:
+        yield "  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[3]]).rstrip()
+
+
+def _use(entry: ModelEntry) -> str:
+    if entry.name == DEFAULT_MODEL:
+        return "default, every kind of picture"
+    return {"shipped": "the published network", "user": "your own", "cached": "built by a provider"}[entry.origin]
+
+
+def _licence(entry: ModelEntry) -> str:
+    """What the files say; a shipped model's terms are long, and stand in the model card."""
+    if entry.origin == "shipped":
+        return "Apache-2.0 code, data under research terms: see MODEL_CARD.md"
+    return next((str(file.about["licence"]) for file in entry.files if "licence" in file.about), "")
+
+
+def _details(found: Sequence[ModelEntry]) -> Iterator[str]:
+    for entry in found:
+        for file in entry.files:
+            problem = f": {file.problem}" if file.problem else ""
+            yield f"{file.path}: {file.size / 1e6:.1f} MB, SHA-256 {file.sha256}{problem}"
+            if facts := _facts(file):
+                yield f"  {facts}"
 
 
 def _facts(file: ModelFile) -> str:

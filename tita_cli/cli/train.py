@@ -10,7 +10,7 @@ import typer
 
 from tita_cli.cli import console
 from tita_cli.cli.expand import Only, expand
-from tita_cli.errors import ExitCode, UsageError
+from tita_cli.errors import ExitCode, UsageError, need
 from tita_cli.options import Group, Network, Reporting, Writing, option
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def command(
         return _export(output, export_state, force)
     if config is None or output is None:
         raise UsageError("CONFIG.toml and -o RUN_DIR are needed", hint="see tita train --help and docs/how-to/train.md")
+    need("tita train", "torch")
     settings = _settings(config, run.data, run.steps)
     return _train(
         settings,
@@ -146,6 +147,7 @@ def _plot(log: Path, output: Path, force: bool) -> int:
 
 
 def _export(folder: Path, target: Path | None, force: bool) -> int:
+    need("tita train --export-state", "torch")
     from tita_cli.training.state import LAST, export_state
 
     if target is not None:

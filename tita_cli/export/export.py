@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -91,9 +90,6 @@ def export(
     not seen. Raises ``ModelError`` for the model or a file that differs, ``UsageError``, ``InputError``,
     ``OutputError``.
     """
-    missing = [library for library in ("onnx", "onnxscript") if find_spec(library) is None]
-    if missing:
-        raise UsageError(f"exporting needs {' and '.join(missing)}", hint='pip install "tita-cli[export]"')
     _check_options(precision, images, opset, size)
     checkpoint = load_network(model)
     spec = checkpoint.network.spec

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from tita_cli.errors import DeviceError, ModelError, UsageError
+from tita_cli.errors import DeviceError, ModelError, UsageError, need
 from tita_cli.models.find import find_model, shipped_models
 from tita_cli.runtime.device import DeviceRequest, ask_driver
 from tita_cli.runtime.onnx_whole import WholeRunner
@@ -93,6 +93,7 @@ def _torch(model: str, device: str, threads: int) -> AnyRunner:
     path = _file(model, ".safetensors")
     if _is_onnx(path):
         raise UsageError(f"{path}: PyTorch does not run ONNX files", hint="--backend onnx, or leave it to auto")
+    need(f"{path}: running it", "torch")
     from tita_cli.runtime.torch_runner import load_torch
 
     return load_torch(path, device, threads)

@@ -23,8 +23,8 @@ def test_heic(color: np.ndarray, stored: Callable[..., io.BytesIO]) -> None:
 
 
 @pytest.mark.parametrize("head", [b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic"])
-def test_without_the_library_the_extra_is_named(head: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_library_its_package_is_named(head: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tita_cli.images.formats.format.find_spec", lambda name: None)
     with pytest.raises(InputError, match="is HEIC, whose library is not installed") as caught:
         read_picture(io.BytesIO(head + bytes(100)))
-    assert caught.value.hint == 'pip install "tita-cli[heic]"'
+    assert caught.value.hint == "pip install pillow-heif"

@@ -70,7 +70,7 @@ FORMAT = Format(
     title="OpenEXR",
     suffixes=(".exr",),
     sniff=begins(b"\x76\x2f\x31\x01"),
-    library=Library("OpenEXR", extra="exr"),
+    library=Library("OpenEXR", package="OpenEXR"),
     decode=_decode,
     samples="float; grey, RGB, alpha, linear light",
     encode=_encode,

@@ -111,10 +111,10 @@ Encoder: TypeAlias = "Callable[[npt.NDArray[Any], Metadata, int | None, BinaryIO
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """A library that not everybody has. ``extra``: the extra of the package tita-cli that brings it."""
+    """A library that not everybody has. ``package``: what pip installs; the extra of tita has the format's name."""
 
     module: str
-    extra: str
+    package: str
 
     @property
     def available(self) -> bool:
@@ -122,7 +122,7 @@ class Library:
 
     @property
     def hint(self) -> str:
-        return f'pip install "tita-cli[{self.extra}]"'
+        return f"pip install {self.package}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ FORMAT = Format(
     suffixes=(".heic", ".heif"),
     read_suffixes=(".hif",),
     sniff=lambda head: has_brand(head, b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"),
-    library=Library("pillow_heif", extra="heic"),
+    library=Library("pillow_heif", package="pillow-heif"),
     decode=_decode,
     samples="read as 8 bits; RGB, alpha",
     pages=_pages,
