@@ -6,6 +6,8 @@ the interface and documented in ``docs/reference/exit-codes.md``.
 
 from __future__ import annotations
 
+import errno
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
@@ -25,7 +27,9 @@ class ExitCode(IntEnum):
     DEVICE = 7
     TRAINING = 8
     INTERNAL = 70
+    HUNG_UP = 129
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 class TitaError(Exception):
@@ -54,10 +58,18 @@ class InputError(TitaError):
     exit_code = ExitCode.UNREADABLE_INPUT
 
 
+class DamagedError(InputError):
+    """A file whose content is not what it should be: truncated, overwritten, or of no kind that tita reads."""
+
+
 class OutputError(TitaError):
     """An output that cannot be written: it exists, no permission, disk full, unknown format."""
 
     exit_code = ExitCode.UNWRITABLE_OUTPUT
+
+
+class ReaderGoneError(OutputError):
+    """The reader of a pipe closed it. Nothing to tell anybody: it wanted no more."""
 
 
 class MismatchError(TitaError):
@@ -96,8 +108,10 @@ class TrainingError(TitaError):
 
 
 @contextmanager
-def parsing(name: str) -> Iterator[None]:
-    """Turn whatever a parser raises over the content of the file ``name`` into one :class:`InputError`.
+def parsing(name: str, kind: type[TitaError] = DamagedError, *, hint: str | None = None) -> Iterator[None]:
+    """Turn whatever a parser raises over the content of the file ``name`` into one error of ``kind``.
+
+    A file that the system does not give is an ``InputError``, or of ``kind`` where that is another.
 
     Parsers of foreign formats raise anything when a file is damaged. What tita raises itself passes, and so does
     ``MemoryError``, which may mean that the file is whole and the machine too small.
@@ -108,8 +122,46 @@ def parsing(name: str) -> Iterator[None]:
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno:  # the disk or the network, not the content
-            raise InputError(f"{name}: cannot be read: {error.strerror}") from error
-        raise InputError(f"{name}: is damaged or truncated ({_reason(error)})") from error
+            unread = InputError if kind is DamagedError else kind
+            raise unread(f"{name}: cannot be read: {error.strerror}") from error
+        raise kind(f"{name}: is damaged or truncated ({_reason(error)})", hint=hint) from error
+
+
+def explained(error: BaseException) -> TitaError | None:
+    """What an exception says about the machine it happened on, as an error of ours; None for a bug.
+
+    For what nothing nearer to the cause has explained: no memory, no descriptors, a full disk, a broken installation.
+    """
+    if isinstance(error, TitaError):
+        return error
+    if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)):
+        return DeviceError("out of memory", hint="close other programs, fuse smaller images, or set --memory")
+    if isinstance(error, ImportError):
+        return DeviceError(f"the installation is damaged: {first_line(error)}", hint="reinstall tita and its packages")
+    if isinstance(error, OSError) and error.errno:
+        said = f"{error.filename}: {error.strerror}" if error.filename else f"the system reports: {error.strerror}"
+        if error.errno in STORAGE_ERRORS:
+            return OutputError(f"{error.filename or 'a file'}: cannot be written: {STORAGE_ERRORS[error.errno]}")
+        return (InputError if error.filename and error.errno not in _RESOURCES else DeviceError)(said)
+    return None
+
+
+STORAGE_ERRORS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the file would be larger than is allowed here",
+    errno.EIO: "the disk reports an error",
+    errno.EROFS: "the file system is read-only",
+}
+"""What the system reports where something cannot be stored, in words."""
+
+_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
+_OUT_OF_MEMORY = re.compile(
+    r"(out of|insufficient|not enough|cannot allocate|can't allocate|fail\w* to allocate) ?(memory|host memory|\d)"
+    r"|bad.?alloc|unable to allocate|failed to allocate|can't start new thread",
+    re.IGNORECASE,
+)
+"""As NumPy, OpenCV, PyTorch, ONNX Runtime and the interpreter say it."""
 
 
 def _reason(error: Exception) -> str:
@@ -123,6 +175,6 @@ def _reason(error: Exception) -> str:
     return text
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """The first line of what a library says, whose messages are long."""
     return (str(error).splitlines() or [type(error).__name__])[0][:200]

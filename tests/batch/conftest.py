@@ -48,6 +48,11 @@ class FakeFuser:
         return {"width": 1, "height": 1}
 
 
+def is_damaged(path: Path) -> bool:
+    """Of a result of :class:`FakeFuser`."""
+    return path.read_bytes().strip(b"\0") == b""
+
+
 class Bench:
     """A folder of pairs and a batch over it."""
 
@@ -71,7 +76,9 @@ class Bench:
     def run(self, fuser: Any = None, *, retry_failed: bool = False, force: bool = False, **options: Any) -> Summary:
         with Journal(self.out) as journal:
             history = read_journal(self.out)
-            tasks = judge_jobs(self.jobs(), history, self.recipe, retry_failed=retry_failed, force=force)
+            tasks = judge_jobs(
+                self.jobs(), history, self.recipe, retry_failed=retry_failed, force=force, is_damaged=is_damaged
+            )
             return run_batch(tasks, journal, fuser or FakeFuser(), self.recipe, SIZES, header={}, **options)
 
     def redone(self, **options: Any) -> list[str]:

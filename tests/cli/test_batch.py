@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -247,7 +248,7 @@ def test_an_interrupt_ends_cleanly(picture_file: PictureFile, tiny_model: Path, 
     # Where the tests run in the background, a shell may have switched the signal off for all its children.
     script = (
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
-        "from tita_cli.cli.main import run; sys.exit(run(sys.argv[1:]))"
+        "from tita_cli.__main__ import main; main()"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", script, "batch", str(tmp_path / "in"), "-m", str(tiny_model), *SMALL],
@@ -261,7 +262,9 @@ def test_an_interrupt_ends_cleanly(picture_file: PictureFile, tiny_model: Path, 
     process.send_signal(signal.SIGINT)
     rest = process.stderr.read().decode()
     assert process.wait(30) == ExitCode.INTERRUPTED
-    assert rest.splitlines()[-1] == "tita: error: interrupted"
+    said = rest.splitlines()
+    assert re.fullmatch(r"tita: \d+ done, \d+ to do; run the same command again", said[-2]), rest
+    assert said[-1] == "tita: error: interrupted"
     out = tmp_path / "in-fused"
     assert not list(out.glob(".tita-*.part"))
     end = json.loads((out / "tita-batch.jsonl").read_text().splitlines()[-1])

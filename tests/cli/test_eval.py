@@ -145,7 +145,7 @@ def test_three_files_are_one_image(
     [
         (["--metrics", "EN,Qfoo"], ExitCode.USAGE, "unknown metric: Qfoo"),
         (["--plot", "here.pdf"], ExitCode.USAGE, "the plot is SVG"),
-        (["--against", "none.csv"], ExitCode.UNREADABLE_INPUT, "none.csv: No such file"),
+        (["--against", "none.csv"], ExitCode.UNREADABLE_INPUT, "none.csv: no such file"),
         (["--a", "nowhere"], ExitCode.UNREADABLE_INPUT, "nowhere: no such folder"),
         (["--csv", "no/where.csv"], ExitCode.UNWRITABLE_OUTPUT, "does not exist"),
     ],

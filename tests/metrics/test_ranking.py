@@ -69,7 +69,7 @@ def test_tables_that_are_none(tmp_path: Path, text: str, complaint: str) -> None
     table.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=complaint):
         read_published(table)
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="no such file"):
         read_published(tmp_path / "none.csv")
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tita_cli.batch.fuser import ApiFuser, Fuser, FuserOptions, Lane
 from tita_cli.batch.jobs import Job, make_jobs
-from tita_cli.batch.journal import History, Journal, Record, read_journal
+from tita_cli.batch.journal import History, Journal, read_journal
+from tita_cli.batch.record import Record
 from tita_cli.batch.resume import Recipe, State, Task, judge_jobs
 from tita_cli.batch.runner import Summary, run_batch
 from tita_cli.batch.sizing import choose_sizes, is_gpu_likely

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tita_cli.errors import InputError
-from tita_cli.images.files import split_page
+from tita_cli.errors import InputError, parsing
+from tita_cli.files import open_input, split_page
 
 _CHUNK = 1 << 20
 
@@ -29,15 +29,10 @@ def take_fingerprint(path: Path) -> Fingerprint:
     """Read all of the file that ``path`` is or names a picture of. Raises InputError if it cannot be read."""
     path = Path(split_page(path)[0])
     digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
+    with open_input(path) as file, parsing(str(path)):
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
         stat = path.stat()
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     return Fingerprint(stat.st_size, stat.st_mtime_ns, digest.hexdigest())
 
 

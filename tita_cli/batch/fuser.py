@@ -68,8 +68,8 @@ class ApiFuser:
         return _ApiLane(load_engine(how.model, **how.engine_settings()), how)
 
     def decode(self, job: Job) -> list[SourceLike]:
+        from tita_cli.files import names_several
         from tita_cli.images import read_picture
-        from tita_cli.images.files import names_several
 
         if not 1 < len(job.sources) <= _READ_AHEAD or any(names_several(source) for source in job.sources):
             return list(job.sources)
@@ -77,7 +77,9 @@ class ApiFuser:
         return [read_picture(source, max_pixels=how.max_pixels) for source in job.sources]
 
     def encode(self, job: Job, fused: Fusion, *, overwrite: bool) -> Mapping[str, Any]:
-        job.target.parent.mkdir(parents=True, exist_ok=True)
+        from tita_cli.images.atomic import make_folder
+
+        make_folder(job.target.parent)
         written = fused.save(
             job.target, overwrite=overwrite, format=self._options.format, depth=self._options.fuse.depth
         )

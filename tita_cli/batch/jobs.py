@@ -8,7 +8,8 @@ from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from tita_cli.errors import MismatchError, OutputError, UsageError
-from tita_cli.images.files import split_page
+from tita_cli.files import split_page
+from tita_cli.images.atomic import FileIdentities
 from tita_cli.pairing import Group, Plan
 
 
@@ -22,6 +23,11 @@ class Job:
     group: Group
     output: str
     target: Path
+
+    @property
+    def folder(self) -> Path:
+        """The output folder."""
+        return self.target.parents[len(PurePosixPath(self.output).parts) - 1]
 
     @property
     def sources(self) -> tuple[Path, ...]:
@@ -71,9 +77,9 @@ def _writable(suffix: str) -> bool:
 
 
 def _protect_sources(jobs: Sequence[Job]) -> None:
-    sources = {Path(split_page(source)[0]).absolute() for job in jobs for source in job.sources}
+    sources = FileIdentities(source for job in jobs for source in job.sources)
     for job in jobs:
-        if job.target.absolute() in sources:
+        if sources.holds(job.target):
             raise UsageError(
                 f"{job.target}: the result would replace a source", hint="write to another folder with --output"
             )

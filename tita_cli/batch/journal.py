@@ -9,15 +9,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any
 
-from tita_cli.errors import OutputError, UsageError
+from tita_cli.batch.record import RESULTS, Record, is_record
+from tita_cli.errors import InputError, OutputError, UsageError
+from tita_cli.files import parse_json, read_input
 
 FILE_NAME = "tita-batch.jsonl"
 LOCK_NAME = ".tita-batch.lock"
 FORMAT = 1
-
-Record: TypeAlias = dict[str, Any]
+_MAX_BYTES = 1 << 32
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_SYNCED = ("writing", "end")
+"""A file must not be on the disk after a power failure, and the record that it is ours not: both are put there."""
 
 
 @dataclass(slots=True)
@@ -38,28 +42,36 @@ class History:
 def read_journal(folder: Path) -> History:
     """The history of ``folder``, empty if there is no journal. Raises OutputError if it cannot be read."""
     history = History()
-    try:
-        content = (folder / FILE_NAME).read_bytes()
-    except FileNotFoundError:
+    path = folder / FILE_NAME
+    if not os.path.lexists(path):
         return history
-    except OSError as error:
-        raise OutputError(f"{folder / FILE_NAME}: cannot read the journal: {error.strerror}") from error
+    _refuse_link(path)
+    try:
+        content = read_input(path, max_bytes=_MAX_BYTES)
+    except InputError as error:
+        raise OutputError(f"{error.message} (the journal)", hint=error.hint) from error
     for line in content.split(b"\n"):
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
-            event = record["event"]
-            if event in ("done", "failed", "writing"):
-                output = str(record["output"])
-                history.last[output] = record
-                if event != "failed":
-                    history.written[output] = record
-            elif event == "run":
-                history.runs.append(record)
-        except (ValueError, KeyError, TypeError):
+            record = parse_json(line)
+        except ValueError:
+            record = None
+        if not is_record(record):
             history.damaged += 1
+        elif record["event"] == "run":
+            history.runs.append(record)
+        elif record["event"] in RESULTS:
+            history.last[record["output"]] = record
+            if record["event"] != "failed":
+                history.written[record["output"]] = record
     return history
+
+
+def _refuse_link(path: Path) -> None:
+    """A folder of unknown origin may hold a link under the name of one of our own files."""
+    if path.is_symlink():
+        raise OutputError(f"{path}: is a link; tita does not write through it", hint="remove it, or choose another -o")
 
 
 def encode(record: Mapping[str, Any]) -> bytes:
@@ -82,6 +94,8 @@ class Journal:
         from filelock import FileLock, Timeout
 
         self.path = folder / FILE_NAME
+        for name in (FILE_NAME, LOCK_NAME):
+            _refuse_link(folder / name)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(folder / LOCK_NAME, timeout=0)
@@ -95,7 +109,7 @@ class Journal:
             raise OutputError(f"{folder}: cannot be written: {error.strerror}") from error
         self._writing = threading.Lock()
         try:
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _NO_LINK, 0o666)
             self._end_last_line()
         except OSError as error:
             self._lock.release()
@@ -109,6 +123,8 @@ class Journal:
                 written = os.write(self._file, line)
                 while written < len(line):  # an almost full disk may take only a part
                     written += os.write(self._file, line[written:])
+            if record["event"] in _SYNCED:
+                os.fsync(self._file)
         except OSError as error:
             raise OutputError(f"{self.path}: cannot write the journal: {error.strerror}") from error
 

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from tita_cli.batch.fingerprint import is_unchanged, take_fingerprint
+from tita_cli.batch.fingerprint import is_unchanged
 from tita_cli.batch.jobs import Job
-from tita_cli.batch.journal import History, Record
-from tita_cli.errors import OutputError
+from tita_cli.batch.journal import History
+from tita_cli.batch.record import Record
+from tita_cli.batch.results import Results, exists, is_damaged_picture
+from tita_cli.errors import ExitCode, OutputError, TitaError
 from tita_cli.pairing.plan import listing
+
+_PASSING = (ExitCode.UNWRITABLE_OUTPUT, ExitCode.DEVICE)
+"""Exit codes of failures that say nothing about the sources: a full disk, short memory. They are tried again."""
 
 
 class State(str, Enum):
@@ -43,33 +48,50 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A job and its state. ``overwrite``: its target is an earlier result of this batch."""
+    """A job and its state.
+
+    ``overwrite``: its target is an earlier result of this batch. ``obstacle``: why its result cannot be written.
+    """
 
     job: Job
     state: State
     why: str
     overwrite: bool = False
     before: Record | None = None
+    obstacle: TitaError | None = None
 
 
 def judge_jobs(
-    jobs: Iterable[Job], history: History, recipe: Recipe, *, retry_failed: bool = False, force: bool = False
+    jobs: Iterable[Job],
+    history: History,
+    recipe: Recipe,
+    *,
+    retry_failed: bool = False,
+    force: bool = False,
+    is_damaged: Callable[[Path], bool] | None = None,
 ) -> list[Task]:
     """Compare ``jobs`` with the journal.
 
-    A job is done if its target exists and sources, options and model are those of the journal. Raises OutputError if
-    a target exists that this batch did not write, or that was edited since, unless ``force``.
+    A job is done if its target exists, whole, and sources, options and model are those of the journal.
+    ``is_damaged``: of a result that is not as it was written, whether it is no picture any longer. Raises OutputError
+    if a target exists that this batch did not write, or that was edited since, unless ``force``.
     """
+    results = Results(history, is_damaged or is_damaged_picture)
     tasks: list[Task] = []
     foreign: list[Path] = []
     for job in jobs:
-        state, why = _judge(job, history.last.get(job.output), recipe)
+        before = history.last.get(job.output)
+        state, why = _judge(job, before, recipe, results)
         if state is State.FAILED and retry_failed:
             state, why = State.TODO, "failed before"
-        there = state is State.TODO and job.target.exists()
-        if there and not force and not _is_ours(job, history):
+        obstacle = results.obstacle(job) if state is State.TODO else None
+        if obstacle is not None:
+            tasks.append(Task(job, state, obstacle.message, before=before, obstacle=obstacle))
+            continue
+        there = state is State.TODO and exists(job.target)
+        if there and not force and not results.is_ours(job):
             foreign.append(job.target)
-        tasks.append(Task(job, state, why, overwrite=there, before=history.last.get(job.output)))
+        tasks.append(Task(job, state, why, overwrite=there, before=before))
     if foreign:
         raise OutputError(
             f"{len(foreign)} outputs exist that this batch did not write: {listing(foreign, 4)}",
@@ -86,7 +108,7 @@ def sweep_remains(tasks: Iterable[Task]) -> None:
             remains.unlink(missing_ok=True)
 
 
-def _judge(job: Job, record: Record | None, recipe: Recipe) -> tuple[State, str]:
+def _judge(job: Job, record: Record | None, recipe: Recipe, results: Results) -> tuple[State, str]:
     if record is None:
         return State.TODO, "new"
     if record["event"] == "writing":
@@ -95,10 +117,16 @@ def _judge(job: Job, record: Record | None, recipe: Recipe) -> tuple[State, str]
     if changed:
         return State.TODO, f"changed: {', '.join(changed)}"
     if record["event"] == "failed":
-        return State.FAILED, str(record.get("error", {}).get("message", "failed"))
-    if not job.target.exists():
-        return State.TODO, "its result is gone"
-    return State.DONE, "done before"
+        return _judge_failure(record["error"])
+    if exists(job.target) and not results.is_damaged(job, record):
+        return State.DONE, "done before"
+    return State.TODO, "its result is damaged" if exists(job.target) else "its result is gone"
+
+
+def _judge_failure(error: Record) -> tuple[State, str]:
+    if error.get("code") in _PASSING:
+        return State.TODO, f"failed before: {error['message']}"
+    return State.FAILED, error["message"]
 
 
 def _changes(job: Job, record: Record, recipe: Recipe) -> list[str]:
@@ -115,16 +143,3 @@ def _changes(job: Job, record: Record, recipe: Recipe) -> list[str]:
     ):
         changed.append("sources")
     return changed
-
-
-def _is_ours(job: Job, history: History) -> bool:
-    """Whether the file at the target is what this batch wrote, not edited since."""
-    record = history.written.get(job.output)
-    if record is None:
-        return False
-    if record["event"] == "writing":  # recorded only after the target was known to be free or ours
-        return True
-    known = record.get("file") or {}
-    if job.target.stat().st_size != known.get("size"):
-        return False
-    return take_fingerprint(job.target).sha256 == known.get("sha256")

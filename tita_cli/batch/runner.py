@@ -13,11 +13,12 @@ from typing import Any
 from tita_cli import __version__
 from tita_cli.batch.fingerprint import Fingerprint, take_fingerprint
 from tita_cli.batch.fuser import Fuser
-from tita_cli.batch.journal import FORMAT, Journal, Record
+from tita_cli.batch.journal import FORMAT, Journal
 from tita_cli.batch.pipeline import Pipeline, Sizes, Stages
+from tita_cli.batch.record import Record
 from tita_cli.batch.resume import Recipe, State, Task, sweep_remains
 from tita_cli.batch.sizing import decoded_size
-from tita_cli.errors import InputError, TitaError
+from tita_cli.errors import InputError, explained
 
 Listener = Callable[[Record], None]
 
@@ -137,6 +138,8 @@ def _run_record(header: Mapping[str, Any], recipe: Recipe, tasks: Sequence[Task]
 
 def _stages(journal: Journal, fuser: Fuser, recipe: Recipe) -> Stages[Task]:
     def decode(task: Task) -> _Passed:
+        if task.obstacle is not None:
+            raise task.obstacle
         begun = time.perf_counter()
         files = [take_fingerprint(source) for source in task.job.sources]
         value = fuser.decode(task.job)
@@ -195,11 +198,10 @@ def _record(task: Task, outcome: Any, recipe: Recipe) -> Record:
 
 def describe_error(error: Exception) -> dict[str, Any]:
     """Kind, message and hint of a failure, as JSON."""
-    if isinstance(error, TitaError):
-        kind = type(error).__name__
-        return {"kind": kind, "message": error.message, "hint": error.hint, "code": int(error.exit_code)}
-    if isinstance(error, MemoryError):
-        return {"kind": "MemoryError", "message": "out of memory", "hint": "--workers 1 needs the least", "code": 7}
+    known = explained(error)
+    if known is not None:
+        kind = type(known).__name__
+        return {"kind": kind, "message": known.message, "hint": known.hint, "code": int(known.exit_code)}
     return {"kind": type(error).__name__, "message": f"internal error: {error}", "hint": "please report it", "code": 70}
 
 

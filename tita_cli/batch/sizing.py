@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tita_cli.batch.jobs import Job
 from tita_cli.batch.pipeline import Sizes
-from tita_cli.images.files import split_page
+from tita_cli.errors import InputError, parsing
+from tita_cli.files import open_input, split_page
 from tita_cli.runtime.memory import free_memory
 from tita_cli.runtime.threads import usable_cores
 
@@ -49,12 +50,12 @@ def decoded_size(job: Job) -> int:
 
 
 def _pixels(path: Path) -> int:
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     path = Path(split_page(path)[0])
     try:
-        with Image.open(path) as image:
+        with open_input(path) as file, parsing(str(path)), Image.open(file) as image:
             return image.width * image.height
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except InputError:
         # Not readable by pillow, or damaged, which decoding will report: at least about a byte per pixel.
         return path.stat().st_size if path.is_file() else 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tita_cli.cli.console import envelope, printable, results, warn
+from tita_cli.cli.console import envelope, printable, results, text_bytes, warn
 from tita_cli.cli.expand import Only, expand
 from tita_cli.options import Alignment, Input, OptionError, Reporting, Writing
 
@@ -62,7 +62,7 @@ def command(
         if reporting.json:
             stdout.write(envelope("align", {"sources": [placement.describe() for placement in placements]}))
         elif not reporting.quiet:
-            stdout.write("".join(_line(placement) for placement in placements).encode(errors="replace"))
+            stdout.write(text_bytes("".join(_line(placement) for placement in placements)))
     for note in () if reporting.quiet else notes:
         warn(note)
 

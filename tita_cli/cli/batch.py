@@ -114,8 +114,6 @@ def command(
 
     DeviceRequest(network.backend, network.device, network.provider).check()
     report, force, quiet = page.report, writing.force, reporting.quiet
-    if report is not None:
-        check_report(report, page.metrics, force=force)
     folder = output or default_folder(sources)
     words = tuple(word.strip() for text in pairing.pair for word in text.split(","))
     plan = find_plan(
@@ -126,6 +124,8 @@ def command(
         stdin=manifest_from_stdin() if STDIN in sources else None,
     )
     jobs = make_jobs(plan, folder, format_name=writing.format)
+    if report is not None:
+        check_report(report, page.metrics, folder, jobs, force=force)
     options = merged(input, alignment, network, result)
     if isinstance(options.align_from, str):
         # Its content and not its name: another calibration redoes what was made with the old one.
@@ -144,17 +144,21 @@ def command(
             sizes, per_worker = choose_sizes(
                 jobs=len(tasks), on_gpu=is_gpu_likely(network.device), workers=network.workers, threads=network.threads
             )
-            with display.showing(plan, folder, tasks):
-                summary = run_batch(
-                    tasks,
-                    journal,
-                    ApiFuser(replace(how, fuse=options.changed(threads=per_worker))),
-                    recipe,
-                    sizes,
-                    header=header(plan, how, sizes.lanes, per_worker),
-                    fail_fast=writing.fail_fast,
-                    listener=display.hear,
-                )
+            try:
+                with display.showing(plan, folder, tasks):
+                    summary = run_batch(
+                        tasks,
+                        journal,
+                        ApiFuser(replace(how, fuse=options.changed(threads=per_worker))),
+                        recipe,
+                        sizes,
+                        header=header(plan, how, sizes.lanes, per_worker),
+                        fail_fast=writing.fail_fast,
+                        listener=display.receive,
+                    )
+            except KeyboardInterrupt:
+                display.interrupted()
+                raise
         display.end(summary, folder)
         if report is not None:
             write_report_page(folder, report, metrics=page.metrics, force=force, quiet=quiet)

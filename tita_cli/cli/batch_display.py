@@ -39,6 +39,7 @@ class Display:
         self.verbose = verbose
         self._count = 0
         self._total = 0
+        self._ended: Record | None = None
 
     @contextmanager
     def showing(self, plan: Plan, folder: Path, tasks: Sequence[Task]) -> Iterator[None]:
@@ -50,8 +51,20 @@ class Display:
                 say(line)
         yield
 
+    def receive(self, record: Record) -> None:
+        """Every record of the journal, as it is written."""
+        if record["event"] == "end":
+            self._ended = record
+        self.hear(record)
+
+    def interrupted(self) -> None:
+        """Say how far the run came."""
+        if self._ended is not None and not self.quiet:
+            done = self._ended["done"] + self._ended["skipped"]
+            say(f"tita: {done} done, {self._ended['remaining']} to do; run the same command again")
+
     def hear(self, record: Record) -> None:
-        """Of every record of the journal."""
+        """What to show of a record."""
         if record["event"] not in ("done", "failed"):
             return
         self._count += 1
@@ -193,7 +206,12 @@ def print_plan(plan: Plan, folder: Path, tasks: Sequence[Task], *, as_json: bool
 
     console = Console(width=None if sys.stdout.isatty() else 200)
     table = Table(
-        "result", "sources", "why", "state", title=_planned(plan, tasks) + f" → {folder}", title_justify="left"
+        "result",
+        "sources",
+        "why",
+        "state",
+        title=Text(printable(f"{_planned(plan, tasks)} → {folder}")),
+        title_justify="left",
     )
     for task in tasks:
         group = task.job.group
@@ -209,6 +227,6 @@ def print_plan(plan: Plan, folder: Path, tasks: Sequence[Task], *, as_json: bool
     if plan.leftovers:
         left = Table("left over", "reason", title_justify="left")
         for leftover in plan.leftovers:
-            left.add_row(Text(printable(str(leftover.path))), Text(leftover.reason))
+            left.add_row(Text(printable(str(leftover.path))), Text(printable(leftover.reason)))
         console.print(left)
     console.print(Text("* the reference, which the result follows", style="dim"))

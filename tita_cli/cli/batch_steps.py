@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from tita_cli.pairing import Plan
 
 
-def check_report(report: Path, metrics: str, *, force: bool) -> None:
+def check_report(report: Path, metrics: str, folder: Path, jobs: Sequence[Job], *, force: bool) -> None:
     """Find out before the run, not after it."""
+    from tita_cli.batch.journal import FILE_NAME
     from tita_cli.images.atomic import check_writable
     from tita_cli.report import report_metrics
 
-    check_writable(report, overwrite=force)
+    files = [folder / FILE_NAME, *(path for job in jobs for path in (*job.sources, job.target))]
+    check_writable(report, overwrite=force, sources=files)
     report_metrics(metrics)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from tita_cli.cli.console import envelope, printable, results, warn
+from tita_cli.cli.console import envelope, printable, results, text_bytes, warn
 from tita_cli.cli.expand import Only, expand
 from tita_cli.errors import MismatchError, UsageError
 from tita_cli.options import Alignment, Group, Input, MatrixModel, OptionError, Reporting, Writing, option
@@ -70,12 +70,12 @@ def command(
     from tita_cli.images import atomic_output, check_writable
 
     reference, force = alignment.reference or 0, writing.force
-    check_writable(output, overwrite=force)
     describe = partial(
         describe_sources, max_pixels=input.max_pixels, value_range=input.value_range,
         false_color=input.false_color,
     )  # fmt: skip
     shots = find_shots(sources, output.parent)
+    check_writable(output, overwrite=force, sources=[*sources, *(source for shot in shots for source in shot)])
     placed, refused = [], []
     with results() as stdout:
         for shot in shots:
@@ -97,8 +97,8 @@ def command(
         if reporting.json:
             stdout.write(envelope("calibrate", _report(found.as_dict(), output, placed)))
         elif not reporting.quiet:
-            said = f"{output}: {found.shots} shots, which differ by {found.spread:.2f} px (median at the corners)\n"
-            stdout.write(printable(said[:-1]).encode(errors="replace") + b"\n")
+            said = f"{output}: {found.shots} shots, which differ by {found.spread:.2f} px (median at the corners)"
+            stdout.write(text_bytes(f"{printable(said)}\n"))
     for note in () if reporting.quiet else refused:
         warn(note)
 

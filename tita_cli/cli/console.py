@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, BinaryIO
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+from tita_cli.cli.streams import results
+
+__all__ = ["complain", "envelope", "printable", "results", "say", "text_bytes", "warn"]
 
 JSON_VERSION = 1
 
@@ -28,38 +31,18 @@ def warn(message: str) -> None:
 
 def say(message: str) -> None:
     """Print a plain line on stderr."""
-    sys.stderr.write(message + "\n")
+    sys.stderr.write(f"{printable(message)}\n")
     sys.stderr.flush()
 
 
 def printable(text: str) -> str:
     """A file name may hold a newline or an escape sequence; a message must not."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else repr(c)[1:-1] for c in text)
 
 
-@contextmanager
-def results() -> Iterator[BinaryIO]:
-    """Hand out the real stdout as a binary stream, and point descriptor 1 at stderr meanwhile.
-
-    Native libraries print to descriptor 1 when it pleases them; inside this block that cannot corrupt a piped image or
-    JSON document. Python's ``sys.stdout`` is guarded by the same move.
-    """
-    sys.stdout.flush()
-    try:
-        saved = os.dup(1)
-    except OSError:  # started with stdout closed: there is no result to protect
-        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
-            yield nowhere
-        return
-    os.dup2(2, 1)
-    try:
-        with os.fdopen(saved, "wb", closefd=False) as stream:
-            yield stream
-            stream.flush()
-    finally:
-        sys.stdout.flush()
-        os.dup2(saved, 1)
-        os.close(saved)
+def text_bytes(text: str) -> bytes:
+    """``text`` in the encoding of stdout, with a question mark for what that lacks."""
+    return text.encode(sys.stdout.encoding or "utf-8", "replace")
 
 
 def envelope(command: str, body: Mapping[str, Any]) -> bytes:

@@ -28,7 +28,7 @@ def command(
 
     if target.suffix.lower() != ".safetensors":
         raise OutputError(f"{target}: a converted model is a .safetensors file", hint="name the output OUT.safetensors")
-    check_writable(target, overwrite=writing.force)
+    check_writable(target, overwrite=writing.force, sources=[source])
     need("tita convert", "torch")
     from tita_cli.models.checkpoint import load_network, save_network
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-from tita_cli.cli.console import envelope, results
+from tita_cli.cli.console import envelope, printable, results, text_bytes
 from tita_cli.cli.expand import Only, expand
 from tita_cli.errors import ExitCode
 from tita_cli.options import Reporting
@@ -24,7 +24,7 @@ def command(reporting: Annotated[Reporting, Only(("json",))]) -> int:
         if reporting.json:
             stdout.write(envelope("doctor", found))
         else:
-            stdout.write("".join(f"{line}\n" for line in _lines(found)).encode())
+            stdout.write(text_bytes("".join(f"{printable(line)}\n" for line in _lines(found))))
     return int(ExitCode.DEVICE if found["problems"] else ExitCode.OK)
 
 

@@ -89,14 +89,15 @@ def command(
 
     table, plot, force, quiet = files.csv, files.plot, files.force, reporting.quiet
     fused, against, reencode = folders.fused, measuring.against, measuring.reencode
-    for target in filter(None, (table, plot)):
-        check_writable(target, overwrite=force)
     if plot is not None and plot.suffix.lower() != ".svg":
         raise UsageError(f"{plot}: the plot is SVG", hint="name it FILE.svg")
     published = read_published(against) if against is not None else None
     wanted = _wanted(measuring.metrics, published, against)
+    triples, outcomes = match(fused, folders.a, folders.b)
+    read = [path for triple in triples for path in (triple.fused, triple.a, triple.b)]
+    for target in filter(None, (table, plot)):
+        check_writable(target, overwrite=force, sources=[*read, against])
     with results() as stdout:
-        triples, outcomes = match(fused, folders.a, folders.b)
         names = [metric.name for metric in wanted]
         with display.progress(len(triples), quiet=quiet) as advance:
             for outcome in measure(

@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from tita_cli.cli.console import complain, envelope, warn
+from tita_cli.cli.console import complain, envelope, printable, text_bytes, warn
 from tita_cli.images import atomic_output
 from tita_cli.metrics import Metric
 from tita_cli.metrics.chart import chart
 from tita_cli.metrics.files import Outcome
-from tita_cli.metrics.ranking import COLUMNS, Published, Ranks
+from tita_cli.metrics.ranking import COLUMNS, Published, Ranks, as_cell
 
 Values = Mapping[str, Mapping[str, float]]
 
@@ -35,7 +35,7 @@ def progress(total: int, *, quiet: bool) -> Iterator[Callable[[str], None]]:
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}", markup=False))
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=total)
-        yield lambda name: bar.update(task, advance=1, description=name)
+        yield lambda name: bar.update(task, advance=1, description=printable(name))
 
 
 def tell(outcomes: Sequence[Outcome], *, quiet: bool) -> None:
@@ -80,24 +80,26 @@ def means(values: Values, metrics: Sequence[Metric], ranks: Ranks | None, publis
     lines = _render(table)
     if ranks:
         lines += f"average rank {ranks.average:.2f}: place {ranks.place} of {ranks.count} {_neighbours(ranks)}\n"
-    return lines.encode()
+    return text_bytes(lines)
 
 
 def _best(metric: Metric, values: Values, published: Published) -> tuple[str, str]:
     images = set(values).intersection(published.images)
+    from rich.markup import escape
+
     found = {method: published.mean(method, metric.name, images) for method in published.methods}
     found = {method: value for method, value in found.items() if not math.isnan(value)}
     if not found:
         return "–", "–"
     method = (max if metric.higher_is_better else min)(found, key=lambda name: found[name])
-    return _number(found[method]), method
+    return _number(found[method]), escape(printable(method))
 
 
 def _neighbours(ranks: Ranks) -> str:
     """The method just before and the one just after, with their average ranks."""
     before = [(average, name) for name, average in ranks.others.items() if average < ranks.average]
     after = [(average, name) for name, average in ranks.others.items() if average >= ranks.average]
-    parts = [f"{word} {name} {average:.2f}" for word, (average, name) in
+    parts = [f"{word} {printable(name)} {average:.2f}" for word, (average, name) in
              ([("after", max(before))] if before else []) + ([("before", min(after))] if after else [])]  # fmt: skip
     return f"({', '.join(parts)})"
 
@@ -153,9 +155,11 @@ def write_table(path: Path, method: str, values: Values, *, overwrite: bool) -> 
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows(
-        (image, method, metric, repr(value)) for image, row in values.items() for metric, value in row.items()
+        (as_cell(image), as_cell(method), metric, repr(value))
+        for image, row in values.items()
+        for metric, value in row.items()
     )
-    _write(path, text.getvalue(), overwrite=overwrite)
+    _write(path, text.getvalue(), overwrite=overwrite, errors="surrogateescape")  # names as the file system has them
 
 
 def write_plot(
@@ -171,7 +175,7 @@ def write_plot(
     _write(path, chart(title, values, metrics, published), overwrite=overwrite)
 
 
-def _write(path: Path, text: str, *, overwrite: bool) -> None:
+def _write(path: Path, text: str, *, overwrite: bool, errors: str = "replace") -> None:
     stream: BinaryIO
     with atomic_output(path, overwrite=overwrite) as stream:
-        stream.write(text.encode())
+        stream.write(text.encode(errors=errors))

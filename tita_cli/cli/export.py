@@ -92,7 +92,7 @@ def command(
     path = find_model(network.model, suffix=".safetensors")
     if path.suffix.lower() == ".onnx":
         raise UsageError(f"{path}: is an ONNX file already")
-    check_writable(output, overwrite=file.force)
+    check_writable(output, overwrite=file.force, sources=[path, *scenes.calibrate])
     from tita_cli.export.export import export
 
     with results() as stdout:

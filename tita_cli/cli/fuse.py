@@ -10,6 +10,7 @@ import typer
 
 from tita_cli.cli.console import envelope, results, say, warn
 from tita_cli.cli.expand import expand
+from tita_cli.cli.streams import STDOUT
 from tita_cli.errors import InputError, UsageError
 from tita_cli.options import Alignment, Group, Input, Network, Output, Reporting, Writing, merged, option
 
@@ -73,19 +74,23 @@ def command(
     two, as a balanced tree from bright to dark, so that their order on the command line does not matter.
     """
     from tita_cli import api
+    from tita_cli.images.atomic import FileIdentities
     from tita_cli.images.write import check_output
     from tita_cli.runtime.device import DeviceRequest
     from tita_cli.runtime.memory import raise_malloc_thresholds
 
+    output = PIPE if output in STDOUT else output
     if reporting.json and output == PIPE:
         raise UsageError("--json and -o - both want stdout", hint="write the picture to a file")
     DeviceRequest(network.backend, network.device, network.provider).check()
     raise_malloc_thresholds()  # before pictures are read: they gain from it too
     weights_map, force = mapping.weights_map, writing.force
     if weights_map is not None:
-        check_output(weights_map, overwrite=force)
+        check_output(weights_map, overwrite=force, sources=sources)
+        if FileIdentities([output]).holds(weights_map):
+            raise UsageError(f"-o and --weights-map are the same file, {weights_map}")
     if output != PIPE:
-        check_output(output, format=writing.format, depth=result.depth, overwrite=force)
+        check_output(output, format=writing.format, depth=result.depth, overwrite=force, sources=sources)
     elif sys.stdout.isatty():
         raise UsageError("an image does not belong on a terminal", hint="-o FILE, or pipe the output")
     with results() as stdout:
@@ -102,7 +107,8 @@ def command(
     if reporting.verbose:
         say("tita: " + ", ".join(f"{key} {value}" for key, value in fusion.engine.items()))
     if reporting.explain and not reporting.json:
-        say(fusion.explain())
+        for line in fusion.explain().splitlines():
+            say(line)
 
 
 def _opened(sources: list[str]) -> list[str | BinaryIO]:

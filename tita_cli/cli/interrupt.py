@@ -1,33 +1,78 @@
-"""Ctrl-C while threads of native libraries are at work."""
+"""Signals that ask to stop: Ctrl-C, SIGTERM, SIGHUP. Light to import: it is the first that runs."""
 
 from __future__ import annotations
 
-import atexit
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import typer
+from types import FrameType
+from typing import NoReturn
 
 from tita_cli.errors import ExitCode
+
+_CODES = {"SIGINT": ExitCode.INTERRUPTED, "SIGTERM": ExitCode.TERMINATED, "SIGHUP": ExitCode.HUNG_UP}
+_received: list[int] = []
+
+
+def stop_on_signals(*, default: bool = False) -> None:
+    """Let every such signal raise ``KeyboardInterrupt``, so that one path cleans up after all of them.
+
+    A signal that our parent ignores (``nohup``, a job in the background) stays ignored. ``default``: give them back to
+    the system.
+    """
+    for name in _CODES:
+        number = getattr(signal, name, None)
+        if number is None:  # no SIGHUP on Windows
+            continue
+        if default:
+            if signal.getsignal(number) is _interrupt:
+                signal.signal(number, signal.SIG_DFL)
+        elif signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    _received.append(number)
+    raise KeyboardInterrupt
+
+
+def exit_code() -> int:
+    """128 and the number of the signal, as shells have it; that of Ctrl-C where none was seen."""
+    name = signal.Signals(_received[0]).name if _received else "SIGINT"
+    return int(_CODES[name])
+
+
+def reason() -> str:
+    """What stopped us, for a message."""
+    code = exit_code()
+    return {ExitCode.TERMINATED: "stopped by SIGTERM", ExitCode.HUNG_UP: "stopped by SIGHUP"}.get(
+        ExitCode(code), "interrupted"
+    )
 
 
 @contextmanager
 def abort_if_interrupted() -> Iterator[None]:
-    """Let the interrupt be reported, which the parser would end in silence; and do not wait for a network at work."""
+    """Let the interrupt be reported, which the parser would end in silence."""
+    import typer
+
     try:
         yield
     except KeyboardInterrupt:
-        atexit.register(_leave_threads_behind)
         raise typer.Abort from None
 
 
-def _leave_threads_behind() -> None:
-    """Native threads that compute while the interpreter is taken down abort the process, with a code of their own."""
+def leave(code: int) -> NoReturn:
+    """End the process with ``code``, without waiting for a network at work.
+
+    Native threads that compute while the interpreter is taken down abort the process, with a code of their own.
+    """
+    stop_on_signals(default=True)  # from here on a signal ends the process at once, and in silence
     pipeline = sys.modules.get("tita_cli.batch.pipeline")
     if pipeline and any(thread.name == pipeline.THREAD_NAME for thread in threading.enumerate()):
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(int(ExitCode.INTERRUPTED))
+        os._exit(code)
+    sys.exit(code)

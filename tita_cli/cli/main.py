@@ -30,8 +30,8 @@ from tita_cli.cli import (
     train,
 )
 from tita_cli.cli.console import complain
-from tita_cli.cli.interrupt import abort_if_interrupted
-from tita_cli.errors import ExitCode, TitaError
+from tita_cli.cli.interrupt import abort_if_interrupted, exit_code, reason
+from tita_cli.errors import ExitCode, ReaderGoneError, explained
 from tita_cli.options import OptionError, on_command_line
 
 app = typer.Typer(
@@ -98,43 +98,38 @@ def run(argv: Sequence[str]) -> int:
     try:
         # Not standalone: usage errors reach us as exceptions, so that they too are one line.
         code = app(args=list(argv), prog_name="tita", standalone_mode=False)
-    except OptionError as error:
-        complain(on_command_line(error.message), hint=error.hint and on_command_line(error.hint))
-        code = int(error.exit_code)
-        _traceback_if_asked()
-    except TitaError as error:
-        complain(error.message, hint=error.hint)
-        code = int(error.exit_code)
-        _traceback_if_asked()
+        sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
-        complain("interrupted")
-        code = int(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of our stdout went away: not our error; keep Python from complaining while it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = int(ExitCode.UNWRITABLE_OUTPUT)
-    except MemoryError:
-        complain("out of memory", hint="close other programs, or fuse smaller images")
-        code = int(ExitCode.DEVICE)
+        complain(reason())
+        return exit_code()
+    except ReaderGoneError:
+        return int(ExitCode.UNWRITABLE_OUTPUT)
     except Exception as error:
-        explain = getattr(error, "format_message", None)  # typer's usage errors, whichever click it carries
-        if explain is not None:
-            context = getattr(error, "ctx", None)
-            command = context.command_path if context is not None else "tita"
-            # A bare `tita` raises with the whole help as its message: show that as it is.
-            text = str(explain())
-            if "\n" in text:
-                typer.echo(text, err=True)
-            elif text:
-                complain(text, hint=f"see {command} --help")
-            code = int(getattr(error, "exit_code", ExitCode.USAGE))
-        else:
-            complain(
-                f"internal error: {type(error).__name__}: {error}", hint="TITA_DEBUG=1 shows where; please report it"
-            )
-            code = int(ExitCode.INTERNAL)
-            _traceback_if_asked()
+        return _tell(error)
     return int(code) if isinstance(code, int) else 0
+
+
+def _tell(error: Exception) -> int:
+    """Say what is wrong, and return the exit code."""
+    explain = getattr(error, "format_message", None)  # typer's usage errors, whichever click it carries
+    if explain is not None:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context is not None else "tita"
+        if type(error).__name__ == "NoArgsIsHelpError":  # a bare `tita`: the whole help is its message
+            typer.echo(str(explain()), err=True)
+        else:
+            complain(str(explain()), hint=f"see {command} --help")
+        return int(getattr(error, "exit_code", ExitCode.USAGE))
+    _traceback_if_asked()
+    if isinstance(error, OptionError):
+        complain(on_command_line(error.message), hint=error.hint and on_command_line(error.hint))
+        return int(error.exit_code)
+    known = explained(error)
+    if known is None:
+        complain(f"internal error: {type(error).__name__}: {error}", hint="TITA_DEBUG=1 shows where; please report it")
+        return int(ExitCode.INTERNAL)
+    complain(known.message, hint=known.hint)
+    return int(known.exit_code)
 
 
 def _silence_libraries() -> None:

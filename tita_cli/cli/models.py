@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
-from tita_cli.cli.console import envelope, printable, results
+from tita_cli.cli.console import envelope, printable, results, text_bytes
 from tita_cli.cli.expand import Only, expand
 from tita_cli.errors import ExitCode
 from tita_cli.options import DEFAULT_MODEL, Reporting
@@ -34,7 +34,7 @@ def command(reporting: Annotated[Reporting, Only(("json", "verbose"))]) -> int:
             lines.append(
                 f"your own models: {user_folder()}" + ("" if reporting.verbose else "; --verbose shows hashes")
             )
-            stdout.write("".join(f"{printable(line)}\n" for line in lines).encode(errors="replace"))
+            stdout.write(text_bytes("".join(f"{printable(line)}\n" for line in lines)))
     damaged = any(file.problem for entry in found for file in entry.files)
     return int(ExitCode.MODEL if damaged else ExitCode.OK)
 

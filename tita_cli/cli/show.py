@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tita_cli.cli.console import envelope, printable, results, warn
+from tita_cli.cli.console import envelope, printable, results, text_bytes, warn
 from tita_cli.cli.expand import Only, expand
 from tita_cli.options import Input, Reporting
 
@@ -28,7 +28,7 @@ def command(
     with results() as stdout:
         picture = read_picture(path, max_pixels=input.max_pixels)
         report = _report(picture, list_pages(path, max_pixels=input.max_pixels))
-        stdout.write(envelope("show", report) if reporting.json else _lines(report).encode(errors="replace"))
+        stdout.write(envelope("show", report) if reporting.json else text_bytes(_lines(report)))
     for note in picture.notes:
         warn(note)
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from tita_cli.align import Border, Calibration, Mode, Placement
 from tita_cli.align.overlays import checkerboard, red_cyan, residual_map
-from tita_cli.errors import OutputError, UsageError
+from tita_cli.errors import UsageError
 from tita_cli.fusion.plan import Plan
 from tita_cli.fusion.source import Source
 from tita_cli.images import write_picture
+from tita_cli.images.atomic import make_folder
 from tita_cli.images.write import check_output
 
 OVERLAYS = {"checkerboard": checkerboard, "red-cyan": red_cyan, "residual": residual_map}
@@ -43,7 +44,12 @@ def write_alignment(
         {} if index == reference else {kind: folder / f"{stem}-{kind}.png" for kind in OVERLAYS}
         for index, stem in enumerate(stems)
     ]
-    _check_folder(folder, [path for paths in overlays for path in paths.values()], overwrite=overwrite)
+    origins = [source.origin for source in sources]
+    # The suffix of an aligned file is known when its source is read.
+    results = [folder / f"{stem}{suffix}" for stem in stems for suffix in (".png", ".tiff")]
+    for path in results if folder.is_dir() else ():
+        check_output(path, overwrite=True, sources=origins)
+    _check_folder(folder, [path for paths in overlays for path in paths.values()], origins, overwrite=overwrite)
     plan = Plan(sources, align=align, reference=reference, border=border, calibration=calibration)
     base = plan.aligned(reference)
     for index, stem in enumerate(stems):
@@ -62,11 +68,8 @@ def _stem(source: Source) -> str:
     return Path(origin if isinstance(origin, str | os.PathLike) else origin.name).stem
 
 
-def _check_folder(folder: Path, targets: Sequence[Path], *, overwrite: bool) -> None:
+def _check_folder(folder: Path, targets: Sequence[Path], sources: Sequence[object], *, overwrite: bool) -> None:
     """Make ``folder``, or raise OutputError where that cannot be done or a target must not be replaced."""
     for path in targets if folder.is_dir() else ():
-        check_output(path, overwrite=overwrite)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be made: {error.strerror}", hint="name a folder with -o") from error
+        check_output(path, overwrite=overwrite, sources=sources)
+    make_folder(folder)

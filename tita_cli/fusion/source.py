@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO, TypeAlias
 
 from tita_cli.errors import UsageError
+from tita_cli.files import drained, is_handed_over, names_several, open_input, split_page
 from tita_cli.images import Picture, list_pages, read_picture
-from tita_cli.images.files import drained, is_handed_over, names_several, open_input, split_page
 from tita_cli.images.value_range import ValueRange, apply_range, invert
 from tita_cli.options import FalseColor, OptionError, RangeSetting
 

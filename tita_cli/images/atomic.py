@@ -6,26 +6,25 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
-from tita_cli.errors import OutputError
+from tita_cli.errors import STORAGE_ERRORS, OutputError, ReaderGoneError, UsageError
+from tita_cli.files import is_handed_over, split_page
 
-_STORAGE_ERRORS = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EFBIG: "the file would be larger than is allowed here",
-    errno.EIO: "the disk reports an error",
-    errno.EROFS: "the file system is read-only",
-}
+AnyPath: TypeAlias = "str | os.PathLike[str]"
 
 
-def check_writable(path: str | os.PathLike[str], overwrite: bool) -> None:
+def check_writable(path: AnyPath, overwrite: bool, *, sources: Iterable[object] = ()) -> None:
     """Find out before any work whether ``path`` can become an output.
 
-    :raises OutputError: it exists and may not be replaced, it is a folder, its folder is missing or not writable.
+    ``sources``: what is read; those among them that are paths must not be the same file as ``path``, by whatever name.
+
+    :raises UsageError: it is one of ``sources``.
+    :raises OutputError: it exists and may not be replaced, it is a folder or a link that leads nowhere, its folder is
+        missing or not writable.
     """
     target = _resolve(path)
     if _is_stream(target):
@@ -35,27 +34,61 @@ def check_writable(path: str | os.PathLike[str], overwrite: bool) -> None:
             raise OutputError(f"{path}: is a folder, not a file", hint="name a file inside it")
         if not target.parent.is_dir():
             raise OutputError(f"{path}: the folder {target.parent} does not exist", hint=f"mkdir -p {target.parent}")
+        if FileIdentities(sources).holds(target):
+            raise UsageError(f"{path}: is one of the sources, which are never replaced", hint="name another file")
         if target.exists() and not overwrite:
             raise OutputError(f"{path}: exists already", hint="--force replaces it")
+        if Path(path).is_symlink() and not target.exists():
+            raise OutputError(
+                f"{path}: is a link to {target}, which does not exist", hint="name that file, or remove it"
+            )
     except OSError as error:
         raise _output_error(path, error) from error
     if not os.access(target.parent, os.W_OK | os.X_OK):
         raise OutputError(f"{path}: no permission to write in {target.parent}")
 
 
+def make_folder(folder: Path) -> None:
+    """Make ``folder`` and those above it, where they are not there. Raises OutputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made: {(error.strerror or '').lower()}") from error
+
+
+class FileIdentities:
+    """Files as the system tells them apart, whatever they are called: through links, other spellings, mounts."""
+
+    def __init__(self, paths: Iterable[object]) -> None:
+        """What is no path is passed over; what is not there yet counts by its place."""
+        self._known = {_identity(split_page(path)[0]) for path in paths if isinstance(path, str | os.PathLike)}
+
+    def holds(self, path: AnyPath) -> bool:
+        return _identity(path) in self._known
+
+
+def _identity(path: AnyPath) -> tuple[int, int] | str:
+    try:
+        found = os.stat(path)  # noqa: PTH116
+    except (OSError, ValueError):
+        return os.path.abspath(path)  # noqa: PTH100
+    return (found.st_dev, found.st_ino) if found.st_ino else os.path.realpath(path)
+
+
 @contextmanager
-def atomic_output(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[BinaryIO]:
+def atomic_output(path: AnyPath, *, overwrite: bool) -> Iterator[BinaryIO]:
     """Hand out a binary file, readable, writable and seekable, that becomes ``path`` when the block ends well.
 
     When the block raises anything, an interrupt included, the temporary file is removed and ``path`` is as it was.
-    A pipe or device (``/dev/null``) is written to directly: it can be neither renamed onto nor overwritten.
+    Contents are on the disk before the name is, so that not even a power failure leaves half a file. A pipe or device
+    (``/dev/null``) is written to directly: it can be neither renamed onto nor overwritten.
 
     :raises OutputError: as :func:`check_writable`, and when writing fails, for example because the disk is full.
     """
     check_writable(path, overwrite)
     target = _resolve(path)
     if _is_stream(target):
-        with _storage_errors(path), target.open("wb") as device:
+        with _storage_errors(path), open(target, "wb", opener=_open_ready) as device:
             yield device
         return
     temporary = target.with_name(f".tita-{secrets.token_hex(6)}.part")
@@ -63,39 +96,71 @@ def atomic_output(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[
         with _storage_errors(path):
             with temporary.open("x+b") as file:
                 yield file
+                file.flush()
+                os.fsync(file.fileno())
             if target.exists():
                 if not overwrite:  # somebody else made it while we worked
                     raise OutputError(f"{path}: exists already", hint="--force replaces it")
                 shutil.copymode(target, temporary)
             temporary.replace(target)
+            _sync_folder(target.parent)
     except BaseException:
         with suppress(FileNotFoundError):
             temporary.unlink()
         raise
 
 
+def _sync_folder(folder: Path) -> None:
+    """Put the new name on the disk as well, where the system can: not on Windows, nor on some network drives."""
+    if os.name != "posix":
+        return
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _open_ready(path: str, flags: int) -> int:
+    """Open a pipe only where somebody reads from it, instead of waiting for that."""
+    if not hasattr(os, "O_NONBLOCK"):
+        return os.open(path, flags)
+    descriptor = os.open(path, flags & ~(os.O_CREAT | os.O_TRUNC) | os.O_NONBLOCK)
+    os.set_blocking(descriptor, True)
+    return descriptor
+
+
 @contextmanager
-def _storage_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+def _storage_errors(path: AnyPath) -> Iterator[None]:
     """Turn what the file system says about ``path`` into an OutputError; leave other failures of the block alone."""
     try:
         yield
+    except BrokenPipeError as error:
+        raise ReaderGoneError(f"{path}: its reader is gone") from error
     except OSError as error:
-        ours = error.errno in _STORAGE_ERRORS or error.filename is not None
-        if isinstance(error, BrokenPipeError) or not ours:
+        if error.errno not in STORAGE_ERRORS and error.filename is None:
             raise
         raise _output_error(path, error) from error
 
 
-def _output_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
-    reason = _STORAGE_ERRORS.get(error.errno or 0) or (error.strerror or type(error).__name__).lower()
+def _output_error(path: AnyPath, error: OSError) -> OutputError:
+    if error.errno == errno.ENXIO:
+        return OutputError(f"{path}: is a pipe that nobody reads from")
+    reason = STORAGE_ERRORS.get(error.errno or 0) or (error.strerror or type(error).__name__).lower()
     return OutputError(f"{path}: cannot be written: {reason}")
 
 
-def _resolve(path: str | os.PathLike[str]) -> Path:
+def _resolve(path: AnyPath) -> Path:
     """The file that a link stands for, so that replacing the file keeps the link."""
     if not os.fspath(path):
         raise OutputError("the output has an empty name")
-    return Path(os.path.realpath(path))
+    if is_handed_over(path):
+        return Path(path)
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError as error:  # a NUL character
+        raise OutputError(f"{os.fspath(path)!r}: cannot be the name of a file") from error
 
 
 def _is_stream(target: Path) -> bool:

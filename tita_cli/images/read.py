@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import BinaryIO, TypeAlias
 
-from tita_cli.errors import InputError, parsing
-from tita_cli.images.files import drained, open_input, split_page
+from tita_cli.errors import DamagedError, InputError, parsing
+from tita_cli.files import drained, open_input, split_page
 from tita_cli.images.formats import READ, SNIFFED, Format, Request, recognise
 from tita_cli.images.formats.format import Decoder, Page, choose_page, numbered
 from tita_cli.images.picture import Picture
@@ -60,11 +60,11 @@ def recognise_stream(stream: BinaryIO, name: str) -> tuple[Format, Decoder]:
     head = stream.read(SNIFFED)
     stream.seek(0)
     if not head:
-        raise InputError(f"{name}: is empty")
+        raise DamagedError(f"{name}: is empty")
     entry = recognise(head)
     if entry is None:
         titles = ", ".join(entry.title for entry in READ)
-        raise InputError(f"{name}: is not an image that tita reads", hint=f"it reads {titles}")
+        raise DamagedError(f"{name}: is not an image that tita reads", hint=f"it reads {titles}")
     if entry.decode is None:
         raise entry.refuse(name)
     entry.require_library(name, InputError)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -36,9 +37,11 @@ def check_output(
     format: str | None = None,
     depth: Depth | None = None,
     overwrite: bool = False,
+    sources: Iterable[object] = (),
 ) -> None:
     """Refuse before any work what :func:`write_picture` would refuse after it; None is a stream.
 
+    :raises UsageError: it is one of ``sources``, which are never replaced.
     :raises OutputError: as :func:`write_picture`, as far as that can be known without a picture.
     """
     name = "<stdout>" if target is None else os.fspath(target)
@@ -46,7 +49,7 @@ def check_output(
     choose_depth(entry, depth or 8, demanded=depth is not None, name=name)
     entry.require_library(name, OutputError)
     if target is not None:
-        check_writable(target, overwrite)
+        check_writable(target, overwrite, sources=sources)
 
 
 def write_picture(

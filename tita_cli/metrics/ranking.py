@@ -8,16 +8,18 @@ import math
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image as PillowImage
 
 from tita_cli.errors import InputError, MismatchError
+from tita_cli.files import read_input
 from tita_cli.metrics.evaluate import Image
 from tita_cli.metrics.registry import METRICS, Metric
 
 COLUMNS = ("image", "method", "metric", "value")
+_MAX_BYTES = 1 << 28
+_FORMULA = frozenset("=+-@\t\r'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +51,39 @@ class Published:
 def read_published(path: str | os.PathLike[str]) -> Published:
     """Read a table with the columns ``image,method,metric,value``. Raises InputError."""
     name, values = os.fspath(path), {}
+    text = read_input(path, max_bytes=_MAX_BYTES).decode("utf-8-sig", "surrogateescape")
+    table = csv.DictReader(io.StringIO(text, newline=""))
     try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as stream:
-            table = csv.DictReader(stream)
-            missing = [column for column in COLUMNS if column not in (table.fieldnames or ())]
-            if missing:
-                raise InputError(
-                    f"{name}: no column named {', '.join(missing)}", hint=f"the table needs {', '.join(COLUMNS)}"
-                )
-            for row in table:
-                values[row["image"], row["method"], row["metric"]] = float(row["value"])
-    except OSError as error:
-        raise InputError(f"{name}: {error.strerror or error}") from error
-    except (ValueError, TypeError, csv.Error) as error:
+        missing = [column for column in COLUMNS if column not in (table.fieldnames or ())]
+        if missing:
+            raise InputError(
+                f"{name}: no column named {', '.join(missing)}", hint=f"the table needs {', '.join(COLUMNS)}"
+            )
+        for row in table:
+            key = from_cell(row["image"]), from_cell(row["method"]), row["metric"]
+            values[key] = _finite(row["value"])
+    except (ValueError, TypeError, AttributeError, csv.Error) as error:
         raise InputError(f"{name}: line {table.line_num} is not a row of {', '.join(COLUMNS)}: {error}") from error
     if not values:
         raise InputError(f"{name}: no values in it")
     return Published(values)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text} is no value")
+    return value
+
+
+def as_cell(text: str) -> str:
+    """``text`` as a cell that no spreadsheet takes for a formula; what begins with an apostrophe stays apart."""
+    return f"'{text}" if text[:1] in _FORMULA else text
+
+
+def from_cell(cell: str) -> str:
+    """The inverse of :func:`as_cell`."""
+    return cell[1:] if cell[:1] == "'" and cell[1:2] in _FORMULA else cell
 
 
 @dataclass(frozen=True, slots=True)

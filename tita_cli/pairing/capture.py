@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from tita_cli.errors import InputError, parsing
-from tita_cli.images.files import open_input
+from tita_cli.files import open_input
 from tita_cli.pairing.plan import Leftover
 from tita_cli.pairing.scan import ImageFile
 

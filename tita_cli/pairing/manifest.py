@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tita_cli.errors import InputError
-from tita_cli.images.files import read_input
+from tita_cli.files import read_input
 from tita_cli.pairing.plan import Group, Plan, make_plan
 
 SUFFIXES = frozenset({".csv", ".jsonl", ".ndjson"})

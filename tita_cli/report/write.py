@@ -15,9 +15,10 @@ from urllib.parse import quote
 
 from tita_cli import __version__
 from tita_cli.batch import History, read_journal
+from tita_cli.batch.journal import FILE_NAME
 from tita_cli.batch.runner import now
 from tita_cli.errors import InputError
-from tita_cli.images import atomic_output
+from tita_cli.images import atomic_output, check_writable
 from tita_cli.report.pictures import MOST_SOURCES, preview_side, view_row
 from tita_cli.report.rows import make_rows
 from tita_cli.runtime.threads import usable_cores
@@ -50,6 +51,8 @@ def write_report(
         raise InputError(f"{folder}: no journal of a batch here", hint="give the output folder of tita batch")
     wanted = report_metrics(metrics)
     rows = make_rows(history, folder)
+    read = [folder / FILE_NAME, *(path for row in rows for path in (*row.sources, row.target))]
+    check_writable(target, overwrite, sources=read)
     side = preview_side(sum(min(len(row.sources), MOST_SOURCES) + 1 for row in rows))
     before, between, after = _template(folder)
     with atomic_output(target, overwrite=overwrite) as file, ThreadPoolExecutor(usable_cores()) as pool:

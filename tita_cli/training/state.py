@@ -54,8 +54,9 @@ def export_state(source: Path, target: Path, *, overwrite: bool) -> None:
 
     Training can resume from it; the next steps differ from the original's by the rounding of the moments.
     """
-    from tita_cli.images.atomic import atomic_output
+    from tita_cli.images.atomic import atomic_output, check_writable
 
+    check_writable(target, overwrite, sources=[source])
     state = load_state(source)
     for moments in state["optimizer"]["state"].values():
         for name in ("exp_avg", "exp_avg_sq"):

@@ -25,14 +25,15 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Turn SIGTERM and SIGINT into a request; a second SIGINT interrupts at once. Main thread only."""
+    """Turn SIGTERM, SIGINT and SIGHUP into a request; a second SIGINT interrupts at once. Main thread only."""
     request = StopRequest()
 
     def ask(number: int, frame: FrameType | None) -> None:
         request.signal = number
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
+    before = {n: signal.signal(n, ask) for n in numbers if signal.getsignal(n) is not signal.SIG_IGN}
     try:
         yield request
     finally:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
+import math
 import os
 import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 from tita_cli.errors import InputError
 
@@ -49,9 +51,34 @@ def read_input(path: str | os.PathLike[str], *, max_bytes: int) -> bytes:
     return content
 
 
+def parse_json(text: str | bytes) -> Any:
+    """What a JSON document holds, where it is one that every reader agrees on.
+
+    :raises ValueError: it is none, is nested too deeply, or has a number that is not finite.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:20]} is beyond all numbers")
+    return number
+
+
 def drained(pipe: BinaryIO, name: str) -> io.BytesIO:
     """What comes out of a pipe, as a stream that can seek. Raises InputError where it is more than 4 GiB."""
-    content = pipe.read(_MAX_PIPE + 1)
+    try:
+        content = pipe.read(_MAX_PIPE + 1)
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read: {error.strerror}") from error
     if len(content) > _MAX_PIPE:
         raise InputError(f"{name}: more than {_MAX_PIPE >> 30} GiB came out of the pipe")
     return io.BytesIO(content)

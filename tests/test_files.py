@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tita_cli.errors import InputError, OutputError, parsing
-from tita_cli.images.files import is_handed_over, open_input, read_input
+from tita_cli.files import is_handed_over, open_input, read_input
 from tita_cli.images.quantize import quantize
 
 
