@@ -13,10 +13,11 @@ from typing import TypeAlias
 from tita_cli.align.calibration import Calibration
 from tita_cli.align.estimator import Estimate, Estimator
 from tita_cli.align.frame import Frame
-from tita_cli.align.geometry import mean_scale
+from tita_cli.align.geometry import Matrix, mean_scale
 from tita_cli.align.modes import Border, Mode, Model
 from tita_cli.align.motion import compose
 from tita_cli.align.placement import Placement
+from tita_cli.align.stated import refine_stated
 from tita_cli.align.structure import View
 from tita_cli.errors import MismatchError, UsageError
 from tita_cli.images.picture import Picture
@@ -32,6 +33,7 @@ def find_frame(
     reference: int = 0,
     border: Border = "crop",
     calibration: Calibration | None = None,
+    start: Callable[[int], Matrix | None] = lambda index: None,
     estimator: Estimator | None = None,
 ) -> Frame:
     """Estimate how ``count`` sources lie in the frame of source ``reference``.
@@ -40,6 +42,8 @@ def find_frame(
     side. ``mode``: "auto" chooses the model and leaves a source where it is if its estimate is not accepted, "strict"
     raises MismatchError then, the name of a model allows that one only. ``border``: see :class:`Frame`.
     ``calibration``: known motions, applied instead of estimates; with "strict", MismatchError where they do not fit.
+    ``start``: gives, once a source is read, roughly how it lies in the reference, by its file; None where that is not
+    known. It is refined, and stands as it is where there is too little to go by.
     ``estimator``: of pairs; tita's own where None.
 
     Raises UsageError for the mode "none" and for a reference that is not there, MismatchError also where a calibration
@@ -59,7 +63,8 @@ def find_frame(
     for side in (range(reference + 1, count), range(reference - 1, -1, -1)):
         stack.start_side()
         for index in side:
-            stack.add(index, read(index))
+            picture = read(index)
+            stack.add(index, picture, start(index))
     placements = [stack.placements[index] for index in range(count)]
     return Frame.of(placements, reference, border, tuple(stack.notes))
 
@@ -84,13 +89,15 @@ class _Stack:
         """What comes next is a neighbour of the reference."""
         self._neighbour = None
 
-    def add(self, index: int, picture: Picture) -> None:
-        """Place source ``index``."""
+    def add(self, index: int, picture: Picture, start: Matrix | None) -> None:
+        """Place source ``index``, which lies about as ``start`` says."""
         view = self._estimator.view(picture)
-        if self._calibration is None:
-            self.placements[index] = self._estimated(picture.name, view)
-        else:
+        if self._calibration is not None:
             self.placements[index] = self._calibrated(self._calibration, index, picture.name, view)
+        elif start is not None:
+            self.placements[index] = self._stated(picture.name, view, start)
+        else:
+            self.placements[index] = self._estimated(picture.name, view)
 
     def _calibrated(self, known: Calibration, index: int, name: str, view: View) -> Placement:
         matrix = known.matrix(index, view.full, self._index, self._view.full)
@@ -117,6 +124,13 @@ class _Stack:
             raise MismatchError(message, hint="--align auto leaves such a source where it is")
         self.notes.append(f"{message}: left where it is")
         return Placement.unaligned(name, view.full, found.confidence)
+
+    def _stated(self, name: str, view: View, start: Matrix) -> Placement:
+        most, exact = self._allowed()
+        found, refined = refine_stated(self._estimator, self._view, view, start, most=most, exact=exact)
+        if not refined:
+            self.notes.append(f"{name}: is placed as its file states, it shows too little to refine that")
+        return Placement.of(name, view.full, found)
 
     def _allowed(self) -> tuple[Model, bool]:
         """The richest model allowed, and whether it is the only one."""

@@ -14,6 +14,7 @@ from tita_cli.options import Input, Reporting
 if TYPE_CHECKING:
     from tita_cli.images import Picture
     from tita_cli.images.formats.format import Page
+    from tita_cli.images.picture import Thermal
 
 
 @expand
@@ -24,10 +25,13 @@ def command(
 ) -> None:
     """Show what a file holds: its pictures, their size, depth, colour profile and metadata, and how tita fused it."""
     from tita_cli.images import list_pages, read_picture
+    from tita_cli.images.formats.format import main_page
 
     with results() as stdout:
-        picture = read_picture(path, max_pixels=input.max_pixels)
-        report = _report(picture, list_pages(path, max_pixels=input.max_pixels))
+        pages = list_pages(path, max_pixels=input.max_pixels)
+        named = main_page(pages).name if len(pages) > 1 else None
+        picture = read_picture(path, page=named, max_pixels=input.max_pixels)
+        report = _report(picture, pages)
         stdout.write(envelope("show", report) if reporting.json else text_bytes(_lines(report)))
     for note in picture.notes:
         warn(note)
@@ -48,9 +52,23 @@ def _report(picture: Picture, pages: Sequence[Page]) -> dict[str, Any]:
         "profile": profile_name(metadata.icc),
         "exif": metadata.exif is not None,
         "xmp": metadata.xmp is not None,
+        "thermal": picture.thermal and _thermal(picture, picture.thermal),
     }
     held = [{"name": page.name, "title": page.title, "size": page.size, "fused": page.fused} for page in pages]
     return {"picture": facts, "pictures": held, "provenance": metadata.provenance and metadata.provenance.as_dict()}
+
+
+def _thermal(picture: Picture, thermal: Thermal) -> dict[str, Any]:
+    """What a radiometric file says: the range of temperatures in °C, and how the counts lie in the photograph."""
+    import numpy as np
+
+    celsius = None
+    if thermal.celsius is not None:
+        used = thermal.celsius[np.rint(picture.pixels[..., 0] * (len(thermal.celsius) - 1)).astype(np.intp)]
+        known = used[np.isfinite(used)]
+        celsius = [round(float(known.min()), 2), round(float(known.max()), 2)] if known.size else None
+    place = None if thermal.to_photograph is None else np.round(thermal.to_photograph, 4).tolist()
+    return {"camera": thermal.camera, "celsius": celsius, "to_photograph": place}
 
 
 def _held(pages: list[dict[str, Any]]) -> list[tuple[str, str]]:
@@ -67,6 +85,17 @@ def _held(pages: list[dict[str, Any]]) -> list[tuple[str, str]]:
     ]
 
 
+def _measured(thermal: dict[str, Any]) -> list[tuple[str, str]]:
+    rows = [("camera", thermal["camera"] or "unknown")]
+    if thermal["celsius"] is None:
+        return [*rows, ("measures", "thermal counts, for which the file gives no temperatures")]
+    rows.append(("measures", "{:g} to {:g} °C".format(*thermal["celsius"])))
+    if thermal["to_photograph"] is not None:
+        (scale, _, left), (_, _, top), _ = thermal["to_photograph"]
+        rows.append(("lies", f"at {left:.0f}, {top:.0f} of the photograph, {scale:.3f} of its pixels each"))
+    return rows
+
+
 def _lines(report: dict[str, Any]) -> str:
     facts, record = report["picture"], report["provenance"]
     kind = ("colour" if facts["color"] else "grey") + (" with alpha" if facts["alpha"] else "")
@@ -77,6 +106,8 @@ def _lines(report: dict[str, Any]) -> str:
         ("profile", facts["profile"] or "none (sRGB)"),
         ("metadata", ", ".join(blocks) or "none"),
     ]
+    if facts["thermal"]:
+        rows += _measured(facts["thermal"])
     if record is None:
         rows.append(("fused", "not by tita, or without provenance"))
     else:

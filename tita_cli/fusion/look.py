@@ -10,6 +10,7 @@ import numpy as np
 from tita_cli.fusion.source import Source
 from tita_cli.images import Metadata, Picture
 from tita_cli.images.color import luma, split_luma
+from tita_cli.images.picture import Thermal
 from tita_cli.images.value_range import ValueRange, find_range
 from tita_cli.options import Depth
 
@@ -41,6 +42,7 @@ class Look:
     depth: Depth
     levels: tuple[float, float]
     format: str | None
+    thermal: Thermal | None
     metadata: Metadata
 
     @classmethod
@@ -55,7 +57,8 @@ class Look:
         y = luma(sample)
         return cls(
             picture.name, picture.width, picture.height, picture.is_color, has_chroma, float(y.mean()), float(y.std()),
-            find_range(picture, source.value_range), picture.depth, picture.levels, picture.format, picture.metadata,
+            find_range(picture, source.value_range), picture.depth, picture.levels, picture.format, picture.thermal,
+            picture.metadata,
         )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from tita_cli.images.value_range import settle_ranges
 
 if TYPE_CHECKING:
     from tita_cli.align import Border, Calibration, Frame, Mode, Placement
+    from tita_cli.align.geometry import Matrix
 
 
 class Plan:
@@ -65,7 +66,13 @@ class Plan:
             from tita_cli.align import find_frame
 
             self.frame = find_frame(
-                len(sources), first_reading, mode=align, reference=reference, border=border, calibration=calibration
+                len(sources),
+                first_reading,
+                mode=align,
+                reference=reference,
+                border=border,
+                calibration=calibration,
+                start=lambda index: self._stated(looks, index),
             )
             self._notes += self.frame.notes
         self.looks = [looks[index] for index in range(len(sources))]
@@ -142,6 +149,19 @@ class Plan:
             return picture
         self._notes.append(f"{picture.name}: {share:.1%} replaced by the reference, which shows something else there")
         return picture
+
+    def _stated(self, looks: Mapping[int, Look], index: int) -> Matrix | None:
+        """How source ``index`` lies in the reference by what their camera states, where they are views of one file."""
+        if not self.sources[index].shares_file(self.sources[self.reference]):
+            return None
+        from tita_cli.align.geometry import inverse
+
+        own, theirs = looks[index].thermal, looks[self.reference].thermal
+        if own is not None and theirs is None:
+            return own.to_photograph
+        if theirs is not None and theirs.to_photograph is not None and own is None:
+            return inverse(theirs.to_photograph)
+        return None
 
     def _check_sizes(self) -> None:
         from tita_cli.align.frame import check_sizes

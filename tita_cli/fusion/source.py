@@ -54,6 +54,12 @@ class Source:
         refuse_palette(picture)
         return picture
 
+    def shares_file(self, other: Source) -> bool:
+        """Whether both are pictures of one file."""
+        if isinstance(self.origin, str | os.PathLike) and isinstance(other.origin, str | os.PathLike):
+            return split_page(self.origin)[0] == split_page(other.origin)[0]
+        return self.origin is other.origin
+
     def in_range(self, picture: Picture, values: ValueRange | None) -> Picture:
         """What :meth:`read` gave, with ``values`` at 0..1, white where it is hot."""
         picture = apply_range(picture, values)

@@ -90,12 +90,17 @@ def choose_page(pages: Sequence[Page], wanted: str | None, name: str) -> tuple[i
             return names.index(wanted), ()
         held = "one picture" if len(pages) == 1 else f"the pictures {listed(names)}"
         raise InputError(f"{name}: holds {held}, and none that is called {wanted}")
-    main = next((page for page in pages if page.main), None) or next((page for page in pages if page.fused), pages[0])
+    main = main_page(pages)
     others = [page.name for page in pages if page.fused and page is not main]
     if not others:
         return pages.index(main), ()
     note = f"{name}: holds {len(others) + 1} pictures, only @{main.name} is read (FILE@{others[0]} names another)"
     return pages.index(main), (note,)
+
+
+def main_page(pages: Sequence[Page]) -> Page:
+    """The page that is read where none is named."""
+    return next((page for page in pages if page.main), None) or next((page for page in pages if page.fused), pages[0])
 
 
 def listed(names: Sequence[str]) -> str:

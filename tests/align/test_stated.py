@@ -1,0 +1,59 @@
+"""Two views whose file states how they lie."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+
+from tita_cli.fusion.plan import Plan
+from tita_cli.fusion.source import describe_sources
+
+Build = Callable[..., bytes]
+
+
+@pytest.fixture(scope="module")
+def scene() -> np.ndarray:
+    """240×320 of blobs and edges."""
+    noise = np.random.default_rng(3).random((240, 320)).astype(np.float32)
+    smooth = cv2.GaussianBlur(noise, (0, 0), 4)
+    return np.where(smooth > smooth.mean(), 0.75, 0.25).astype(np.float32) + cv2.GaussianBlur(noise, (0, 0), 1) * 0.2
+
+
+def _file(scene: np.ndarray, build: Build, off: tuple[int, int], contrast: float = 4000.0) -> Plan:
+    """Counts that show the middle of the photograph, 1.25 of its pixels each, moved by (6, −4) and ``off``."""
+    counts = cv2.warpAffine(
+        cv2.GaussianBlur(scene, (0, 0), 0.7),
+        np.array([[1.25, 0, 159.5 + 6 + off[0] - 1.25 * 79.5], [0, 1.25, 119.5 - 4 + off[1] - 1.25 * 59.5]]),
+        (160, 120),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+    )
+    photograph = (np.dstack([scene] * 3) * 255).clip(0, 255).astype(np.uint8)
+    content = build((12000 + contrast * counts).astype(np.uint16), photograph, place=(320 / 160 / 1.25, 6, -4))
+    return Plan(describe_sources([io.BytesIO(content)]))
+
+
+@pytest.mark.parametrize("off", [(0, 0), (4, -3)])
+def test_what_the_file_states_is_refined(scene: np.ndarray, flir_bytes: Build, off: tuple[int, int]) -> None:
+    plan = _file(scene, flir_bytes, off)
+    assert [look.name for look in plan.looks] == ["<stdin>@visible", "<stdin>@thermal"]
+    placement = plan.placements[1]
+    assert placement.accepted and not plan.notes
+    middle = placement.matrix @ [79.5, 59.5, 1]
+    np.testing.assert_allclose(middle[:2], [165.5 + off[0], 115.5 + off[1]], atol=1.0)
+    fused = plan.read(0)
+    assert abs(fused.width - 200) <= 8 and abs(fused.height - 150) <= 8
+    assert np.corrcoef(fused.pixels[..., 0].ravel(), plan.read(1).pixels[..., 0].ravel())[0, 1] > 0.9
+
+
+def test_it_stands_where_there_is_too_little_to_refine_it(scene: np.ndarray, flir_bytes: Build) -> None:
+    plan = _file(np.full_like(scene, 0.5), flir_bytes, (0, 0), contrast=0.0)
+    np.testing.assert_allclose(
+        plan.placements[1].matrix,
+        [[1.25, 0, 165.5 - 1.25 * 79.5], [0, 1.25, 115.5 - 1.25 * 59.5], [0, 0, 1]],
+        atol=1e-4,
+    )
+    assert plan.placements[1].accepted and "placed as its file states" in plan.notes[0]

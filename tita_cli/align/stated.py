@@ -1,0 +1,72 @@
+"""Pictures whose file states how one lies in the other: the counts and the photograph of a radiometric JPEG.
+
+What a camera states holds at one distance and is some pixels off at others, so it is refined: the source is brought to
+where it should lie, and compared with the part of the reference that it then covers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from tita_cli.align.estimator import Estimate, Estimator
+from tita_cli.align.geometry import (
+    Matrix,
+    corners,
+    displacement,
+    inverse,
+    normalized,
+    resizing,
+    transform,
+    translating,
+)
+from tita_cli.align.modes import Model
+from tita_cli.align.motion import richer, simpler
+from tita_cli.align.structure import View
+
+_OFF = 0.05  # of the width of what both show: what a camera states is not wrong by more
+
+
+def refine_stated(
+    estimator: Estimator, reference: View, source: View, stated: Matrix, *, most: Model, exact: bool
+) -> tuple[Estimate, bool]:
+    """The motion of ``source`` in the frame of ``reference``, and whether it was refined or is ``stated``.
+
+    ``most``, ``exact``: as the estimator has them; the two lenses of a camera do not turn, so unless it is exact the
+    richest model is a similarity.
+    """
+    views = _laid(reference, source, stated)
+    if views is None:
+        return replace(estimator.measure(reference, source, stated), model="similarity"), False
+    part, laid, corner = views
+    most = most if exact else simpler(most, "similarity")
+    found = estimator.estimate(part, laid, most=most, exact=exact)
+    refined = found.accepted and displacement(found.matrix, np.eye(3), part.full) < _OFF * part.full[0]
+    if not refined:
+        found = estimator.measure(part, laid, np.eye(3))
+    onward = translating(*corner) @ found.matrix @ translating(-corner[0], -corner[1])
+    return replace(found, model=richer(found.model, "similarity"), matrix=normalized(onward @ stated)), refined
+
+
+def _laid(reference: View, source: View, stated: Matrix) -> tuple[View, View, tuple[float, float]] | None:
+    """The part of ``reference`` that ``source`` shows, ``source`` laid over it, and the part's corner in full pixels.
+
+    None where that is nothing.
+    """
+    points = transform(stated, corners(source.full))
+    ratios = np.array(reference.plane.shape[::-1]) / reference.full
+    low = np.ceil(np.maximum(points.min(axis=0), 0) * ratios).astype(int)
+    high = np.floor(np.minimum(points.max(axis=0) + 1, reference.full) * ratios).astype(int)
+    if (high - low < 2).any():
+        return None
+    (left, top), (right, bottom) = low.tolist(), high.tolist()
+    size, full = (right - left, bottom - top), tuple(round(float(side)) for side in (high - low) / ratios)
+    corner = float(left / ratios[0]), float(top / ratios[1])
+    to_plane = resizing(reference.full, reference.plane.shape[::-1])
+    from_plane = inverse(resizing(source.full, source.plane.shape[::-1]))
+    matrix = translating(-left, -top) @ to_plane @ stated @ from_plane
+    laid = cv2.warpPerspective(source.plane, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    part = np.ascontiguousarray(reference.plane[top:bottom, left:right])
+    return View(part, (full[0], full[1])), View(np.asarray(laid), (full[0], full[1])), corner
