@@ -76,8 +76,8 @@ def test_sources_that_are_all_the_same_stay_as_they_are(engine: SetEngine, monke
 def _without_gains(decide):  # type: ignore[no-untyped-def]
     from dataclasses import replace
 
-    def changed(self, images, hidden):  # type: ignore[no-untyped-def]
-        decision = decide(self, images, hidden)
+    def changed(self, images, hidden, *role):  # type: ignore[no-untyped-def]
+        decision = decide(self, images, hidden, *role)
         return replace(decision, gains=tuple(np.zeros_like(gain) for gain in decision.gains))
 
     return changed

@@ -29,8 +29,9 @@ def test_exchanging_sources_exchanges_the_outputs(data: st.DataObject, count: in
     network = _network()
     order = data.draw(st.permutations(range(count)))
     images = torch.rand(1, count, MULTIPLE, 2 * MULTIPLE, generator=torch.Generator().manual_seed(seed))
+    role = torch.tensor([[-1.0, 1.0, 0.0, 0.0, 1.0]])[:, :count]
     with torch.inference_mode():
-        one, other = network(images), network(images[:, order])
+        one, other = network(images, None, role), network(images[:, order], None, role[:, order])
         assert len(one.shares) == LEVELS + 1
         for a, b in zip(
             (*one.shares, *one.gains, one.weights), (*other.shares, *other.gains, other.weights), strict=True
@@ -106,6 +107,18 @@ def test_the_blend_is_nowhere_darker_than_all_sources() -> None:
     floor = -torch.nn.functional.max_pool2d(-images.amin(1, keepdim=True), 3, stride=1, padding=1)
     assert bool((fused >= floor).all())
     assert bool((fused == floor).any())
+
+
+def test_what_is_known_of_a_source_counts() -> None:
+    network = _network()
+    images = torch.rand(1, 2, MULTIPLE, MULTIPLE, generator=torch.Generator().manual_seed(7))
+    with torch.inference_mode():
+        told, swapped, untold = (
+            network(images, None, torch.tensor([role])).logits for role in ((1.0, -1.0), (-1.0, 1.0), (0.0, 0.0))
+        )
+        torch.testing.assert_close(untold[0], network(images).logits[0])
+    assert not torch.equal(told[0], swapped[0])
+    assert not torch.equal(told[0], untold[0])
 
 
 def test_direct_takes_a_source_as_it_is() -> None:

@@ -73,7 +73,7 @@ def pair_subject(
 
 
 def set_subject(network: TitaSet) -> Subject:
-    """A network for sets: ``images`` N×H×W, sides multiples of a window, and ``hidden`` N×2×H/4×W/4."""
+    """A network for sets: ``images`` N×H×W, sides multiples of a window, ``hidden`` N×2×H/4×W/4, ``role`` N."""
     graph = _OneSet(network)
     dynamic = torch.export.Dim.DYNAMIC
     example = _set(*_SET_TRACED)
@@ -81,8 +81,8 @@ def set_subject(network: TitaSet) -> Subject:
         out = network(*(x[None] for x in example))
     names = [f"share{k}" for k in range(len(out.shares))] + [f"gain{k}" for k in range(len(out.gains))]
     return Subject(
-        graph, example, ("images", "hidden"), (*names, "direct", "weights"),
-        ({0: dynamic, 1: dynamic, 2: dynamic}, {0: dynamic, 2: dynamic, 3: dynamic}), {},
+        graph, example, ("images", "hidden", "role"), (*names, "direct", "weights"),
+        ({0: dynamic, 1: dynamic, 2: dynamic}, {0: dynamic, 2: dynamic, 3: dynamic}, {0: dynamic}), {},
         [_set(*shape) for shape in _SET_CHECKED], graph,
     )  # fmt: skip
 
@@ -122,8 +122,8 @@ class _OneSet(nn.Module):
         super().__init__()
         self._network = network
 
-    def forward(self, images: Tensor, hidden: Tensor) -> tuple[Tensor, ...]:
-        out = self._network(images[None], hidden[None])
+    def forward(self, images: Tensor, hidden: Tensor, role: Tensor) -> tuple[Tensor, ...]:
+        out = self._network(images[None], hidden[None], role[None])
         return tuple(x[0] for x in (*out.shares, *out.gains, out.direct, out.weights))
 
 
@@ -135,4 +135,5 @@ def _noise(count: int, *shape: int) -> tuple[Tensor, ...]:
 def _set(count: int, height: int, width: int) -> tuple[Tensor, ...]:
     (images,) = _noise(1, count, height, width)
     (hidden,) = _noise(1, count, 2, height // _CELL, width // _CELL)
-    return images, hidden
+    (role,) = _noise(1, count, 1)
+    return images, hidden, role[:, 0].round()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-STATISTICS = 10
+STATISTICS = 11
 """Numbers on each source."""
 NOISE = 0.004
 """Detail of this size, one of 255 levels, is none."""
@@ -28,10 +28,10 @@ def log_contrast(pyramid: list[Tensor]) -> Tensor:
     return torch.log2(1 + torch.cat(bands, 1) / NOISE) / 4
 
 
-def statistics(small: Tensor, images: Tensor, contrast: Tensor) -> Tensor:
+def statistics(small: Tensor, images: Tensor, contrast: Tensor, role: Tensor) -> Tensor:
     """Numbers on each source as a whole, B×N×``STATISTICS``: mean, deviation, share of nearly black and nearly white
     pixels, contrast of four bands, and two on the others' mean: how far edges go the same way, and how far brightness
-    differs. ``small``: the sources at 1/16 of their size; ``contrast``: B×N×4."""
+    differs; and ``role``, B×N. ``small``: the sources at 1/16 of their size; ``contrast``: B×N×4."""
     mean = images.mean((2, 3))
     spread = images.std((2, 3))
     dark = torch.sigmoid((0.04 - images) * 100).mean((2, 3))
@@ -44,7 +44,7 @@ def statistics(small: Tensor, images: Tensor, contrast: Tensor) -> Tensor:
         product, size = product + step.sum((2, 3)), size + step.abs().sum((2, 3))
     apart = (small - others).abs().mean((2, 3))
     numbers = torch.stack((mean, spread, dark, bright, product / size, apart / (apart + spread + 0.02)), -1)
-    return torch.cat((4 * numbers - 1, contrast), -1)
+    return torch.cat((4 * numbers - 1, contrast, role[..., None]), -1)
 
 
 def others_mean(x: Tensor) -> Tensor:

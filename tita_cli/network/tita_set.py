@@ -46,7 +46,9 @@ MULTIPLE = TOKEN * WINDOW
 """Sides of the network's input are multiples of this."""
 DEAD_ZONE = 0.05
 """Gains smaller than this are exactly 0: where one source is good as it is, it stays untouched."""
-FORGET = 0.5
+PHOTOGRAPH, INFRARED = 1.0, -1.0
+"""Roles of a source. What has colour is a photograph; what is infrared somebody must say."""
+FORGET = 0.2
 """How often, in training, the global statistics must do without features."""
 SLOPE = 0.2
 
@@ -177,9 +179,10 @@ class TitaSet(nn.Module):
             head_reach=0,
         )
 
-    def forward(self, images: Tensor, hidden: Tensor | None = None) -> SetOutput:
+    def forward(self, images: Tensor, hidden: Tensor | None = None, role: Tensor | None = None) -> SetOutput:
         """``images``: luminance B×N×H×W in 0..1, sides multiples of ``MULTIPLE``. ``hidden``: B×N×2×H/4×W/4, the
-        :func:`contrast` of the finest two bands of the pictures at full size, where these are reductions of them."""
+        :func:`log_contrast` of the finest two bands of the pictures at full size, where these are reductions of them.
+        ``role``: B×N, what is known of a source: ``PHOTOGRAPH``, ``INFRARED``, or 0 for nothing."""
         b, n, h, w = images.shape
         flat = images.reshape(b * n, 1, h, w)
         pyramid = laplacian(flat, 4)
@@ -194,7 +197,10 @@ class TitaSet(nn.Module):
 
         pooled = x.mean((2, 3))
         numbers = statistics(
-            pyramid[-1].reshape(b, n, th * TOKEN // 16, -1), images, contrast.mean((2, 3)).reshape(b, n, -1)
+            pyramid[-1].reshape(b, n, th * TOKEN // 16, -1),
+            images,
+            contrast.mean((2, 3)).reshape(b, n, -1),
+            images.new_zeros(b, n) if role is None else role,
         )
         features = torch.cat((pooled, others_mean(pooled)), -1)
         if self.training:

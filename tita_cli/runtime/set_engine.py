@@ -35,8 +35,8 @@ class SetRunner(Protocol):
 
     spec: Spec
 
-    def run(self, images: FloatArray, hidden: FloatArray, /) -> list[FloatArray]:
-        """N×H×W and N×2×H/4×W/4 → the shares of each level and the gains, N×h×w each, 1×h×w, OAF's weights N×3."""
+    def run(self, images: FloatArray, hidden: FloatArray, role: FloatArray, /) -> list[FloatArray]:
+        """N×H×W, N×2×H/4×W/4 and N → the shares of each level and the gains, N×h×w each, 1×h×w, OAF's weights N×3."""
         ...
 
     def describe(self) -> dict[str, Any]:
@@ -55,12 +55,14 @@ class SetEngine:
         """What the network declares of itself."""
         return self._runner.spec
 
-    def decide(self, images: FloatArray, hidden: FloatArray) -> Decision:
+    def decide(self, images: FloatArray, hidden: FloatArray, role: FloatArray | None = None) -> Decision:
         """``images``: luminance N×H×W in 0..1, N ≥ 2, sides multiples of ``spec.multiple``. ``hidden``: N×2×H/4×W/4,
-        how strong the detail is that a reduction from full size has hidden (``tita_cli.fusion.coarse``)."""
+        how strong the detail is that a reduction from full size has hidden (``tita_cli.fusion.coarse``). ``role``: N,
+        1 for what is known to be a photograph, -1 for what is known to be infrared, 0 for the others."""
         if images.ndim != 3 or len(images) < 2 or any(side % self.spec.multiple for side in images.shape[1:]):
             raise UsageError(f"this engine takes N×H×W, H and W multiples of {self.spec.multiple}, not {images.shape}")
-        *maps, direct, weights = self._runner.run(np.ascontiguousarray(images, np.float32), hidden)
+        known = np.zeros(len(images), np.float32) if role is None else np.asarray(role, np.float32)
+        *maps, direct, weights = self._runner.run(np.ascontiguousarray(images, np.float32), hidden, known)
         levels = next(k for k, plane in enumerate(maps) if k and plane.shape[1] >= maps[k - 1].shape[1])
         return Decision(tuple(maps[:levels]), tuple(maps[levels:]), direct[0], weights)
 

@@ -87,9 +87,9 @@ class TorchSetRunner(_Placed):
 
     _network: TitaSet
 
-    def run(self, images: FloatArray, hidden: FloatArray, /) -> list[FloatArray]:
+    def run(self, images: FloatArray, hidden: FloatArray, role: FloatArray, /) -> list[FloatArray]:
         with self._running():
-            out = self._network(self._tensor(images)[None], self._tensor(hidden)[None])
+            out = self._network(*(self._tensor(x)[None] for x in (images, hidden, role)))
             return [np.asarray(x[0].cpu().numpy()) for x in (*out.shares, *out.gains, out.direct, out.weights)]
 
     def describe(self) -> dict[str, Any]:

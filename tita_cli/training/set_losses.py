@@ -11,9 +11,11 @@ from tita_cli.training.similarity import blur, gradients, ssim
 
 _C2 = 0.03**2
 FLAT = 0.3
+# Of exposures, the reference sets the tones and MEF-SSIM the contrast: the more frames, the more there is to choose.
 WEIGHTS = {
     "ivf": {"intensity": 40.0, "base": 30.0, "hot": 25.0, "gradient": 20.0, "structure": 10.0},
     "mef": {"intensity": 15.0, "base": 20.0, "gradient": 12.0, "structure": 8.0, "exposure": 60.0},
+    "sequence": {"intensity": 10.0, "base": 15.0, "gradient": 6.0, "structure": 4.0, "exposure": 120.0},
     "mff": {
         "intensity": 40.0,
         "gradient": 20.0,
@@ -47,7 +49,8 @@ def set_losses(
         terms |= _share_terms(frames, output, masks)
         terms["residual"] = residual.abs().mean()
         terms["direct"] = (1 - output.direct).abs().mean()
-    weighted = {name: WEIGHTS[task][name] * term for name, term in terms.items()}
+    weights = WEIGHTS["sequence" if task == "mef" and frames.shape[1] > 2 else task]
+    weighted = {name: weights[name] * term for name, term in terms.items()}
     return {"total": torch.stack(list(weighted.values())).sum(), **weighted}
 
 

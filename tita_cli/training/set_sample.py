@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from tita_cli.network.tita_set import INFRARED, PHOTOGRAPH
 from tita_cli.training import synthesis_exposure, synthesis_patches
 from tita_cli.training.augment import Camera, apply_curve, tone_curve
 from tita_cli.training.crops import _random_window, draw
@@ -23,16 +24,19 @@ _UNSURE = np.float32((1 / 255) ** 2)
 @dataclass(frozen=True, slots=True)
 class SetSample:
     """One crop of a set: ``frames`` N×h×w in 0..1; ``target`` h×w; ``masks`` N×h×w, of sum 1: which frame shows each
-    place best, for focus stacks; ``hot`` h×w, infrared pairs: how much brighter the target is for what is hot."""
+    place best, for focus stacks; ``hot`` h×w, infrared pairs: how much brighter the target is for what is hot; ``role``
+    N: what the network is told of each frame (``tita_cli.network.tita_set``)."""
 
     frames: FloatArray
     target: FloatArray
     masks: FloatArray | None = None
     hot: FloatArray | None = None
+    role: FloatArray | None = None
 
     def shuffled(self, rng: np.random.Generator) -> SetSample:
         order = rng.permutation(len(self.frames))
-        return replace(self, frames=self.frames[order], masks=None if self.masks is None else self.masks[order])
+        masks, role = (None if x is None else x[order] for x in (self.masks, self.role))
+        return replace(self, frames=self.frames[order], masks=masks, role=role)
 
 
 def draw_set(entry: Entry, scene: Scene, crop: int, count: int, rng: np.random.Generator) -> SetSample:
@@ -50,7 +54,15 @@ def draw_set(entry: Entry, scene: Scene, crop: int, count: int, rng: np.random.G
         if target is None:
             raise ValueError(f"{entry.name}: a sample without a target")
         sample = SetSample(np.stack((pair.a, pair.b)), target, masks, pair.hot)
-    return sample.shuffled(rng)
+    return replace(sample, role=_told(entry.task, len(sample.frames), rng)).shuffled(rng)
+
+
+def _told(task: str, count: int, rng: np.random.Generator) -> FloatArray:
+    """What users' files tell of their sources: many photographs have colour, some infrared says that it is."""
+    if task == "ivf":
+        return np.array([PHOTOGRAPH * (rng.random() < 0.5), INFRARED * (rng.random() < 0.4)], np.float32)
+    role = float(rng.choice([PHOTOGRAPH, 0.0, INFRARED], p=[0.5, 0.45, 0.05]))
+    return np.full(count, role, np.float32)
 
 
 def _unequal(pair: Sample, rng: np.random.Generator) -> Sample:
