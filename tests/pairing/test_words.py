@@ -179,12 +179,13 @@ def test_folders_that_overlap_are_refused(tree) -> None:
 
 
 def test_hidden_files_are_passed_by_and_others_are_listed(tree) -> None:
-    root = tree(["vis/x.png", "ir/x.png", "vis/.DS_Store", ".git/x.png", "notes.txt", "vis/x.CR2"])
+    root = tree(["vis/x.png", "ir/x.png", "vis/.DS_Store", ".git/x.png", "notes.txt", "vis/x.CR2", "vis/y.jp2"])
     (root / "vis/gone.png").symlink_to(root / "nowhere.png")
     plan = pair_folder(root)
     assert left(plan) == {
         "notes.txt": "not an image by its suffix",
-        "x.CR2": f"a camera's raw file: {FORMATS['raw'].advice}",
+        "x.CR2": "the same photograph lies beside it, developed by the camera",
+        "y.jp2": f"JPEG 2000: {FORMATS['jp2'].advice}",
         "gone.png": "a link that leads nowhere",
     }
 

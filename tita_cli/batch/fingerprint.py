@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,18 @@ class Fingerprint:
 def take_fingerprint(path: Path) -> Fingerprint:
     """Read all of the file that ``path`` is or names a picture of. Raises InputError if it cannot be read."""
     path = Path(split_page(path)[0])
+    with open_input(path), parsing(str(path)):
+        stat = path.stat()
+    return Fingerprint(stat.st_size, stat.st_mtime_ns, _sha256(path, stat.st_size, stat.st_mtime_ns))
+
+
+@lru_cache(maxsize=8)  # the pictures of one file follow one another
+def _sha256(path: Path, size: int, changed: int) -> str:
     digest = hashlib.sha256()
     with open_input(path) as file, parsing(str(path)):
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
-        stat = path.stat()
-    return Fingerprint(stat.st_size, stat.st_mtime_ns, digest.hexdigest())
+    return digest.hexdigest()
 
 
 def is_unchanged(path: Path, known: Any) -> bool:

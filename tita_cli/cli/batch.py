@@ -24,7 +24,7 @@ class Pairing(Group):
 
     PANEL: ClassVar[str] = "Pairing"
 
-    by: Literal["folders", "names", "exposure", "numbers", "burst", "scenes"] | None = option(
+    by: Literal["folders", "names", "lenses", "pages", "exposure", "numbers", "burst", "scenes"] | None = option(
         None, "How images belong together.", unset="found out; an error where there is no telling"
     )
     pair: tuple[str, ...] = option(

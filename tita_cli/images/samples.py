@@ -22,8 +22,8 @@ class Samples:
 
     ``black`` and ``white``: the values that become 0 and 1. ``missing``: where the file says that it has no value, H×W.
     ``orientation``: EXIF's 1..8, not yet applied. ``premultiplied``: colour is multiplied by alpha. ``linear``: samples
-    are light, not display values. ``thermal``: as :class:`Picture` has it. ``notes``: what could not be kept, for the
-    user.
+    are light, not display values. ``thermal``: as :class:`Picture` has it. ``format``: where that is not the one whose
+    decoder was asked. ``notes``: what could not be kept, for the user.
     """
 
     data: npt.NDArray[Any]
@@ -38,6 +38,7 @@ class Samples:
     icc: bytes | None = None
     xmp: bytes | None = None
     thermal: Thermal | None = None
+    format: str | None = None
     notes: tuple[str, ...] = ()
 
     def to_picture(self, name: str, format_name: str) -> Picture:
@@ -66,7 +67,8 @@ class Samples:
             notes += (f"{name}: its ICC profile is damaged or of an unusual kind, it is not used",)
         metadata = Metadata(upright_exif(self.exif), icc, upright_xmp(self.xmp), find_provenance(self.xmp))
         levels = (self.black, self.white)
-        return Picture(pixels, alpha, self.depth, name, metadata, format_name, levels, self.thermal, notes)
+        kind = self.format or format_name
+        return Picture(pixels, alpha, self.depth, name, metadata, kind, levels, self.thermal, notes)
 
 
 def _scaled(data: npt.NDArray[Any], black: float, white: float) -> FloatArray:

@@ -11,17 +11,21 @@ from typing import Literal, TypeAlias, get_args
 from tita_cli.errors import MismatchError, UsageError
 from tita_cli.pairing.bursts import pair_bursts, pair_exposures
 from tita_cli.pairing.capture import Captures, read_captures
+from tita_cli.pairing.lenses import pair_lenses
 from tita_cli.pairing.numbers import pair_numbers, pair_scenes
+from tita_cli.pairing.pages import pair_pages
 from tita_cli.pairing.plan import Leftover, Plan, listing, make_plan
 from tita_cli.pairing.roles import named_roles
 from tita_cli.pairing.scan import ImageFile, scan_folder
 from tita_cli.pairing.words import pair_folders, pair_names, present_roles
 
-Rule: TypeAlias = Literal["folders", "names", "exposure", "numbers", "burst", "scenes"]
+Rule: TypeAlias = Literal["folders", "names", "lenses", "pages", "exposure", "numbers", "burst", "scenes"]
 RULES: tuple[Rule, ...] = get_args(Rule)
-# From the strongest evidence to the weakest: names that say what an image is, then its exposure, then mere sequence.
+# From the strongest evidence to the weakest: names that say what an image is, files that hold a scene, then exposure,
+# then mere sequence.
 # ``scenes`` would fit any folder, so it is only suggested.
-TIERS: tuple[tuple[Rule, ...], ...] = (("folders", "names"), ("exposure",), ("numbers", "burst"))
+_WORDS: tuple[Rule, ...] = ("folders", "names", "lenses")
+TIERS: tuple[tuple[Rule, ...], ...] = (_WORDS, ("pages",), ("exposure",), ("numbers", "burst"))
 DEFAULT_GAP = 2.0
 
 
@@ -48,9 +52,9 @@ def pair_folder(
     contradict each other.
     """
     wishes = wishes or Wishes()
-    if wishes.words and rule not in (None, "folders", "names"):
+    if wishes.words and rule not in (None, *_WORDS):
         raise UsageError(f"--pair names words in folders or files, which --by {rule} does not look at")
-    if wishes.size is not None and (wishes.words or rule in ("folders", "names", "scenes")):
+    if wishes.size is not None and (wishes.words or rule in (*_WORDS, "pages", "scenes")):
         raise UsageError("--stack is for stacks: --by exposure, numbers or burst")
     scan = scan_folder(root, exclude=exclude)
     plan = _Finder(root, scan.images, wishes).find(rule)
@@ -110,8 +114,10 @@ class _Finder:
                     plans.extend(self._apply(each))
                 except MismatchError as failure:
                     failures.append(failure)
+            if rule is None:  # a stray animation does not make a folder one of stacks
+                plans = [plan for plan in plans if plan.rule != "pages" or self._are_most(plan)]
             plans = _distinct(plans)
-            if len(plans) == 1 and (rule or 2 * plans[0].images >= len(self._images)):
+            if len(plans) == 1 and (rule or self._are_most(plans[0])):
                 return plans[0]
             if plans:
                 raise self._undecided(plans)
@@ -119,12 +125,15 @@ class _Finder:
                 raise failures[0]
         raise self._nothing(tiers)
 
+    def _are_most(self, plan: Plan) -> bool:
+        return 2 * plan.images >= len(self._images)
+
     def _tiers(self, rule: Rule | None) -> tuple[tuple[Rule, ...], ...]:
         if rule is not None:
             return ((rule,),)
         if self._wishes.words:
             return TIERS[:1]
-        return TIERS[1:] if self._wishes.size is not None else TIERS
+        return TIERS[2:] if self._wishes.size is not None else TIERS
 
     def _apply(self, rule: Rule) -> list[Plan]:
         """Every grouping that ``rule`` finds."""
@@ -133,6 +142,10 @@ class _Finder:
             pair = pair_folders if rule == "folders" else pair_names
             families = [self._roles] if self._roles is not None else present_roles(self._images, rule)
             plans = _united([pair(self._images, roles) for roles in families])
+        elif rule == "lenses":
+            plans = [pair_lenses(self._images, self._roles, self._clock, gap=gap)]
+        elif rule == "pages":
+            plans = [pair_pages(self._images)]
         elif rule == "exposure":
             plans = [pair_exposures(self._captures, gap=gap, size=size)]
         elif rule == "burst":
@@ -142,6 +155,10 @@ class _Finder:
         else:
             plans = [pair_scenes(self._images)]
         return [plan for plan in plans if plan.groups]
+
+    def _clock(self, image: ImageFile) -> float | None:
+        """When ``image`` was taken, by EXIF."""
+        return next((capture.seconds for capture in self._captures.items if capture.image is image), None)
 
     def _undecided(self, plans: Sequence[Plan]) -> MismatchError:
         ways = "; ".join(

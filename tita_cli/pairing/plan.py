@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tita_cli.errors import MismatchError
+from tita_cli.files import split_page
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Plan:
     @property
     def images(self) -> int:
         """Number of files in the groups."""
-        return sum(len(group.sources) for group in self.groups)
+        return len({split_page(source)[0] for group in self.groups for source in group.sources})
 
 
 def make_plan(rule: str, groups: Iterable[Group], leftovers: Iterable[Leftover] = ()) -> Plan:

@@ -64,9 +64,25 @@ def scan_folder(root: Path, *, exclude: Iterable[Path] = ()) -> Scan:
                 images.append(ImageFile(path, PurePosixPath(place)))
             else:
                 others.append(Leftover(path, reason))
+    images, doubled = _without_doubles(images)
+    others += doubled
     images.sort(key=lambda image: image.path)
     others.sort(key=lambda leftover: leftover.path)
     return Scan(tuple(images), tuple(others))
+
+
+def _without_doubles(images: list[ImageFile]) -> tuple[list[ImageFile], list[Leftover]]:
+    """Of a raw file and a JPEG of one photograph, as cameras store them side by side, the raw one is left over."""
+    raw = {image for image in images if _is_raw(image.path)}
+    developed = {(image.folder, image.stem.casefold()) for image in images if image not in raw}
+    doubles = {image for image in raw if (image.folder, image.stem.casefold()) in developed}
+    left = [Leftover(image.path, "the same photograph lies beside it, developed by the camera") for image in doubles]
+    return [image for image in images if image not in doubles], left
+
+
+def _is_raw(path: Path) -> bool:
+    known = format_of_suffix(path)
+    return known is not None and known.name == "raw"
 
 
 def _refuse(error: OSError) -> None:

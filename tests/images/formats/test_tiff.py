@@ -175,18 +175,6 @@ def test_pictures_in_strips_of_other_kinds_are_refused(compression: int, refused
     assert error.hint is not None and "deflate" in error.hint
 
 
-def test_a_raw_files_preview_is_not_the_photograph(refused: Refused, color: np.ndarray) -> None:
-    """DNG says what it is; NEF and ARW have a preview that points to the full picture."""
-    for tags in ([(50706, "B", 4, (1, 4, 0, 0), True)], []):
-        buffer = io.BytesIO()
-        with tifffile.TiffWriter(buffer) as file:
-            file.write(color, photometric="rgb", subfiletype=1, subifds=1, extratags=tags, metadata=None)
-            file.write(np.zeros((60, 80), np.uint16), photometric=32803, metadata=None)
-        buffer.seek(0)
-        error = refused(buffer, "a camera's raw file")
-        assert error.hint is not None and "develop" in error.hint
-
-
 @pytest.mark.parametrize("exif", [b"junk", b"II*\0\xff\xff\xff\x7f", b"II*\0\x08\0\0\0" + b"\xff" * 40])
 @pytest.mark.parametrize("format", ["tiff", "avif"])
 def test_damaged_exif_is_left_out(exif: bytes, format: str, color: np.ndarray) -> None:

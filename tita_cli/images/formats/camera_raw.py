@@ -1,18 +1,78 @@
-"""Raw files of cameras. Their first picture is a small preview, which must not pass for the photograph."""
+"""Raw files of cameras, developed by LibRaw (rawpy).
+
+Their first picture is a small preview, which must not pass for the photograph.
+"""
 
 from __future__ import annotations
 
-from tita_cli.images.formats.format import Format, has_brand
+import io
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from tita_cli.errors import InputError, parsing
+from tita_cli.images.formats.format import Format, Library, Request, has_brand
+from tita_cli.images.formats.pillow import open_pillow
+from tita_cli.images.formats.tiff_exif import read_tiff_exif
+from tita_cli.images.samples import Samples
+
+if TYPE_CHECKING:
+    import tifffile
 
 # Makers' own signatures; DNG, NEF, ARW and PEF look like TIFF and are told apart by the TIFF decoder.
 _SIGNATURES = (
     b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb", b"\0MRM", b"II\x1a\0\0\0HEAPCCDR",
 )  # fmt: skip
+_TIFF = (b"II*\0", b"MM\0*")
+_DNG_VERSION, _PREVIEW = 50706, 1  # a tag, and a bit of the tag NewSubfileType
+_SRGB = (2.4, 12.92)  # the curve's exponent and the slope of its beginning
 
 
 def _sniff(head: bytes) -> bool:
     canon = head[:4] == b"II*\0" and head[8:10] == b"CR"
     return canon or head.startswith(_SIGNATURES) or has_brand(head, b"crx ")
+
+
+def is_raw(page: tifffile.TiffPage) -> bool:
+    """Whether the first page of a TIFF file says that the file is a camera's raw one."""
+    return _DNG_VERSION in page.tags or bool(page.subfiletype & _PREVIEW and page.subifds)
+
+
+def decode(stream: BinaryIO, request: Request) -> Samples:
+    """Develop a raw file: the camera's white balance, sRGB, 16 bits, upright, and no brightening.
+
+    So the frames of a bracket keep the ratio of their exposures. Raises InputError without the library.
+    """
+    FORMAT.require_library(request.name, InputError)
+    import rawpy
+
+    stream.seek(0)
+    with rawpy.imread(stream) as raw:
+        sizes = raw.sizes
+        request.check_size(max(sizes.raw_width, sizes.width), max(sizes.raw_height, sizes.height))
+        data = raw.postprocess(output_bps=16, use_camera_wb=True, no_auto_bright=True, gamma=_SRGB)
+        exif = _exif(stream, raw)
+    return Samples(np.asarray(data), 65535.0, depth=16, exif=exif, format=FORMAT.name)
+
+
+def _exif(stream: BinaryIO, raw: Any) -> bytes | None:
+    """The camera's tags: where the file is laid out as TIFF, from there, else from the preview in it."""
+    try:
+        with parsing("EXIF"):
+            stream.seek(0)
+            signature = stream.read(4)
+            stream.seek(0)
+            if signature in _TIFF:
+                import tifffile
+
+                with tifffile.TiffFile(stream) as file:
+                    return read_tiff_exif(stream, file.pages.first)
+            preview = raw.extract_thumb().data
+            with open_pillow(io.BytesIO(preview), "JPEG") as image:
+                block = image.info.get("exif")
+                return block if isinstance(block, bytes) else None
+    except InputError:  # no reason to refuse the pixels
+        return None
 
 
 FORMAT = Format(
@@ -22,5 +82,7 @@ FORMAT = Format(
         ".dng", ".nef", ".nrw", ".arw", ".cr2", ".cr3", ".crw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".srw", ".x3f",
     ),
     sniff=_sniff,
-    advice="develop it to 16-bit TIFF first, for example with darktable-cli or RawTherapee",
+    library=Library("rawpy", package="rawpy"),
+    decode=decode,
+    samples="developed to 16 bits, sRGB, by the camera's white balance",
 )  # fmt: skip

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tita_cli.errors import InputError
 from tita_cli.images.formats import camera_raw
-from tita_cli.images.formats.format import ALL_METADATA, Format, Page, Request, begins
+from tita_cli.images.formats.format import ALL_METADATA, Format, Page, Request, begins, numbered
 from tita_cli.images.formats.tiff_exif import add_folders, camera_tags, read_tiff_exif
 from tita_cli.images.formats.tiff_segments import check_segments
 from tita_cli.images.picture import Metadata
@@ -25,7 +25,7 @@ _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _SEPARATED, _YCBCR = 0, 1, 2, 3,
 _CHANNELS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _PALETTE: 1, _SEPARATED: 4, _YCBCR: 3}
 _PREMULTIPLIED, _ALPHA = 1, 2  # kinds of extra samples
 _MOST_EXTRAS = 4
-_ORIENTATION, _XMP, _ICC, _NODATA, _DNG_VERSION = 274, 700, 34675, 42113, 50706
+_ORIENTATION, _XMP, _ICC, _NODATA = 274, 700, 34675, 42113
 _PREVIEW, _MASK = 1, 4  # bits of the tag NewSubfileType
 _UNDEFINED = -9999.0  # what geographic programs write where they have no value, with a tag that says so or without
 
@@ -38,6 +38,8 @@ def _pages(stream: BinaryIO, request: Request) -> tuple[Page, ...]:
     import tifffile
 
     with tifffile.TiffFile(stream) as file:
+        if camera_raw.is_raw(file.pages.first):
+            return numbered(1)
         pages, first = [], None
         for number in range(len(file.pages)):
             page = file.pages[number].aspage()
@@ -53,8 +55,8 @@ def _decode(stream: BinaryIO, request: Request) -> Samples:
 
     with tifffile.TiffFile(stream) as file:
         page = file.pages[request.index].aspage()
-        if _DNG_VERSION in page.tags or (page.subfiletype & _PREVIEW and page.subifds):
-            raise camera_raw.FORMAT.refuse(request.name)
+        if camera_raw.is_raw(page):
+            return camera_raw.decode(stream, request)
         request.check_size(page.imagewidth, page.imagelength)
         if page.is_tiled:
             request.check_size(page.tilewidth, page.tilelength)
@@ -72,7 +74,7 @@ def _check_kind(page: tifffile.TiffPage, name: str) -> None:
     kind = getattr(page.photometric, "name", str(page.photometric)).lower()
     raise InputError(
         f"{name}: a TIFF page of kind {kind}, {page.dtype} and axes {page.axes} is no grey or colour picture",
-        hint=camera_raw.FORMAT.advice if kind in ("cfa", "linear_raw") else "export it as grey or RGB",
+        hint="export it as grey or RGB",
     )
 
 
