@@ -10,6 +10,7 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from tita_cli.errors import InputError
@@ -94,6 +95,11 @@ def split_page(path: str | os.PathLike[str]) -> tuple[str, str | None]:
     if match is None or os.path.lexists(name):
         return name, None
     return match[1], match[2]
+
+
+def file_of(path: str | os.PathLike[str]) -> Path:
+    """The file in which the picture lies that ``path`` names."""
+    return Path(split_page(path)[0])
 
 
 def names_several(path: str | os.PathLike[str]) -> bool:

@@ -270,3 +270,26 @@ def test_an_interrupt_ends_cleanly(picture_file: PictureFile, tiny_model: Path, 
     end = json.loads((out / "tita-batch.jsonl").read_text().splitlines()[-1])
     assert end["event"] == "end"
     assert end["remaining"] > 0
+
+
+def test_radiometric_files_and_what_lies_beside_them(
+    tmp_path: Path, tiny_model: Path, flir_bytes: Callable[..., bytes], dji_bytes: Callable[..., bytes], capfd
+) -> None:
+    import numpy as np
+
+    ramp = np.linspace(14000, 16000, 120 * 160).reshape(120, 160).astype(np.uint16)
+    photograph = np.random.default_rng(1).integers(0, 256, (240, 320, 3)).astype(np.uint8)
+    for number in (1, 2):
+        (tmp_path / f"FLIR000{number}.jpg").write_bytes(flir_bytes(ramp, photograph))
+    assert batch(tmp_path, tiny_model, "-o", str(tmp_path / "out")) == 0, capfd.readouterr().err
+    with Image.open(tmp_path / "out/FLIR0001.jpg") as fused:
+        assert fused.mode == "RGB" and fused.size[0] < 200  # the part of the photograph that the counts show
+    before = (tmp_path / "out/FLIR0001.jpg").stat().st_mtime_ns
+    assert batch(tmp_path, tiny_model, "-o", str(tmp_path / "out")) == 0
+    assert (tmp_path / "out/FLIR0001.jpg").stat().st_mtime_ns == before
+    flight = tmp_path / "flight"
+    flight.mkdir()
+    Image.fromarray(photograph[:120, :160]).save(flight / "DJI_20240105143007_0001_W.JPG")
+    (flight / "DJI_20240105143008_0002_T.JPG").write_bytes(dji_bytes(ramp))
+    assert batch(flight, tiny_model, "-o", str(tmp_path / "flown")) == 0
+    assert (tmp_path / "flown/DJI_20240105143007_0001.jpg").exists()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tita_cli.errors import InputError, parsing
-from tita_cli.files import open_input, split_page
+from tita_cli.files import file_of, open_input
 
 _CHUNK = 1 << 20
 
@@ -28,7 +28,7 @@ class Fingerprint:
 
 def take_fingerprint(path: Path) -> Fingerprint:
     """Read all of the file that ``path`` is or names a picture of. Raises InputError if it cannot be read."""
-    path = Path(split_page(path)[0])
+    path = file_of(path)
     with open_input(path), parsing(str(path)):
         stat = path.stat()
     return Fingerprint(stat.st_size, stat.st_mtime_ns, _sha256(path, stat.st_size, stat.st_mtime_ns))
@@ -48,7 +48,7 @@ def is_unchanged(path: Path, known: Any) -> bool:
 
     Equal size and time count as unchanged, as in make and rsync; otherwise the content decides.
     """
-    path = Path(split_page(path)[0])
+    path = file_of(path)
     try:
         stat = path.stat()
     except OSError:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tita_cli.runtime import AnyEngine
 
 # More sources than this are read when the fusion needs them, so that a long stack is never in memory as a whole; and
-# the pictures of a single file, which the fusion knows to find.
+# the pictures of one file, of which the fusion knows how they belong together.
 _READ_AHEAD = 3
 
 
@@ -68,10 +68,10 @@ class ApiFuser:
         return _ApiLane(load_engine(how.model, **how.engine_settings()), how)
 
     def decode(self, job: Job) -> list[SourceLike]:
-        from tita_cli.files import names_several
+        from tita_cli.files import split_page
         from tita_cli.images import read_picture
 
-        if not 1 < len(job.sources) <= _READ_AHEAD or any(names_several(source) for source in job.sources):
+        if not 1 < len(job.sources) <= _READ_AHEAD or any(split_page(source)[1] for source in job.sources):
             return list(job.sources)
         how = self._options.fuse
         return [read_picture(source, max_pixels=how.max_pixels) for source in job.sources]

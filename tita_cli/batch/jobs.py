@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from tita_cli.errors import MismatchError, OutputError, UsageError
-from tita_cli.files import split_page
+from tita_cli.files import file_of
 from tita_cli.images.atomic import FileIdentities
 from tita_cli.pairing import Group, Plan
 
@@ -62,7 +62,7 @@ def _output(group: Group, suffix: str | None, *, named: bool) -> str:
     own = PurePosixPath(group.name).suffix
     if named and own and _writable(own):
         return group.name
-    reference = Path(split_page(group.sources[group.reference])[0]).suffix.lower()
+    reference = file_of(group.sources[group.reference]).suffix.lower()
     return group.name + (suffix or (reference if _writable(reference) else ".png"))
 
 

@@ -19,6 +19,7 @@ from tita_cli.batch.record import Record
 from tita_cli.batch.resume import Recipe, State, Task, sweep_remains
 from tita_cli.batch.sizing import decoded_size
 from tita_cli.errors import InputError, explained
+from tita_cli.files import file_of
 
 Listener = Callable[[Record], None]
 
@@ -178,7 +179,7 @@ def _expect_unchanged(task: Task, files: Sequence[Fingerprint]) -> None:
     """Raise InputError if a source changed since its fingerprint was taken: the journal would be wrong."""
     for source, file in zip(task.job.sources, files, strict=True):
         try:
-            stat = source.stat()
+            stat = file_of(source).stat()
         except OSError as error:
             raise InputError(f"{source}: disappeared while it was read") from error
         if (stat.st_size, stat.st_mtime_ns) != (file.size, file.changed):

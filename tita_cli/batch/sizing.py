@@ -8,7 +8,7 @@ from pathlib import Path
 from tita_cli.batch.jobs import Job
 from tita_cli.batch.pipeline import Sizes
 from tita_cli.errors import InputError, parsing
-from tita_cli.files import open_input, split_page
+from tita_cli.files import file_of, open_input
 from tita_cli.runtime.memory import free_memory
 from tita_cli.runtime.threads import usable_cores
 
@@ -52,7 +52,7 @@ def decoded_size(job: Job) -> int:
 def _pixels(path: Path) -> int:
     from PIL import Image
 
-    path = Path(split_page(path)[0])
+    path = file_of(path)
     try:
         with open_input(path) as file, parsing(str(path)), Image.open(file) as image:
             return image.width * image.height

@@ -82,7 +82,7 @@ def describe_sources(
     """
     found = [each for one in given for each in _pictures(one, max_pixels, alone=len(given) == 1)]
     if len(found) < 2:
-        raise UsageError(f"fusing takes at least two images, {_few(given)}")
+        raise UsageError(f"fusing takes at least two images, {_few(given)}", hint="tita fuse A B -o OUT")
     outside = sorted(index for index in invert if not 0 <= index < len(found))
     if outside:
         raise OptionError(f"`invert`: there is no source {outside[0] + 1}, there are {len(found)} sources")

@@ -13,6 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from tita_cli.errors import DeviceError, InputError, MismatchError, TitaError
+from tita_cli.files import file_of
 from tita_cli.images import read_picture
 from tita_cli.images.quantize import quantize
 from tita_cli.metrics.evaluate import Image, evaluate
@@ -48,7 +49,7 @@ def match(fused: Path, a: Path, b: Path) -> tuple[list[Triple], list[Outcome]]:
     Three files are one image, whatever their names. Folders are searched to any depth. Raises InputError for a folder
     that cannot be listed, and MismatchError where nothing matches or a stem occurs twice in a folder.
     """
-    if all(path.is_file() for path in (fused, a, b)):
+    if all(file_of(path).is_file() for path in (fused, a, b)):
         return [Triple(fused.stem, fused, a, b)], []
     results, sources = _by_stem(fused), {path: _by_stem(path) for path in (a, b)}
     if not results:
