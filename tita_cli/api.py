@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tita_cli.fusion.finish import finish, winner_map
 from tita_cli.fusion.plan import Plan
+from tita_cli.fusion.progress import Progress, silent
 from tita_cli.fusion.result import Fusion
 from tita_cli.fusion.source import SourceLike, describe_sources
 from tita_cli.fusion.strategy import choose_strategy
@@ -25,6 +26,7 @@ def fuse(
     options: FuseOptions | None = None,
     *,
     engine: AnyEngine | None = None,
+    progress: Progress = silent,
     **changes: Any,
 ) -> Fusion:
     """Fuse two or more images of one scene into one picture.
@@ -34,7 +36,7 @@ def fuse(
     pictures that it holds (a z-stack, a radiometric JPEG). ``options``: see
     :class:`tita_cli.options.FuseOptions`, whose fields may be given as keywords too: ``fuse(pair, align="none")``.
     ``engine``: one from ``load_engine`` to be used again, instead of ``device``, ``backend``, ``provider``, ``threads``
-    and ``memory``.
+    and ``memory``. ``progress``: told how far the fusion is, see ``tita_cli.fusion.progress``.
 
     The same images give the same picture in any order. Files are read as they are needed.
 
@@ -53,9 +55,9 @@ def fuse(
     load = _loading(engine, how)
     plan = Plan(
         described, align=how.align, reference=reference, border=how.border, calibration=calibration, resize=how.resize,
-        deghost=how.deghost, lead=metadata,
+        deghost=how.deghost, lead=metadata, progress=progress,
     )  # fmt: skip
-    fused = choose_strategy(load(), how.color).fuse(plan)
+    fused = choose_strategy(load(), how.color, progress).fuse(plan)
     record = how.provenance() | ({} if calibration is None else {"align": calibration.name})
     picture = finish(plan, fused, model=how.model, options=record, depth=how.depth, metadata=metadata)
     winners = winner_map(plan, fused)

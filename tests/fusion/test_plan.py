@@ -51,7 +51,7 @@ def test_a_file_is_decoded_once(
 
 def test_what_memory_does_not_hold_is_decoded_twice(picture_file: PictureFile, decoded: Counter[str]) -> None:
     files = _files(picture_file, 4)
-    two = 2 * 120 * 160 * 3 * 4
+    two = 2 * 120 * 160 * 3
     plan = Plan(describe_sources(files), align="none", budget=two)
     for index in range(4):
         plan.read(index)

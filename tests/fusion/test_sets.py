@@ -10,8 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tita_cli import Picture, fuse
-from tita_cli.fusion import coarse
+from tita_cli import Picture, fuse, write_picture
+from tita_cli.fusion import blend as blending
+from tita_cli.fusion import coarse, look
 from tita_cli.fusion.coarse import Grid
 from tita_cli.fusion.sets import fuse_luminances
 from tita_cli.models.checkpoint import save_network
@@ -110,11 +111,54 @@ def test_what_is_transparent_does_not_count(model: Path) -> None:
 @settings(max_examples=60, deadline=None)
 @given(height=st.integers(1, 9000), width=st.integers(1, 9000), count=st.integers(2, 200))
 def test_the_network_sees_a_bounded_number_of_pixels(height: int, width: int, count: int) -> None:
-    plane = np.broadcast_to(np.float32(0), (height, width))
-    grid = Grid.of(plane, count, 64)
+    grid = Grid.of(height, width, count, 64)
     assert grid.rows % 64 == grid.columns % 64 == 0
     if grid.scale == 1:
         assert height * width <= coarse.MOST_PIXELS
         assert (0 <= grid.rows - height < 64) and (0 <= grid.columns - width < 64)
     elif min(height, width) > 700:  # narrower ones are a window high at least
         assert grid.rows * grid.columns <= 1.3 * coarse.MOST_PIXELS
+
+
+@pytest.mark.parametrize("most", [10**9, 20_000])
+def test_strips_and_memory_change_no_bit(
+    engine: SetEngine, most: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Also files of 8 and 16 bits, kept as their integers or decoded twice."""
+    rng = np.random.default_rng(2)
+    files = []
+    for depth in (8, 16, 8):
+        files.append(tmp_path / f"{len(files)}.png")
+        write_picture(Picture(rng.random((133, 211, 3), dtype=np.float32)), files[-1], depth=depth)  # type: ignore[arg-type]
+    monkeypatch.setattr(coarse, "MOST_PIXELS", most)
+    results = []
+    for strip, kept in ((1 << 20, 1 << 30), (700, 1 << 30), (1 << 20, 0)):
+        monkeypatch.setattr(blending, "STRIP", strip)
+        monkeypatch.setattr(look, "_MOST_KEPT", kept)
+        results.append(fuse(files, engine=engine, align="none").picture.pixels)
+    np.testing.assert_array_equal(results[0], results[1])
+    np.testing.assert_array_equal(results[0], results[2])
+
+
+def test_what_fusing_does_is_told(engine: SetEngine) -> None:
+    told: list[tuple[str, int, int]] = []
+    pictures = [Picture(image[..., None], name=str(n)) for n, image in enumerate(_images(3, 40, 50))]
+    fusion = fuse(pictures, engine=engine, align="none", progress=lambda *state: told.append(state))
+    assert told == [
+        *(("read", n, 3) for n in range(3)), *(("look", n, 3) for n in range(3)), ("decide", 0, 1),
+        *(("blend", n, 3) for n in range(4)),
+    ]  # fmt: skip
+    parts = [source.describe()["part"] for source in fusion.steps[0].sources]
+    assert sum(parts) == pytest.approx(1, abs=1e-3)
+    assert f"detail comes from {np.argmax(parts)} in {max(parts):.0%}" in fusion.explain()
+
+
+def test_sixteen_bits_keep_their_levels(engine: SetEngine, tmp_path: Path) -> None:
+    """Two equal sources: every one of their levels comes back, whatever the shares are."""
+    ramp = (np.arange(256 * 256, dtype=np.float32) / 65535).reshape(256, 256, 1)
+    no_gains = _without_gains(SetEngine.decide)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SetEngine, "decide", no_gains)
+        fused = fuse([Picture(ramp, depth=16), Picture(ramp, depth=16)], engine=engine, align="none").picture
+    assert fused.depth == 16
+    np.testing.assert_array_equal(np.rint(fused.pixels * 65535), np.rint(ramp * 65535))

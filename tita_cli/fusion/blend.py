@@ -1,75 +1,116 @@
 """Apply a network's decision at full size: sources are blended in a Laplacian pyramid, or pixel by pixel.
 
 P. J. Burt, R. J. Kolczynski, "Enhanced image capture through fusion", ICCV 1993. Sources are added one after the other,
-so that memory does not grow with their number. OpenCV does the arithmetic that ``tita_cli.network.pyramid`` was trained
-with.
+and large levels are worked on in strips of rows, so that memory grows neither with the number of sources nor by more
+than a few planes with their size. OpenCV does the arithmetic that ``tita_cli.network.pyramid`` was trained with.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tita_cli.fusion.coarse import Grid
-from tita_cli.images.color import Chroma
-from tita_cli.images.picture import FloatArray
+from tita_cli.fusion.coarse import Enlarged, Grid
+from tita_cli.images.color import Chroma, chroma_of, luma
+from tita_cli.images.picture import FloatArray, Picture
 from tita_cli.runtime.set_engine import Decision
 
-_COLOR_LEVEL = 2
-"""The level whose shares blend chroma: a quarter of the size, since eyes see colour coarsely."""
-_LEAST_COLOR = np.float32(0.02)
-"""Share that every coloured source has in the chroma at least, for places where only grey ones count."""
+STRIP = 1 << 18
+"""Pixels of a strip: what is computed for one stays in the cache."""
 
 
 class Blend:
-    """The picture that grows as sources are added. Planes are H×W float32."""
+    """The picture that grows as sources are added. Planes are H×W float32.
 
-    def __init__(self, grid: Grid, decision: Decision) -> None:
-        self._grid, self._decision = grid, decision
-        self._levels: list[FloatArray] | None = None
+    ``color``: for every source its share of the chroma at the network's size, of sum 1; None for one without colour.
+    ``behind``: luminance at the network's size that shines through where a source is transparent.
+    """
+
+    def __init__(
+        self, grid: Grid, decision: Decision, color: Sequence[FloatArray | None], behind: FloatArray | None = None
+    ) -> None:
+        self._grid, self._decision, self._color, self._behind = grid, decision, color, behind
+        self._levels: list[FloatArray] = []
         self._plain: FloatArray | None = None
         self._darkest: FloatArray | None = None
-        self._color: list[FloatArray] | None = None
+        self._chroma: Chroma | None = None
 
-    def add(self, index: int, luminance: FloatArray, chroma: Chroma | None) -> None:
+    def luminance_of(self, index: int, parts: Iterable[tuple[slice, Picture]]) -> FloatArray:
+        """What :meth:`add` takes of source ``index``, given strip by strip; its chroma is added here."""
+        height, width = self._grid.height, self._grid.width
+        luminance = np.empty((height, width), np.float32)
+        color = self._color[index]
+        share = None if color is None else self._grid.enlarged(color, 0, height, width)
+        if share is not None and self._chroma is None:
+            self._chroma = Chroma(np.zeros_like(luminance), np.zeros_like(luminance))
+        behind = None if self._behind is None else self._grid.enlarged(self._behind, 0, height, width)
+        for rows, part in parts:
+            y = luminance[rows]
+            y[...] = luma(part.pixels)
+            if share is not None and self._chroma is not None:
+                weight = share.rows(rows)
+                for total, plane in zip(self._chroma, chroma_of(part.pixels, y), strict=True):
+                    cv2.accumulateProduct(weight, plane, total[rows])
+            if part.alpha is not None and behind is not None:
+                filling = behind.rows(rows)
+                y[...] = filling + part.alpha * (y - filling)
+        return luminance
+
+    def add(self, index: int, luminance: FloatArray) -> None:
         """Source ``index``, once."""
-        plain = self._share(index, 0, *luminance.shape, gained=False) * luminance
-        self._plain = plain if self._plain is None else cv2.add(self._plain, plain, dst=self._plain)
-        bands = _Bands(luminance, len(self._decision.shares) - 1 + self._grid.hidden_levels)
-        first = self._levels is None
-        levels: list[FloatArray] = [] if self._levels is None else self._levels
-        for level, band in enumerate(bands):
-            share = self._share(index, level, *band.shape)
-            if first:
-                levels.append(np.multiply(share, band, out=share))
-            else:
-                cv2.accumulateProduct(share, band, levels[level])
-        self._levels = levels
-        dark = np.asarray(cv2.erode(luminance, np.ones((3, 3), np.uint8)))
-        self._darkest = dark if self._darkest is None else np.minimum(self._darkest, dark, out=self._darkest)
-        if chroma is not None:
-            self._add_color(index, chroma)
+        self._add_darkest(luminance)
+        if self._decision.direct.any():
+            self._add_plain(index, luminance)
+        if (self._decision.direct < 1).any():
+            self._add_bands(index, luminance)
+
+    def _add_plain(self, index: int, luminance: FloatArray) -> None:
+        if self._plain is None:
+            self._plain = np.zeros_like(luminance)
+        share = self._grid.enlarged(self._decision.shares[0][index], 0, *luminance.shape)
+        for rows in strips(*luminance.shape):
+            cv2.accumulateProduct(share.rows(rows), luminance[rows], self._plain[rows])
+
+    def _add_bands(self, index: int, luminance: FloatArray) -> None:
+        image, last = luminance, len(self._decision.shares) - 1 + self._grid.hidden_levels
+        for level in range(last + 1):
+            smaller = None if level == last else np.asarray(cv2.pyrDown(image))
+            if level == len(self._levels):
+                self._levels.append(np.zeros_like(image))
+            share = self._share(index, level, *image.shape)
+            for rows in strips(*image.shape):
+                band = image[rows] if smaller is None else cv2.subtract(image[rows], expanded(smaller, rows, image))
+                cv2.accumulateProduct(share.rows(rows), np.ascontiguousarray(band), self._levels[level][rows])
+            image = image if smaller is None else smaller
 
     def luminance(self) -> FloatArray:
-        """The picture, not clipped: nowhere darker than all sources around a pixel, which would draw rims."""
-        if self._levels is None or self._plain is None or self._darkest is None:
+        """The picture in 0..1: nowhere darker than all sources around a pixel, which would draw rims. To be called
+        once."""
+        image = self._collapsed() if self._levels else self._plain
+        if image is None or self._darkest is None:
             raise ValueError("no source was added")
-        image = self._levels[-1]
-        for band in reversed(self._levels[:-1]):
-            image = cv2.add(cv2.pyrUp(image, dstsize=band.shape[::-1]), band, dst=band)
-        self._levels = None
-        image += self._grid.enlarged_coarse(self._decision.direct, *image.shape) * (self._plain - image)
-        return np.maximum(image, self._darkest, out=self._darkest)
+        if self._plain is not None and image is not self._plain:
+            direct = self._grid.enlarged_coarse(self._decision.direct, *image.shape)
+            for rows in strips(*image.shape):
+                image[rows] += direct.rows(rows) * (self._plain[rows] - image[rows])
+        np.maximum(image, self._darkest, out=image)
+        return np.clip(image, 0, 1, out=image)
+
+    def _collapsed(self) -> FloatArray:
+        image = self._levels.pop()
+        while self._levels:
+            band = self._levels.pop()
+            for rows in strips(*band.shape):
+                band[rows] += expanded(image, rows, band)
+            image = band
+        return image
 
     def chroma(self) -> Chroma | None:
         """None where no source had any."""
-        if self._color is None:
-            return None
-        cb, cr, total = self._color
-        return Chroma(np.divide(cb, total, out=cb), np.divide(cr, total, out=cr))
+        return self._chroma
 
     def winner(self) -> npt.NDArray[np.uint8]:
         """H×W: the source with the largest share of the finest level."""
@@ -79,42 +120,37 @@ class Blend:
             return np.asarray(best[: grid.height, : grid.width])
         return np.asarray(cv2.resize(best, (grid.width, grid.height), interpolation=cv2.INTER_NEAREST))
 
-    def _share(self, index: int, level: int, height: int, width: int, *, gained: bool = True) -> FloatArray:
+    def _share(self, index: int, level: int, height: int, width: int) -> Enlarged:
         """Share and gain of a source in a level of the picture's pyramid. Levels that the network did not see go with
         the finest that it did."""
         known = max(level - self._grid.hidden_levels, 0)
         share = self._decision.shares[known][index]
-        if gained and known < len(self._decision.gains):
+        if known < len(self._decision.gains):
             share = share + self._decision.gains[known][index]
         return self._grid.enlarged(share, known, height, width)
 
-    def _add_color(self, index: int, chroma: Chroma) -> None:
-        height, width = chroma.cb.shape
-        small = self._decision.shares[_COLOR_LEVEL][index]
-        grid = self._grid
-        if grid.scale == 1:
-            big = cv2.resize(small, (grid.columns, grid.rows), interpolation=cv2.INTER_LINEAR)[:height, :width]
-        else:
-            big = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
-        share = np.ascontiguousarray(big) + _LEAST_COLOR
-        if self._color is None:
-            self._color = [share * chroma.cb, share * chroma.cr, share]
-        else:
-            cv2.accumulateProduct(share, chroma.cb, self._color[0])
-            cv2.accumulateProduct(share, chroma.cr, self._color[1])
-            cv2.accumulate(share, self._color[2])
+    def _add_darkest(self, luminance: FloatArray) -> None:
+        height, width = luminance.shape
+        first = self._darkest is None
+        darkest = np.empty_like(luminance) if self._darkest is None else self._darkest
+        for rows in strips(height, width):
+            above, below = max(rows.start - 1, 0), min(rows.stop + 1, height)
+            dark = cv2.erode(luminance[above:below], np.ones((3, 3), np.uint8))
+            dark = dark[rows.start - above : rows.stop - above]
+            darkest[rows] = dark if first else np.minimum(darkest[rows], dark)
+        self._darkest = darkest
 
 
-class _Bands:
-    """The detail bands of an image, fine to coarse, and the base: made one at a time."""
+def strips(height: int, width: int) -> Iterator[slice]:
+    """Rows of a plane, some at a time, each strip beginning at an even one."""
+    step = max(STRIP // width // 2, 1) * 2
+    for top in range(0, height, step):
+        yield slice(top, min(top + step, height))
 
-    def __init__(self, image: FloatArray, count: int) -> None:
-        self._image, self._count = np.ascontiguousarray(image), count
 
-    def __iter__(self) -> Iterator[FloatArray]:
-        image = self._image
-        for _ in range(self._count):
-            smaller = cv2.pyrDown(image)
-            yield np.asarray(cv2.subtract(image, cv2.pyrUp(smaller, dstsize=image.shape[::-1])))
-            image = np.asarray(smaller)
-        yield image
+def expanded(smaller: FloatArray, rows: slice, like: FloatArray) -> FloatArray:
+    """The rows of ``pyrUp(smaller)``, of the size of ``like``."""
+    height, width = like.shape
+    top, bottom = max(rows.start // 2 - 1, 0), min(-(-rows.stop // 2) + 1, len(smaller))
+    part = cv2.pyrUp(smaller[top:bottom], dstsize=(width, min(2 * bottom, height) - 2 * top))
+    return np.asarray(part[rows.start - 2 * top : rows.stop - 2 * top])

@@ -9,9 +9,9 @@ import numpy as np
 
 from tita_cli.images.picture import FloatArray
 
-MOST_PIXELS = 700_000
+MOST_PIXELS = 500_000
 """Of a source, that the network sees."""
-_TOTAL_PIXELS = 12_000_000
+_TOTAL_PIXELS = 6_000_000
 """Of all sources together: 100 of them are seen smaller than two, which bounds the memory that their features take."""
 _CELL = 4
 _NOISE = np.float32(0.004)
@@ -32,9 +32,8 @@ class Grid:
     scale: float
 
     @classmethod
-    def of(cls, plane: FloatArray, count: int, multiple: int) -> Grid:
-        """For ``count`` pictures of the size of ``plane`` and a network that takes multiples of ``multiple``."""
-        height, width = (int(side) for side in plane.shape)
+    def of(cls, height: int, width: int, count: int, multiple: int) -> Grid:
+        """For ``count`` pictures and a network that takes multiples of ``multiple``."""
         most = min(MOST_PIXELS, _TOTAL_PIXELS // count)
         scale = (height * width / most) ** 0.5
         if scale <= 1:
@@ -68,18 +67,41 @@ class Grid:
             image = smaller
         return np.asarray(np.log2(1 + np.stack(bands) / _NOISE) / 4, np.float32)
 
-    def enlarged(self, plane: FloatArray, level: int, height: int, width: int) -> FloatArray:
+    def enlarged(self, plane: FloatArray, level: int, height: int, width: int) -> Enlarged:
         """A map of the network's pyramid at ``level`` as one of ``height``×``width`` over the same picture."""
         if self.scale == 1:
-            return np.ascontiguousarray(plane[:height, :width])
-        return np.asarray(cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR))
+            return Enlarged(plane[:height, :width], height, width)
+        return Enlarged(plane, height, width)
 
-    def enlarged_coarse(self, plane: FloatArray, height: int, width: int) -> FloatArray:
+    def enlarged_coarse(self, plane: FloatArray, height: int, width: int) -> Enlarged:
         """A map of a fraction of the network's size as one of the picture's size, ``height``×``width``."""
         if self.scale == 1:
-            whole = cv2.resize(plane, (self.columns, self.rows), interpolation=cv2.INTER_LINEAR)
-            return np.ascontiguousarray(whole[:height, :width])
-        return np.asarray(cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR))
+            plane = cv2.resize(plane, (self.columns, self.rows), interpolation=cv2.INTER_LINEAR)[:height, :width]
+        return Enlarged(plane, height, width)
+
+
+class Enlarged:
+    """A plane enlarged to ``height``×``width`` by linear interpolation, some rows at a time."""
+
+    def __init__(self, plane: FloatArray, height: int, width: int) -> None:
+        self._height = height
+        same = plane.shape[1] == width
+        self._wide = plane if same else cv2.resize(plane, (width, len(plane)), interpolation=cv2.INTER_LINEAR)
+
+    def rows(self, rows: slice) -> FloatArray:
+        """rows×width float32, contiguous."""
+        wide = self._wide
+        if len(wide) == self._height:
+            return np.ascontiguousarray(wide[rows])
+        place = (np.arange(rows.start, rows.stop, dtype=np.float32) + 0.5) * (len(wide) / self._height) - 0.5
+        place = np.clip(place, 0, len(wide) - 1)
+        above = np.minimum(place.astype(np.intp), max(len(wide) - 2, 0))
+        part = wide[np.minimum(above + 1, len(wide) - 1)]
+        upper = wide[above]
+        part -= upper
+        part *= (place - above).astype(np.float32)[:, None]
+        part += upper
+        return np.asarray(part)
 
 
 def _up(side: int, multiple: int) -> int:

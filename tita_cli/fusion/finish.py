@@ -52,7 +52,7 @@ def finish(
     picture = undo_range(picture, plan.shared)
     if picture.depth == 32:
         return picture
-    return replace(picture, pixels=np.clip(picture.pixels, 0, 1))
+    return replace(picture, pixels=np.clip(picture.pixels, 0, 1, out=picture.pixels))
 
 
 def winner_map(plan: Plan, fused: Fused) -> Picture | None:

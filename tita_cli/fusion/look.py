@@ -10,6 +10,7 @@ import numpy as np
 from tita_cli.fusion.source import Source
 from tita_cli.images import Metadata, Picture
 from tita_cli.images.color import luma, split_luma
+from tita_cli.images.compact import Compact
 from tita_cli.images.picture import Thermal
 from tita_cli.images.value_range import ValueRange, find_range
 from tita_cli.options import Depth
@@ -18,7 +19,7 @@ _CHROMA = 0.25 / 255
 """Mean chroma below this is a grey picture stored in three channels; what a colour camera sees at night has more."""
 
 _SAMPLED = 1 << 18  # pixels that tell enough of brightness and chroma
-_MOST_KEPT = 256 << 20  # bytes; a batch counts on 2 GiB of free memory for each stack that is fused at a time
+_MOST_KEPT = 320 << 20  # bytes; a batch counts on 2 GiB of free memory for each stack that is fused at a time
 _SHARE = 8  # of free memory that may be kept at most
 
 
@@ -65,30 +66,38 @@ class Look:
 class Decoded:
     """Reads sources and keeps what it has read until it is released, so that a file is decoded once.
 
-    Two sources are always kept. Of more, those that come first are, as far as ``budget`` bytes go (256 MiB or an
-    eighth of what is free, unless given); the others are decoded anew when they are asked for again.
+    Those that come first are kept, in the integers of their files, as far as ``budget`` bytes go (320 MiB or an eighth
+    of what is free, unless given); the others are decoded anew when they are asked for again.
     """
 
     def __init__(self, sources: Sequence[Source], budget: int | None = None) -> None:
         self._sources = sources
-        self._kept: dict[int, Picture] = {}
+        self._kept: dict[int, Compact] = {}
+        self._seen: set[int] = set()
         self._budget = budget
 
     def read(self, index: int) -> Picture:
         """Source ``index`` in its own values. Raises InputError."""
         if index in self._kept:
-            return self._kept[index]
+            return self._kept[index].picture()
         picture = self._sources[index].read()
-        if len(self._sources) == 2 or self._held() + _size(picture) <= self._most():
-            self._kept[index] = picture
+        if index not in self._seen and not isinstance(self._sources[index].origin, Picture):
+            self._seen.add(index)  # not tried again: it did not fit, or is none of integers
+            least = picture.pixels.size * (1 if picture.depth == 8 else 2)
+            if self._held() + least <= self._most() and (compact := Compact.of(picture)) is not None:
+                self._kept[index] = compact
         return picture
+
+    def kept(self, index: int) -> Compact | None:
+        """Source ``index``, if it was kept."""
+        return self._kept.get(index)
 
     def release(self, index: int) -> None:
         """Source ``index`` will not be asked for again."""
         self._kept.pop(index, None)
 
     def _held(self) -> int:
-        return sum(_size(picture) for picture in self._kept.values())
+        return sum(compact.nbytes for compact in self._kept.values())
 
     def _most(self) -> int:
         if self._budget is None:
@@ -96,7 +105,3 @@ class Decoded:
 
             self._budget = min(_MOST_KEPT, free_memory() // _SHARE)
         return self._budget
-
-
-def _size(picture: Picture) -> int:
-    return picture.pixels.nbytes + (0 if picture.alpha is None else picture.alpha.nbytes)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from tita_cli.fusion.look import Look
 from tita_cli.fusion.plan import Plan
+from tita_cli.fusion.progress import Progress, silent
 from tita_cli.fusion.strategy import OPERATIONS, Fused, Step, Weights
 from tita_cli.images.alpha import fill_transparent, limit_to_alpha, union_alpha
 from tita_cli.images.color import Chroma, fuse_chroma, split_luma
@@ -39,13 +40,14 @@ class PairTree:
     ``color``: see :func:`fuse_chroma`.
     """
 
-    def __init__(self, engine: Engine, color: ColorRule = "auto") -> None:
+    def __init__(self, engine: Engine, color: ColorRule = "auto", progress: Progress = silent) -> None:
         self._engine = engine
         self._color = color
+        self._progress, self._runs = progress, 0
         self._steps: list[Step] = []
 
     def fuse(self, plan: Plan) -> Fused:
-        self._steps = []
+        self._steps, self._runs = [], len(plan.looks) - 1
         order = sorted(range(len(plan.looks)), key=lambda index: _rank(plan.looks[index]))
         layers = self._subtree(plan, order)
         return Fused(layers.luminance, layers.chroma, layers.alpha, layers.winner, tuple(self._steps))
@@ -67,6 +69,7 @@ class PairTree:
         return Layers(picture.name, y, None if self._color == "grey" else Chroma(cb, cr), picture.alpha, winner)
 
     def _merge(self, a: Layers, b: Layers) -> Layers:
+        self._progress("fuse", len(self._steps), self._runs)
         out = self._engine.fuse(*fill_transparent(a.luminance, a.alpha, b.luminance, b.alpha))
         weights, half = tuple(float(weight) for weight in out.weights), len(OPERATIONS)
         self._steps.append(Step((Weights(a.name, weights[:half]), Weights(b.name, weights[half:]))))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tita_cli.fusion.look import Decoded, Look
+from tita_cli.fusion.progress import Progress, silent
 from tita_cli.fusion.source import Source
 from tita_cli.images import Picture
 from tita_cli.images.profile import common_profile, to_profile
@@ -44,6 +45,7 @@ class Plan:
         deghost: bool = False,
         lead: int | None = None,
         budget: int | None = None,
+        progress: Progress = silent,
     ) -> None:
         self.sources = tuple(sources)
         self.reference = reference
@@ -54,6 +56,7 @@ class Plan:
         looks: dict[int, Look] = {}
 
         def first_reading(index: int) -> Picture:
+            progress("read", len(looks), len(self.sources))
             source, picture = self.sources[index], self._decoded.read(index)
             looks[index] = Look.at(source, picture)
             return source.in_range(picture, looks[index].range)
@@ -100,6 +103,28 @@ class Plan:
             picture = self._deghosted(picture)
         return to_profile(picture, self.profile)
 
+    def parts(self, index: int, strips: Iterable[slice]) -> Iterator[tuple[slice, Picture]]:
+        """What :meth:`read` gives, some rows at a time: as a whole it is made only where a strip depends on others."""
+        compact = self._decoded.kept(index)
+        if compact is None or not self._by_pixel(index):
+            picture = self.read(index)
+            for rows in strips:
+                alpha = None if picture.alpha is None else picture.alpha[rows]
+                yield rows, replace(picture, pixels=picture.pixels[rows], alpha=alpha)
+            return
+        left, top, width = 0, 0, self.looks[index].width
+        if self.frame is not None:
+            left, top, width = self.frame.area.left, self.frame.area.top, self.frame.area.width
+        for rows in strips:
+            part = compact.part(slice(rows.start + top, rows.stop + top), slice(left, left + width))
+            yield rows, to_profile(self._in_range(index, part), self.profile)
+
+    def _by_pixel(self, index: int) -> bool:
+        """Whether every pixel of a source becomes one of the result's, by itself."""
+        look, target = self.looks[index], self.looks[self.reference]
+        still = self.frame is None or self.frame.placements[index].is_still
+        return still and (look.width, look.height) == (target.width, target.height) and not self._deghost
+
     def release(self, index: int) -> None:
         """Source ``index`` was read for the last time."""
         self._decoded.release(index)
@@ -122,7 +147,7 @@ class Plan:
 
     def _sized(self, index: int) -> Picture:
         """In range, and of the reference's size unless alignment will see to that."""
-        picture = self.sources[index].in_range(self._decoded.read(index), self.shared or self._ranges[index])
+        picture = self._in_range(index, self._decoded.read(index))
         target = self.looks[self.reference]
         moved = self.frame is not None and self.frame.placements[index].accepted
         if moved or (picture.height, picture.width) == (target.height, target.width):
@@ -132,6 +157,9 @@ class Plan:
         note = f"{picture.name}: resized from {picture.size} to {target.width}×{target.height}"
         picture = resize_picture(picture, target.height, target.width)
         return replace(picture, notes=(*picture.notes, note))
+
+    def _in_range(self, index: int, picture: Picture) -> Picture:
+        return self.sources[index].in_range(picture, self.shared or self._ranges[index])
 
     @cached_property
     def _reference(self) -> Picture:

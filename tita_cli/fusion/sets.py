@@ -3,130 +3,157 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
-from tita_cli.fusion.blend import Blend
+from tita_cli.fusion.blend import Blend, strips
 from tita_cli.fusion.coarse import Grid
 from tita_cli.fusion.plan import Plan
+from tita_cli.fusion.progress import Progress, silent
 from tita_cli.fusion.strategy import Fused, Step, Weights
-from tita_cli.images.color import Chroma, split_luma
-from tita_cli.images.picture import FloatArray
+from tita_cli.images.color import luma
+from tita_cli.images.picture import FloatArray, Picture
 from tita_cli.options import ColorRule
 from tita_cli.runtime.set_engine import Decision
 
 if TYPE_CHECKING:
     from tita_cli.runtime.set_engine import SetEngine
 
+_COLOR = 2
+"""The level whose shares blend chroma where a pyramid blends luminance."""
 _OPAQUE = np.float32(1e-3)
-
-
-class _Layers(NamedTuple):
-    name: str
-    luminance: FloatArray
-    chroma: Chroma | None
-    alpha: FloatArray | None
+_LEAST_COLOR = np.float32(0.02)
+"""Share that every coloured source has in the chroma at least, for places where only grey ones count."""
 
 
 class SetBlend:
-    """Reads every source twice, for the network and for the blend, and keeps none but what the plan keeps.
+    """Reads every source twice, for the network and for the blend, and holds one of them at a time.
 
     ``color``: every rule but "grey" blends chroma by the shares.
     """
 
-    def __init__(self, engine: SetEngine, color: ColorRule = "auto") -> None:
-        self._engine, self._color = engine, color
+    def __init__(self, engine: SetEngine, color: ColorRule = "auto", progress: Progress = silent) -> None:
+        self._engine, self._color, self._progress = engine, color, progress
 
     def fuse(self, plan: Plan) -> Fused:
         count = len(plan.looks)
-        grid: Grid | None = None
-        small, hidden, alphas, names = [], [], [], []
-        union: FloatArray | None = None
-        opaque = False
+        seen = _Seen(count, self._engine.spec.multiple)
         for index in range(count):
-            layers = self._layers(plan, index)
-            if grid is None:
-                grid = Grid.of(layers.luminance, count, self._engine.spec.multiple)
-            small.append(grid.reduced(layers.luminance))
-            hidden.append(grid.hidden(layers.luminance))
-            alphas.append(None if layers.alpha is None else grid.reduced(layers.alpha))
-            names.append(layers.name)
-            if layers.alpha is None:
-                opaque = True
-            elif not opaque:
-                union = layers.alpha.copy() if union is None else np.maximum(union, layers.alpha, out=union)
-        if grid is None:
-            raise ValueError("a plan without sources")
-        behind = _mean_of_opaque(small, alphas)
-        seen = np.stack([s if a is None else behind + a * (s - behind) for s, a in zip(small, alphas, strict=True)])
-        decision = self._engine.decide(seen, np.stack(hidden))
-        if any(alpha is not None for alpha in alphas):
-            decision = _masked(decision, alphas)
-        blend = Blend(grid, decision)
+            self._progress("look", index, count)
+            seen.add(plan.read(index))
+        self._progress("decide", 0, 1)
+        decision = seen.limited(seen.decided(self._engine, _roles(plan)))
+        colored = [look.has_chroma and self._color != "grey" for look in plan.looks]
+        blend = Blend(seen.grid, decision, seen.color_shares(decision, colored), seen.behind)
         for index in range(count):
-            layers = self._layers(plan, index)
+            self._progress("blend", index, count)
+            parts = plan.parts(index, strips(seen.grid.height, seen.grid.width))
+            luminance = blend.luminance_of(index, parts)
+            del parts  # and with them the picture, where it was read as a whole
             plan.release(index)
-            luminance = layers.luminance
-            if layers.alpha is not None:
-                filling = grid.enlarged(behind, 0, *luminance.shape)
-                luminance = filling + layers.alpha * (luminance - filling)
-            blend.add(index, luminance, layers.chroma)
-        weights = (Weights(n, tuple(float(w) for w in row)) for n, row in zip(names, decision.weights, strict=True))
-        return Fused(
-            np.clip(blend.luminance(), 0, 1), blend.chroma(), None if opaque else union, blend.winner(),
-            (Step(tuple(weights)),),
-        )  # fmt: skip
+            blend.add(index, luminance)
+        self._progress("blend", count, count)
+        parts = np.bincount(decision.shares[0].argmax(0).ravel(), minlength=count) / decision.shares[0][0].size
+        step = Step(tuple(
+            Weights(name, tuple(float(w) for w in row), float(part))
+            for name, row, part in zip(seen.names, decision.weights, parts, strict=True)
+        ))  # fmt: skip
+        return Fused(blend.luminance(), blend.chroma(), seen.alpha, blend.winner(), (step,))
 
-    def _layers(self, plan: Plan, index: int) -> _Layers:
-        picture = plan.read(index)
-        if not picture.is_color:
-            return _Layers(picture.name, picture.pixels[..., 0], None, picture.alpha)
-        y, cb, cr = split_luma(picture.pixels)
-        colored = plan.looks[index].has_chroma and self._color != "grey"
-        return _Layers(picture.name, y, Chroma(cb, cr) if colored else None, picture.alpha)
+
+def _roles(plan: Plan) -> FloatArray:
+    """What the network is told of each source: 1 for a photograph, 0 for nothing."""
+    return np.array([look.has_chroma for look in plan.looks], np.float32)
+
+
+class _Seen:
+    """What the network sees of the sources, one after the other."""
+
+    grid: Grid
+
+    def __init__(self, count: int, multiple: int) -> None:
+        self.names: list[str] = []
+        self.alpha: FloatArray | None = None
+        self.behind: FloatArray | None = None
+        self._count, self._multiple = count, multiple
+        self._small: list[FloatArray] = []
+        self._hidden: list[FloatArray] = []
+        self._alphas: list[FloatArray | None] = []
+
+    def add(self, picture: Picture) -> None:
+        if not self.names:
+            self.grid = Grid.of(picture.height, picture.width, self._count, self._multiple)
+        luminance, alpha, grid = luma(picture.pixels), picture.alpha, self.grid
+        self.names.append(picture.name)
+        self._small.append(grid.reduced(luminance))
+        self._hidden.append(grid.hidden(luminance))
+        self._alphas.append(None if alpha is None else grid.reduced(alpha))
+        if alpha is None or len(self.names) == 1:
+            self.alpha = alpha
+        elif self.alpha is not None:  # opaque where any source is
+            self.alpha = np.maximum(self.alpha, alpha)
+
+    def decided(self, engine: SetEngine, roles: FloatArray | None = None) -> Decision:
+        """The network's decision. Where a source is transparent, it sees the mean of the others."""
+        images = self._small
+        if any(alpha is not None for alpha in self._alphas):
+            total, weight = np.zeros_like(self._small[0]), np.full_like(self._small[0], _OPAQUE)
+            for image, alpha in zip(self._small, self._alphas, strict=True):
+                share = np.ones_like(image) if alpha is None else alpha
+                total += share * image
+                weight += share
+            behind = self.behind = total / weight
+            images = [
+                image if alpha is None else behind + alpha * (image - behind)
+                for image, alpha in zip(self._small, self._alphas, strict=True)
+            ]
+        return engine.decide(np.stack(images), np.stack(self._hidden), roles)
+
+    def limited(self, decision: Decision) -> Decision:
+        """``decision``, with the shares of transparent places given to the sources that show something there."""
+        if self.behind is None:
+            return decision
+
+        def shares(maps: FloatArray) -> FloatArray:
+            limited = (maps + _OPAQUE) * self._opaque(*maps.shape[1:])
+            total = limited.sum(0)
+            return np.where(total > 0, limited / np.maximum(total, 1e-12), maps).astype(np.float32)
+
+        return Decision(
+            tuple(shares(maps) for maps in decision.shares),
+            tuple(maps * self._opaque(*maps.shape[1:]) for maps in decision.gains),
+            decision.direct,
+            decision.weights,
+        )
+
+    def color_shares(self, decision: Decision, colored: Sequence[bool]) -> list[FloatArray | None]:
+        """For every source its share of the chroma at the network's size, None for grey ones; where any is seen they
+        sum to 1. Eyes see colour coarsely, but what is taken as it is keeps its own."""
+        size = self.grid.columns, self.grid.rows
+        direct = cv2.resize(decision.direct, size, interpolation=cv2.INTER_LINEAR)
+        shares = np.stack([cv2.resize(maps, size, interpolation=cv2.INTER_LINEAR) for maps in decision.shares[_COLOR]])
+        shares += direct * (decision.shares[0] - shares) + _LEAST_COLOR
+        shares *= np.array(colored, np.float32)[:, None, None] * self._opaque(*shares.shape[1:])
+        shares /= np.maximum(shares.sum(0), 1e-12)
+        return [share if has else None for share, has in zip(shares, colored, strict=True)]
+
+    def _opaque(self, height: int, width: int) -> FloatArray:
+        """N×height×width: how far each source shows something."""
+        one = np.ones((height, width), np.float32)
+        return np.stack([
+            one if alpha is None else np.asarray(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_AREA))
+            for alpha in self._alphas
+        ])  # fmt: skip
 
 
 def fuse_luminances(engine: SetEngine, images: Sequence[FloatArray]) -> FloatArray:
     """Luminances H×W in 0..1, two or more of one size, opaque and grey → the fused one."""
-    grid = Grid.of(images[0], len(images), engine.spec.multiple)
-    decision = engine.decide(np.stack([grid.reduced(x) for x in images]), np.stack([grid.hidden(x) for x in images]))
-    blend = Blend(grid, decision)
+    seen = _Seen(len(images), engine.spec.multiple)
+    for image in images:
+        seen.add(Picture(image[..., None]))
+    blend = Blend(seen.grid, seen.decided(engine), [None] * len(images))
     for index, image in enumerate(images):
-        blend.add(index, image, None)
-    return np.asarray(np.clip(blend.luminance(), 0, 1))
-
-
-def _mean_of_opaque(small: list[FloatArray], alphas: list[FloatArray | None]) -> FloatArray:
-    """What stands behind transparent places: the mean of the sources that show something there."""
-    total, weight = np.zeros_like(small[0]), np.full_like(small[0], _OPAQUE)
-    for image, alpha in zip(small, alphas, strict=True):
-        share = np.ones_like(image) if alpha is None else alpha
-        total += share * image
-        weight += share
-    return np.asarray(total / weight, np.float32)
-
-
-def _masked(decision: Decision, alphas: list[FloatArray | None]) -> Decision:
-    """Shares of transparent places go to the sources that show something there."""
-    import cv2
-
-    def limited(maps: FloatArray, renormalise: bool) -> FloatArray:
-        height, width = maps.shape[1:]
-        seen = np.stack([
-            np.ones((height, width), np.float32) if alpha is None
-            else np.asarray(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_AREA))
-            for alpha in alphas
-        ])  # fmt: skip
-        if not renormalise:
-            return np.asarray(maps * seen)
-        shares = (maps + _OPAQUE) * seen
-        total = shares.sum(0)
-        return np.where(total > 0, shares / np.maximum(total, 1e-12), maps).astype(np.float32)
-
-    return Decision(
-        tuple(limited(maps, True) for maps in decision.shares),
-        tuple(limited(maps, False) for maps in decision.gains),
-        decision.direct,
-        decision.weights,
-    )
+        blend.add(index, image)
+    return blend.luminance()

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tita_cli.fusion.plan import Plan
+from tita_cli.fusion.progress import Progress, silent
 from tita_cli.images.color import Chroma
 from tita_cli.images.picture import FloatArray
 from tita_cli.options import ColorRule
@@ -22,19 +23,25 @@ if TYPE_CHECKING:
 OPERATIONS = ("high-pass", "add", "multiply")
 """What OAF weighs for each source."""
 
+_NAMED = 4  # sources that a sentence names
 _EVEN = 1.25  # times the mean: a largest weight below says nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """OAF's weights of one source, in the order of ``OPERATIONS``. Those of all sources of a step sum to 1."""
+    """OAF's weights of one source, in the order of ``OPERATIONS``. Those of all sources of a step sum to 1.
+
+    ``part``: of the picture, where this source gives more than any other; None where the network does not say.
+    """
 
     name: str
     values: tuple[float, ...]
+    part: float | None = None
 
     def describe(self) -> dict[str, Any]:
         """As JSON has it."""
-        return {"name": self.name, **dict(zip(OPERATIONS, self.values, strict=True))}
+        part = {} if self.part is None else {"part": round(self.part, 4)}
+        return {"name": self.name, **dict(zip(OPERATIONS, self.values, strict=True)), **part}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +55,10 @@ class Step:
         return {"sources": [source.describe() for source in self.sources]}
 
     def explain(self) -> str:
-        """The weights in words."""
+        """The weights in words, after a sentence that says whose picture it is."""
         lines = [" + ".join(source.name for source in self.sources)]
+        if all(source.part is not None for source in self.sources):
+            lines.append(f"  {self._summary()}")
         for source in self.sources:
             parts = ", ".join(f"{name} {w:.3f}" for name, w in zip(OPERATIONS, source.values, strict=True))
             lines.append(f"  {sum(source.values):4.0%} features of {source.name}: {parts}")
@@ -60,6 +69,15 @@ class Step:
         else:
             lines.append(f"  the largest weight: {what}")
         return "\n".join(lines)
+
+    def _summary(self) -> str:
+        """Which sources give the picture its detail, the largest first."""
+        ranked = sorted(self.sources, key=lambda source: -(source.part or 0))
+        named = [f"{source.name} in {source.part or 0:.0%}" for source in ranked[:_NAMED] if source.part]
+        rest = sum(source.part or 0 for source in ranked[_NAMED:])
+        if rest:
+            named.append(f"{len(ranked) - _NAMED} others in {rest:.0%}")
+        return f"detail comes from {', '.join(named)} of the picture"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +104,12 @@ class Strategy(Protocol):
         ...
 
 
-def choose_strategy(engine: AnyEngine, color: ColorRule) -> Strategy:
+def choose_strategy(engine: AnyEngine, color: ColorRule, progress: Progress = silent) -> Strategy:
     """The way that the engine's network fuses: all sources at once, or pairs in a tree."""
     from tita_cli.fusion.pairs import PairTree
     from tita_cli.fusion.sets import SetBlend
     from tita_cli.runtime.set_engine import SetEngine
 
-    return SetBlend(engine, color) if isinstance(engine, SetEngine) else PairTree(engine, color)
+    if isinstance(engine, SetEngine):
+        return SetBlend(engine, color, progress)
+    return PairTree(engine, color, progress)

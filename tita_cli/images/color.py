@@ -42,9 +42,14 @@ def luma(pixels: FloatArray) -> FloatArray:
 def split_luma(pixels: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """R, G, B as H×W×3 into luminance, Cb and Cr, each H×W; chroma is 0 where the colour is a grey."""
     y = luma(pixels)
+    return y, *chroma_of(pixels, y)
+
+
+def chroma_of(pixels: FloatArray, y: FloatArray) -> Chroma:
+    """The chroma of R, G, B as H×W×3 whose luminance is ``y``."""
     cb = (pixels[..., 2] - y) / np.float32(_CB_SCALE)
     cr = (pixels[..., 0] - y) / np.float32(_CR_SCALE)
-    return y, cb, cr
+    return Chroma(cb, cr)
 
 
 def merge_luma(y: FloatArray, cb: FloatArray, cr: FloatArray) -> FloatArray:
