@@ -13,7 +13,7 @@ _C2 = 0.03**2
 FLAT = 0.3
 # Of exposures, the reference sets the tones and MEF-SSIM the contrast: the more frames, the more there is to choose.
 WEIGHTS = {
-    "ivf": {"intensity": 40.0, "base": 30.0, "hot": 25.0, "gradient": 20.0, "structure": 10.0},
+    "ivf": {"intensity": 50.0, "base": 80.0, "hot": 40.0, "gradient": 20.0, "structure": 10.0},
     "mef": {"intensity": 15.0, "base": 20.0, "gradient": 12.0, "structure": 8.0, "exposure": 60.0},
     "sequence": {"intensity": 10.0, "base": 15.0, "gradient": 6.0, "structure": 4.0, "exposure": 120.0},
     "mff": {
