@@ -1,0 +1,134 @@
+"""Rank models among networks for infrared and visible pictures, on grey images of MSRS and TNO.
+
+    python bench/infrared.py MODEL [MODEL ...] [--sets msrs,tno]
+
+Eight metrics as the evaluator that comes with CDDFuse defines them (Zhao et al., CVPR 2023): VIF and SSIM are sums over
+both sources, VIF that of pixels at four scales, SSIM in windows of 7×7 at a range of 2. Prints every network's means
+and its average place among the networks; the pixel maximum and mean are listed, but have no place.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+sys.path.insert(0, str(Path(__file__).parent))
+from dev_sets import SHARED, Pixels
+from unseen import grey
+
+from tita_cli import fuse
+from tita_cli.metrics import METRICS, evaluate
+from tita_cli.runtime import load_engine
+
+TABLES = {"msrs": "peers_msrs20.csv", "tno": "peers_tno_pv.csv"}
+SHOWN = ("EN", "SD", "SF", "MI", "SCD", "VIF", "Qabf", "SSIM")
+OURS = tuple(name for name in SHOWN if name not in ("VIF", "SSIM"))
+NO_NETWORKS = ("max", "mean")
+Fuse = Callable[[Path, Path], Pixels]
+Means = Mapping[str, float]
+Doubles = npt.NDArray[np.float64]
+
+
+def vif(source: Pixels, fused: Pixels) -> float:
+    """Visual information fidelity in the pixel domain (Sheikh & Bovik, TIP 2006), four scales, noise of variance 2."""
+    reference, distorted = source.astype(np.float64), fused.astype(np.float64)
+    kept = there = 0.0
+    for side in (17, 9, 5, 3):
+        kernel, margin = cv2.getGaussianKernel(side, side / 5), side // 2
+
+        def mean(x: Doubles, kernel: Doubles = kernel, margin: int = margin) -> Doubles:
+            return np.asarray(cv2.sepFilter2D(x, cv2.CV_64F, kernel, kernel)[margin:-margin, margin:-margin])
+
+        if side < 17:
+            reference, distorted = mean(reference)[::2, ::2], mean(distorted)[::2, ::2]
+        m1, m2 = mean(reference), mean(distorted)
+        v1 = np.maximum(mean(reference**2) - m1**2, 0)
+        v2 = np.maximum(mean(distorted**2) - m2**2, 0)
+        cov = mean(reference * distorted) - m1 * m2
+        gain = np.where((v1 < 1e-10) | (v2 < 1e-10), 0, cov / (v1 + 1e-10))
+        noise = np.where(gain < 0, v2, v2 - gain * cov)
+        gain = np.maximum(gain, 0)
+        kept += float(np.log10(1 + gain**2 * v1 / (np.maximum(noise, 1e-10) + 2)).sum())
+        there += float(np.log10(1 + v1 / 2).sum())
+    return kept / there if there else 1.0
+
+
+def ssim(a: Pixels, b: Pixels) -> float:
+    """SSIM in windows of 7×7 without weights, of 8-bit values at a range of 2."""
+    x, y = a.astype(np.float64), b.astype(np.float64)
+
+    def mean(z: Doubles) -> Doubles:
+        return np.asarray(cv2.blur(z, (7, 7))[3:-3, 3:-3])
+
+    unbiased = 49 / 48
+    mx, my = mean(x), mean(y)
+    vx, vy, cov = (
+        (mean(p * q) - mp * mq) * unbiased for p, q, mp, mq in ((x, x, mx, mx), (y, y, my, my), (x, y, mx, my))
+    )
+    c1, c2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2
+    return float((((2 * mx * my + c1) * (2 * cov + c2)) / ((mx**2 + my**2 + c1) * (vx + vy + c2))).mean())
+
+
+def read_grey(path: Path) -> Pixels:
+    return np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE))
+
+
+def by_model(model: str) -> Fuse:
+    engine = load_engine(model)
+
+    def fused(visible: Path, infrared: Path) -> Pixels:
+        pixels = fuse([visible, infrared], engine=engine, align="none").picture.pixels
+        return grey(np.rint(pixels * 255).astype(np.uint8).squeeze())
+
+    return fused
+
+
+def peers(name: str) -> dict[str, Means]:
+    """Method to metric to mean over the images."""
+    values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    with (SHARED / "bench" / TABLES[name]).open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            values[row["method"]][row["metric"]].append(float(row["value"]))
+    return {method: {metric: float(np.mean(v)) for metric, v in rows.items()} for method, rows in values.items()}
+
+
+def measure(name: str, method: Fuse) -> Means:
+    rows = []
+    for visible in sorted((SHARED / "data/dev/ivf" / name / "vis").iterdir()):
+        (infrared,) = visible.parents[1].glob(f"ir/{visible.stem}.*")
+        fused, a, b = method(visible, infrared), read_grey(visible), read_grey(infrared)
+        row = evaluate(fused, a, b, [METRICS[m] for m in OURS], convention="vifb")
+        rows.append(row | {"VIF": vif(a, fused) + vif(b, fused), "SSIM": ssim(a, fused) + ssim(b, fused)})
+    return {metric: float(np.mean([row[metric] for row in rows])) for metric in SHOWN}
+
+
+def place(means: Means, others: list[Means]) -> float:
+    return float(np.mean([1 + sum(other[m] > means[m] for other in others) for m in SHOWN]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+")
+    parser.add_argument("--sets", default=",".join(TABLES))
+    options = parser.parse_args()
+    for name in options.sets.split(","):
+        published = peers(name)
+        found = {Path(model).stem: measure(name, by_model(model)) for model in options.models}
+        print(f"{name:16}" + "".join(f"{metric:>8}" for metric in SHOWN) + "   average place")
+        for method, means in (published | found).items():
+            others = [m for other, m in published.items() if other not in (method, *NO_NETWORKS)]
+            rank = "" if method in NO_NETWORKS else f"{place(means, others):8.2f} of {len(others) + 1}"
+            print(f"{method:16}" + "".join(f"{means[metric]:8.3f}" for metric in SHOWN) + rank)
+        print()
+
+
+if __name__ == "__main__":
+    main()
