@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from tita_cli.network.pyramid import laplacian
+
 STATISTICS = 11
 """Numbers on each source."""
 NOISE = 0.004
@@ -26,6 +28,15 @@ def log_contrast(pyramid: list[Tensor]) -> Tensor:
             strength = F.interpolate(strength, scale_factor=2.0, mode="bilinear", align_corners=False)
         bands.append(strength)
     return torch.log2(1 + torch.cat(bands, 1) / NOISE) / 4
+
+
+def hidden_contrast(images: Tensor, factor: int) -> Tensor:
+    """What :func:`log_contrast` says of the finest two bands, for images that the network sees reduced by ``factor``:
+    B×1×H×W → B×2×H/(4·factor)×W/(4·factor)."""
+    bands = laplacian(images, 2)
+    sizes = (4 * factor, 2 * factor)
+    strengths = [F.avg_pool2d(band.abs(), size) for band, size in zip(bands[:2], sizes, strict=True)]
+    return torch.log2(1 + torch.cat(strengths, 1) / NOISE) / 4
 
 
 def statistics(small: Tensor, images: Tensor, contrast: Tensor, role: Tensor) -> Tensor:

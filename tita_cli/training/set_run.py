@@ -80,7 +80,7 @@ def _collate(samples: Sequence[SetSample]) -> Batch:
         return torch.from_numpy(np.stack(planes))
 
     batch = {"frames": stacked([s.frames for s in samples]), "target": stacked([s.target for s in samples])[:, None]}
-    batch["role"] = stacked([s.role for s in samples])
+    batch |= {name: stacked([getattr(s, name) for s in samples]) for name in ("role", "hidden")}
     if all(s.masks is not None for s in samples):
         batch["masks"] = stacked([s.masks for s in samples])
     if all(s.hot is not None for s in samples):
@@ -122,7 +122,7 @@ class SetTrainer:
     def _losses(self, task: str, batch: Batch) -> dict[str, Tensor]:
         frames = batch["frames"]
         with torch.autocast("cpu", torch.bfloat16, enabled=self.config.get("bf16", True)):
-            output = self.network(frames, None, batch["role"])
+            output = self.network(frames, batch["hidden"], batch["role"])
         fused, residual = blend(frames, output)
         return set_losses(task, frames, fused, residual, output, batch["target"], batch.get("masks"), batch.get("hot"))
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
+from tita_cli.network.set_statistics import hidden_contrast
 from tita_cli.network.tita_set import INFRARED, PHOTOGRAPH
 from tita_cli.training import synthesis_exposure, synthesis_patches
 from tita_cli.training.augment import Camera, apply_curve, tone_curve
@@ -18,6 +20,8 @@ from tita_cli.training.sources import Scene
 from tita_cli.training.synthesis_focus import MARGIN as FOCUS_MARGIN
 from tita_cli.training.synthesis_focus import SMALLEST_RADIUS, defocus
 
+REDUCED = 0.25
+"""How often a set is drawn at twice the size, where the scene has it."""
 _UNSURE = np.float32((1 / 255) ** 2)
 
 
@@ -25,22 +29,46 @@ _UNSURE = np.float32((1 / 255) ** 2)
 class SetSample:
     """One crop of a set: ``frames`` N×h×w in 0..1; ``target`` h×w; ``masks`` N×h×w, of sum 1: which frame shows each
     place best, for focus stacks; ``hot`` h×w, infrared pairs: how much brighter the target is for what is hot; ``role``
-    N: what the network is told of each frame (``tita_cli.network.tita_set``)."""
+    N and ``hidden`` N×2×h/4×w/4: what the network is told of each frame (``tita_cli.network.tita_set``)."""
 
     frames: FloatArray
     target: FloatArray
     masks: FloatArray | None = None
     hot: FloatArray | None = None
     role: FloatArray | None = None
+    hidden: FloatArray | None = None
 
     def shuffled(self, rng: np.random.Generator) -> SetSample:
         order = rng.permutation(len(self.frames))
-        masks, role = (None if x is None else x[order] for x in (self.masks, self.role))
-        return replace(self, frames=self.frames[order], masks=masks, role=role)
+        masks, role, hidden = (None if x is None else x[order] for x in (self.masks, self.role, self.hidden))
+        return replace(self, frames=self.frames[order], masks=masks, role=role, hidden=hidden)
 
 
 def draw_set(entry: Entry, scene: Scene, crop: int, count: int, rng: np.random.Generator) -> SetSample:
-    """A random set of about ``count`` frames of ``scene``; infrared sets and given pairs have two."""
+    """A random set of about ``count`` frames of ``scene``; infrared sets and given pairs have two.
+
+    Some are drawn at twice the size and reduced, as large pictures are when the network sees them.
+    """
+    factor = 2 if min(scene.shape) >= 2 * crop and rng.random() < REDUCED else 1
+    sample = _drawn(entry, scene, factor * crop, count, rng)
+    hidden = hidden_contrast(torch.from_numpy(np.ascontiguousarray(sample.frames[:, None])), factor).numpy()
+    sample = replace(sample, role=_told(entry.task, len(sample.frames), rng), hidden=hidden)
+    return (_halved(sample) if factor > 1 else sample).shuffled(rng)
+
+
+def _halved(sample: SetSample) -> SetSample:
+    def mean(x: FloatArray) -> FloatArray:
+        *lead, h, w = x.shape
+        return np.ascontiguousarray(x.reshape(*lead, h // 2, 2, w // 2, 2).mean((-3, -1)))
+
+    return replace(
+        sample, frames=mean(sample.frames), target=mean(sample.target),
+        masks=None if sample.masks is None else mean(sample.masks),
+        hot=None if sample.hot is None else mean(sample.hot),
+    )  # fmt: skip
+
+
+def _drawn(entry: Entry, scene: Scene, crop: int, count: int, rng: np.random.Generator) -> SetSample:
     if entry.task == "mff" and entry.kind == "stills" and count > 2:
         sample = _focus_stack(scene, crop, count, rng)
     elif entry.task == "mef" and count > 2:
@@ -54,7 +82,7 @@ def draw_set(entry: Entry, scene: Scene, crop: int, count: int, rng: np.random.G
         if target is None:
             raise ValueError(f"{entry.name}: a sample without a target")
         sample = SetSample(np.stack((pair.a, pair.b)), target, masks, pair.hot)
-    return replace(sample, role=_told(entry.task, len(sample.frames), rng)).shuffled(rng)
+    return sample
 
 
 def _told(task: str, count: int, rng: np.random.Generator) -> FloatArray:
