@@ -98,7 +98,7 @@ def flir_bytes() -> Callable[..., bytes]:
 
     def build(
         counts: np.ndarray, photograph: np.ndarray | None, *, storing: str = "swapped", place: tuple[float, int, int]
-        | None = (2.0, 3, -2), order: str = ">",
+        | None = (2.0, 3, -2), order: str = ">", photograph_as: str = "jpeg",
     ) -> bytes:  # fmt: skip
         import imagecodecs
 
@@ -106,7 +106,9 @@ def flir_bytes() -> Callable[..., bytes]:
         pixels = counts.astype("<u2").tobytes() if storing == "plain" else imagecodecs.png_encode(stored)
         records = [(1, struct.pack("<3H26x", 2, counts.shape[1], counts.shape[0]) + pixels), (32, _flir_camera())]
         if photograph is not None:
-            records.append((14, struct.pack("<3H26x", 3, *photograph.shape[1::-1]) + _jpeg(photograph)))
+            luminance = np.asarray(Image.fromarray(photograph).convert("YCbCr"))
+            stored = imagecodecs.png_encode(luminance) if photograph_as == "png" else _jpeg(photograph)
+            records.append((14, struct.pack("<3H26x", 3, *photograph.shape[1::-1]) + stored))
         if place is not None:
             records.append((42, struct.pack("<fhh", *place) + bytes(16)))
         block = _flir_block(records, order)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tita_cli.errors import MismatchError
 from tita_cli.fusion.plan import Plan
 from tita_cli.fusion.source import describe_sources
 
@@ -23,7 +24,7 @@ def scene() -> np.ndarray:
     return np.where(smooth > smooth.mean(), 0.75, 0.25).astype(np.float32) + cv2.GaussianBlur(noise, (0, 0), 1) * 0.2
 
 
-def _file(scene: np.ndarray, build: Build, off: tuple[int, int], contrast: float = 4000.0) -> Plan:
+def _file(scene: np.ndarray, build: Build, off: tuple[int, int], contrast: float = 4000.0, **how: str) -> Plan:
     """Counts that show the middle of the photograph, 1.25 of its pixels each, moved by (6, −4) and ``off``."""
     counts = cv2.warpAffine(
         cv2.GaussianBlur(scene, (0, 0), 0.7),
@@ -33,7 +34,7 @@ def _file(scene: np.ndarray, build: Build, off: tuple[int, int], contrast: float
     )
     photograph = (np.dstack([scene] * 3) * 255).clip(0, 255).astype(np.uint8)
     content = build((12000 + contrast * counts).astype(np.uint16), photograph, place=(320 / 160 / 1.25, 6, -4))
-    return Plan(describe_sources([io.BytesIO(content)]))
+    return Plan(describe_sources([io.BytesIO(content)]), **how)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("off", [(0, 0), (4, -3)])
@@ -57,3 +58,5 @@ def test_it_stands_where_there_is_too_little_to_refine_it(scene: np.ndarray, fli
         atol=1e-4,
     )
     assert plan.placements[1].accepted and "placed as its file states" in plan.notes[0]
+    with pytest.raises(MismatchError, match="does not fit <stdin>@visible as its file states"):
+        _file(np.full_like(scene, 0.5), flir_bytes, (0, 0), contrast=0.0, align="strict")

@@ -58,6 +58,14 @@ def test_a_bracket_is_sorted_from_bright_to_dark_and_the_middle_is_the_reference
     assert "4.0 stops" in plan.groups[0].why
 
 
+def test_a_bracket_of_heic_files(tmp_path: Path) -> None:
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    for name, time in (("IMG_1", 0.01), ("IMG_2", 0.0025), ("IMG_3", 0.04)):
+        shoot(tmp_path / f"{name}.heic", time=time, size=(64, 48))
+    plan = pair_folder(tmp_path)
+    assert plan.rule == "exposure" and found(plan) == {"IMG_1": ["IMG_3", "IMG_1", "IMG_2"]}
+
+
 def test_sensitivity_counts_as_light(tmp_path: Path) -> None:
     for name, iso in (("x1", 100), ("x2", 400)):
         shoot(tmp_path / f"{name}.jpg", iso=iso)

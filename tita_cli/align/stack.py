@@ -128,6 +128,11 @@ class _Stack:
     def _stated(self, name: str, view: View, start: Matrix) -> Placement:
         most, exact = self._allowed()
         found, refined = refine_stated(self._estimator, self._view, view, start, most=most, exact=exact)
+        if not refined and not found.accepted and self._mode == "strict":
+            raise MismatchError(
+                f"{name}: does not fit {self._name} as its file states (confidence {found.confidence:.2f})",
+                hint="--align auto places it as its file states, whether it fits or not",
+            )
         if not refined:
             self.notes.append(f"{name}: is placed as its file states, it shows too little to refine that")
         return Placement.of(name, view.full, found)

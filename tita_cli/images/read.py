@@ -90,6 +90,27 @@ def _pages(entry: Format, stream: BinaryIO, request: Request) -> tuple[Page, ...
     """The pictures of the stream, which is left at its start."""
     if entry.pages is None:
         return numbered(1)
+    key = _identity(stream)
+    if key in _listed:
+        return _listed[key]
     pages = tuple(entry.pages(stream, request))
     stream.seek(0)
+    if key is not None and len(pages) > 1:
+        if len(_listed) >= _MOST_LISTED:
+            _listed.clear()
+        _listed[key] = pages
     return pages
+
+
+_MOST_LISTED = 64
+_listed: dict[tuple[int, ...] | None, tuple[Page, ...]] = {}
+"""The pages of files, by their identity: a stack is read page by page, and each time all of them would be listed."""
+
+
+def _identity(stream: BinaryIO) -> tuple[int, ...] | None:
+    """What tells an open file and its content from others; None for what lies in memory."""
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

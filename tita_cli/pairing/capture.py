@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, BinaryIO
 
 from tita_cli.errors import InputError, parsing
 from tita_cli.files import open_input
@@ -62,7 +62,7 @@ def read_capture(image: ImageFile) -> Capture | str:
     from PIL import Image as Pillow
 
     try:
-        with open_input(image.path) as stream, parsing(str(image.path)), Pillow.open(stream) as opened:
+        with open_input(image.path) as stream, parsing(str(image.path)), Pillow.open(_with_exif(stream)) as opened:
             exif = opened.getexif()
             block = exif.get_ifd(EXIF_BLOCK)
             size = opened.size
@@ -74,6 +74,22 @@ def read_capture(image: ImageFile) -> Capture | str:
     camera = (*(str(exif.get(tag, "")) for tag in (MAKE, MODEL)), str(block.get(SERIAL, "")), f"{size[0]}×{size[1]}")
     duration = _positive(block.get(EXPOSURE_TIME))
     return Capture(image, camera, taken, duration or 0.0, _stops(block))
+
+
+def _with_exif(stream: BinaryIO) -> BinaryIO:
+    """The file that Pillow can open for its EXIF: ``stream``, or the preview in a camera's raw file."""
+    from tita_cli.images.formats import SNIFFED, camera_raw, heic, recognise
+
+    head = stream.read(SNIFFED)
+    entry = recognise(head)
+    stream.seek(0)
+    if entry is heic.FORMAT:
+        entry.require_library("", InputError)
+        heic.register()
+    elif entry is camera_raw.FORMAT and not head.startswith(camera_raw.TIFF):
+        entry.require_library("", InputError)
+        return camera_raw.preview(stream)
+    return stream
 
 
 def _moment(taken: Any, fraction: Any) -> float | None:

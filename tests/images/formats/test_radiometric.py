@@ -62,6 +62,13 @@ def test_the_pictures_of_a_flir_file(counts: np.ndarray, photograph: np.ndarray,
     assert [page.name for page in alone if page.fused] == ["thermal"]
 
 
+def test_a_photograph_in_ycbcr(counts: np.ndarray, photograph: np.ndarray, flir_bytes: Build) -> None:
+    """FLIR's cameras that store it as PNG store luminance and chroma."""
+    content = flir_bytes(counts, photograph, photograph_as="png")
+    visible = read_picture(io.BytesIO(content), page="visible")
+    assert visible.size == "160×120" and np.abs(visible.pixels * 255 - photograph).mean() < 3
+
+
 def test_flir_temperatures_and_geometry(counts: np.ndarray, photograph: np.ndarray, flir_bytes: Build) -> None:
     thermal = read_picture(io.BytesIO(flir_bytes(counts, photograph))).thermal
     assert thermal is not None and thermal.camera == "FLIR Systems AB FLIR T1"

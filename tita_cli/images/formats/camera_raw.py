@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _SIGNATURES = (
     b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb", b"\0MRM", b"II\x1a\0\0\0HEAPCCDR",
 )  # fmt: skip
-_TIFF = (b"II*\0", b"MM\0*")
+TIFF = (b"II*\0", b"MM\0*")
 _DNG_VERSION, _PREVIEW = 50706, 1  # a tag, and a bit of the tag NewSubfileType
 _SRGB = (2.4, 12.92)  # the curve's exponent and the slope of its beginning
 
@@ -55,6 +55,15 @@ def decode(stream: BinaryIO, request: Request) -> Samples:
     return Samples(np.asarray(data), 65535.0, depth=16, exif=exif, format=FORMAT.name)
 
 
+def preview(stream: BinaryIO) -> BinaryIO:
+    """The JPEG file that a raw file holds for display, which has the capture's EXIF. Raises what LibRaw raises."""
+    import rawpy
+
+    stream.seek(0)
+    with rawpy.imread(stream) as raw:
+        return io.BytesIO(raw.extract_thumb().data)
+
+
 def _exif(stream: BinaryIO, raw: Any) -> bytes | None:
     """The camera's tags: where the file is laid out as TIFF, from there, else from the preview in it."""
     try:
@@ -62,7 +71,7 @@ def _exif(stream: BinaryIO, raw: Any) -> bytes | None:
             stream.seek(0)
             signature = stream.read(4)
             stream.seek(0)
-            if signature in _TIFF:
+            if signature in TIFF:
                 import tifffile
 
                 with tifffile.TiffFile(stream) as file:

@@ -1,4 +1,4 @@
-"""FLIR's FFF records, in JPEG files and thermal video: counts, photograph, and how the two lie.
+"""FLIR's FFF records in JPEG files: counts, photograph, and how the two lie.
 
 Layout: ExifTool's tables (Image::ExifTool::FLIR). Temperatures are computed by flyr.
 """
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from tita_cli.errors import InputError, parsing
 from tita_cli.images.formats.format import Request
-from tita_cli.images.formats.jpeg_segments import APP1, frame_size
+from tita_cli.images.formats.jpeg_segments import APP1
 from tita_cli.images.formats.png import SIGNATURE as PNG
 from tita_cli.images.formats.png import stated_size as png_size
 from tita_cli.images.picture import FloatArray
@@ -28,7 +28,6 @@ _HEADER, _ENTRY = 0x40, 0x20  # bytes of the file's header and of an entry of it
 _MOST_RECORDS = 1024
 _COUNTS, _PHOTOGRAPH, _CAMERA, _PICTURE_IN_PICTURE = 1, 14, 32, 42  # types of records
 _PIXELS = 0x20  # where the pixels begin in a record of counts or of a photograph
-_JPEG_LS = b"\xff\xd8\xff\xf7"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +56,6 @@ class Records:
         pixels = record[_PIXELS:]
         if pixels.startswith(PNG):
             counts = _png_counts(pixels, width, height)
-        elif pixels.startswith(_JPEG_LS):
-            counts = _jpeg_ls_counts(pixels, width, height)
         else:
             counts = np.frombuffer(pixels, order + "u2", width * height).reshape(height, width)
         return np.ascontiguousarray(counts, np.uint16)
@@ -151,17 +148,6 @@ def _png_counts(pixels: bytes, width: int, height: int) -> npt.NDArray[Any]:
     if counts.dtype != np.uint16 or counts.shape != (height, width):
         raise ValueError("FLIR's counts are no 16-bit grey picture")
     return min(counts.byteswap(), counts, key=_roughness)
-
-
-def _jpeg_ls_counts(pixels: bytes, width: int, height: int) -> npt.NDArray[Any]:
-    import imagecodecs
-
-    if frame_size(pixels) != (width, height):
-        raise ValueError("FLIR's counts state two sizes")
-    counts = imagecodecs.jpegls_decode(pixels)
-    if counts.shape != (height, width):
-        raise ValueError("FLIR's counts are no grey picture")
-    return np.asarray(counts)
 
 
 def _roughness(counts: npt.NDArray[np.uint16]) -> float:

@@ -9,17 +9,20 @@ from tita_cli.images.formats.pillow import decode_pillow, pillow_pages
 from tita_cli.images.samples import Samples
 
 
-def _pages(stream: BinaryIO, request: Request) -> tuple[Page, ...]:
+def register() -> None:
+    """Make Pillow open HEIC."""
     import pillow_heif
 
     pillow_heif.register_heif_opener()
+
+
+def _pages(stream: BinaryIO, request: Request) -> tuple[Page, ...]:
+    register()
     return pillow_pages(stream, request, "HEIF")
 
 
 def _decode(stream: BinaryIO, request: Request) -> Samples:
-    import pillow_heif
-
-    pillow_heif.register_heif_opener()
+    register()
     return decode_pillow(stream, request, "HEIF")
 
 

@@ -94,7 +94,14 @@ def _radiometric(found: Radiometric, page: Page, image: ImageFile, request: Requ
         return replace(samples, thermal=replace(thermal, to_photograph=None) if samples.orientation > 1 else thermal)
     content = io.BytesIO(found.photograph or b"")
     one = replace(request, index=0)
-    decoded = _plain(content, one) if frame_size(content.getvalue()) else decode_pillow(content, one, "PNG")
+    if frame_size(content.getvalue()):
+        decoded = _plain(content, one)
+    else:  # its three channels are Y, Cb and Cr (ExifTool, FLIR's EmbeddedImageType)
+        decoded = decode_pillow(content, one, "PNG")
+        if decoded.data.shape[2] == 3:
+            import cv2
+
+            decoded = replace(decoded, data=cv2.cvtColor(decoded.data[..., [0, 2, 1]], cv2.COLOR_YCrCb2RGB))
     return replace(samples_with_metadata(image, decoded.data, white=decoded.white), icc=decoded.icc)
 
 
