@@ -8,18 +8,14 @@ the keys outside of them.
 from __future__ import annotations
 
 import difflib
-import sys
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from tita_cli.errors import InputError, UsageError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from tita_cli.errors import UsageError
+from tita_cli.files import read_toml
 
 FILE_NAME = "tita.toml"
 PREFIX = "TITA_"
@@ -87,15 +83,9 @@ def _name(key: str) -> str:
 
 
 def _read(path: Path, options: Options) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            table = tomllib.load(file)
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return {}
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not TOML: {error}") from error
+    table = read_toml(path)
     anywhere = {name for names in options.values() for name in names}
     for key, value in table.items():
         if isinstance(value, dict):

@@ -142,7 +142,7 @@ def explained(error: BaseException) -> TitaError | None:
         said = f"{error.filename}: {error.strerror}" if error.filename else f"the system reports: {error.strerror}"
         if error.errno in STORAGE_ERRORS:
             return OutputError(f"{error.filename or 'a file'}: cannot be written: {STORAGE_ERRORS[error.errno]}")
-        return (InputError if error.filename and error.errno not in _RESOURCES else DeviceError)(said)
+        return (InputError if error.filename and error.errno not in RESOURCES else DeviceError)(said)
     return None
 
 
@@ -155,10 +155,12 @@ STORAGE_ERRORS = {
 }
 """What the system reports where something cannot be stored, in words."""
 
-_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
+RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
+"""What the system reports where it is short of something, which says nothing about the file."""
+
 _OUT_OF_MEMORY = re.compile(
     r"(out of|insufficient|not enough|cannot allocate|can't allocate|fail\w* to allocate) ?(memory|host memory|\d)"
-    r"|bad.?alloc|unable to allocate|failed to allocate|can't start new thread",
+    r"|bad.?alloc|unable to allocate|failed to map segment|failed to allocate|can't start new thread",
     re.IGNORECASE,
 )
 """As NumPy, OpenCV, PyTorch, ONNX Runtime and the interpreter say it."""

@@ -8,14 +8,17 @@ import math
 import os
 import re
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
-from tita_cli.errors import InputError
+from tita_cli.errors import RESOURCES, DeviceError, InputError, first_line
 
 _MAX_PIPE = 2**32
+_PART = 1 << 20
+_MAX_TOML = 1 << 24
 
 # stack.tif@3, stack.tif@2-5, FLIR0123.jpg@thermal. Unlike brackets, no shell gives an @ there a meaning.
 _NAMED_PAGE = re.compile(r"(.+)@(\d+(?:-\d+)?|[a-z]+)", re.DOTALL)
@@ -43,10 +46,7 @@ def read_input(path: str | os.PathLike[str], *, max_bytes: int) -> bytes:
     :raises InputError: as :func:`open_input`; it cannot be read, or has more than ``max_bytes``.
     """
     with open_input(path) as file:
-        try:
-            content = file.read(max_bytes + 1)
-        except OSError as error:
-            raise InputError(f"{os.fspath(path)}: cannot be read: {error.strerror}") from error
+        content = _read(file, os.fspath(path), max_bytes + 1)
     if len(content) > max_bytes:
         raise InputError(f"{os.fspath(path)}: has more than {max_bytes >> 20} MiB")
     return content
@@ -63,6 +63,25 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueError("nested too deeply") from None
 
 
+def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What a TOML file holds.
+
+    :raises InputError: it cannot be read, or is no TOML.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    content = read_input(path, max_bytes=_MAX_TOML)
+    try:
+        return tomllib.loads(content.decode())
+    except RecursionError:
+        raise InputError(f"{os.fspath(path)}: not TOML: nested too deeply") from None
+    except ValueError as error:  # of TOML, and of UTF-8
+        raise InputError(f"{os.fspath(path)}: not TOML: {first_line(error)}") from error
+
+
 def _refuse_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is no number of JSON")
 
@@ -76,13 +95,22 @@ def _finite(text: str) -> float:
 
 def drained(pipe: BinaryIO, name: str) -> io.BytesIO:
     """What comes out of a pipe, as a stream that can seek. Raises InputError where it is more than 4 GiB."""
-    try:
-        content = pipe.read(_MAX_PIPE + 1)
-    except OSError as error:
-        raise InputError(f"{name}: cannot be read: {error.strerror}") from error
+    content = _read(pipe, name, _MAX_PIPE + 1)
     if len(content) > _MAX_PIPE:
         raise InputError(f"{name}: more than {_MAX_PIPE >> 30} GiB came out of the pipe")
     return io.BytesIO(content)
+
+
+def _read(file: BinaryIO, name: str, most: int) -> bytes:
+    """Up to ``most`` bytes. In parts: ``read`` takes the memory for all that it is asked for."""
+    parts = []
+    try:
+        while most > 0 and (part := file.read(min(most, _PART))):
+            parts.append(part)
+            most -= len(part)
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read: {error.strerror}") from error
+    return b"".join(parts)
 
 
 def split_page(path: str | os.PathLike[str]) -> tuple[str, str | None]:
@@ -125,6 +153,8 @@ def _opened(name: str) -> BinaryIO:
     except PermissionError as error:
         raise InputError(f"{name}: no permission to read it") from error
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in RESOURCES:
+            raise DeviceError(f"{name}: cannot be opened now: {error.strerror}") from error
         raise InputError(f"{name}: cannot be opened ({getattr(error, 'strerror', None) or error})") from error
     kind = stat.S_IFMT(os.fstat(file.fileno()).st_mode)
     if kind == stat.S_IFREG or (handed_over and kind in (stat.S_IFIFO, stat.S_IFSOCK)):

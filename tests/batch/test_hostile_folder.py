@@ -101,6 +101,7 @@ def test_failures_that_say_nothing_about_the_sources_are_tried_again(bench, erro
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"), 7),
         (PermissionError(errno.EACCES, "Permission denied", "a.png"), 3),
         (ImportError("libGL.so.1: cannot open shared object file"), 7),
+        (ImportError("libx.so: failed to map segment from shared object"), 7),
         (ZeroDivisionError("a bug"), 70),
     ],
 )

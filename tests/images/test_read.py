@@ -201,3 +201,26 @@ def test_a_webp_header_alone_takes_no_memory(flags: int, refused: Refused) -> No
     canvas = bytes([flags, 0, 0, 0]) + (16383).to_bytes(3, "little") * 2
     content = b"WEBPVP8X" + struct.pack("<I", 10) + canvas
     refused(io.BytesIO(b"RIFF" + struct.pack("<I", len(content)) + content + bytes(4)), "damaged.*no frame")
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xd8", b"\xff\xd8\xff", b"\xff" * 40, b"\xff\xd8" + b"x" * 40, b"", b"\xff\xd8\xff\xe0"]
+)
+def test_jpeg_without_a_frame_has_no_size(content: bytes) -> None:
+    from tita_cli.images.formats.jpeg_segments import frame_size
+
+    assert frame_size(content) is None
+
+
+@pytest.mark.parametrize("most", [1, 3, 1 << 40])
+def test_no_memory_is_taken_for_what_is_not_there(most: int, tmp_path: Path) -> None:
+    import tracemalloc
+
+    from tita_cli.files import read_input
+
+    path = tmp_path / "x"
+    path.write_bytes(b"x")
+    tracemalloc.start()
+    assert read_input(path, max_bytes=most) == b"x"
+    assert tracemalloc.get_traced_memory()[1] < 1 << 22
+    tracemalloc.stop()

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from tita_cli.align.geometry import Matrix, Size, inverse, is_sane, normalized, resizing
-from tita_cli.errors import InputError, MismatchError
+from tita_cli.errors import InputError, MismatchError, first_line
+from tita_cli.files import parse_json, read_input
 
 CalibrationLike: TypeAlias = "Calibration | str | os.PathLike[str] | Mapping[str, Any]"
 
 _KIND, _VERSION = "calibration", 1
+_MAX_BYTES = 1 << 24
 _ASPECT = 0.01  # by which the shape of a picture may differ from what was calibrated
 
 
@@ -47,11 +47,9 @@ class Calibration:
         """Read a calibration file. Raises InputError where it cannot be read or is none."""
         name = os.fspath(path)
         try:
-            document = json.loads(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise InputError(f"{name}: {error.strerror or error}", hint="tita calibrate writes such a file") from error
+            document = parse_json(read_input(path, max_bytes=_MAX_BYTES))
         except ValueError as error:
-            raise _damaged(name, "not JSON") from error
+            raise _damaged(name, f"not JSON: {first_line(error)}") from error
         return cls.from_dict(document, name=name)
 
     @classmethod
@@ -66,7 +64,7 @@ class Calibration:
             matrices = tuple(np.array(s["matrix"], dtype=np.float64) for s in document["sources"])
             reference = int(document["reference"]) - 1
             found = cls(sizes, matrices, reference, int(document["shots"]), float(document["spread_px"]), name)
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+        except (LookupError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise _damaged(name, f"{type(error).__name__}: {error}") from error
         if not math.isfinite(found.spread):
             raise _damaged(name, f"spread_px is {found.spread}")

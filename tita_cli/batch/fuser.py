@@ -113,6 +113,6 @@ def describe_fusion(fusion: Fusion, written: Written) -> dict[str, Any]:
         "format": written.format,
         "weights": [[[round(w, 6) for w in source.values] for source in step.sources] for step in fusion.steps],
         "align": [placement.describe() for placement in fusion.placements],
-        "notes": [*fusion.notes, *written.notes],
+        "notes": [*fusion.engine.get("notes", ()), *fusion.notes, *written.notes],
         "engine": fusion.engine,
     }

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from tita_cli import config
-from tita_cli.cli.console import envelope, results, warn
+from tita_cli.cli.console import envelope, results, say, warn
 from tita_cli.cli.expand import Only, argument_choices, expand, is_plain
 from tita_cli.errors import TitaError, UsageError
 from tita_cli.options import Reporting, on_command_line
@@ -34,6 +34,17 @@ def apply_defaults(context: typer.Context) -> None:
         _converted(param, setting, context)
         defaults[param.name] = _as_typed(param, setting.value)
     context.default_map = {name: defaults}
+    here = sorted(option for option, setting in settings.items() if setting.origin == config.FILE_NAME)
+    _origin[:] = [f"defaults of {', '.join(here)} from {config.FILE_NAME} in this folder"] if here else []
+
+
+_origin: list[str] = []
+
+
+def tell_origin(*, quiet: bool) -> None:
+    """Say, once, which defaults the working folder has set: it may be somebody else's."""
+    if _origin and not quiet:
+        say(f"tita: {_origin.pop()}")
 
 
 def _command_names() -> list[str]:

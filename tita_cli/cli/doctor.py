@@ -40,6 +40,7 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
     yield _row("GPU", gpus if cuda["gpus"] else f"none, the CPU is used ({cuda['problem'].removeprefix('no CUDA: ')})")
     for name, state in found["providers"].items():
         yield _row("provider", f"{name}: {state}")
+    yield _row("telemetry", f"{found['telemetry']}; tita opens no connection")
     for name, folder in found["folders"].items():
         yield _row(name, folder or "none")
     for name, state in found["weights"].items():

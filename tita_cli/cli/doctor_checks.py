@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tita_cli import __version__
-from tita_cli.errors import TitaError
+from tita_cli.errors import DeviceError, TitaError
 from tita_cli.models.find import expected_hash, file_hash, shipped_models, weights_folder
 from tita_cli.options import DEFAULT_MODEL
 from tita_cli.runtime.device import ask_driver
 from tita_cli.runtime.memory import free_memory, raise_malloc_thresholds
+from tita_cli.runtime.ort import telemetry_is_off
 from tita_cli.runtime.threads import usable_cores
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def examine() -> dict[str, Any]:
         "memory": {"free": free_memory(), "keeps_freed_pages": raise_malloc_thresholds()},
         "cuda": _cuda(),
         "providers": _providers(problems),
+        "telemetry": "off" if telemetry_is_off() else "ONNX Runtime's own",
         "folders": _folders(),
         "weights": weights,
         "backends": _self_tests(problems),
@@ -100,15 +102,16 @@ def _cuda() -> dict[str, Any]:
 
 def _providers(problems: list[str]) -> dict[str, Any]:
     """ONNX Runtime's providers: which the build has, and which really load with the smallest of models."""
-    try:
-        import onnxruntime
-    except ImportError as error:
-        problems.append(f"ONNX Runtime cannot be imported: {error}")
-        return {}
+    from tita_cli.runtime import ort
     from tita_cli.runtime.onnx_session import CUDA, TENSORRT, Place, open_session
 
+    try:
+        providers = ort.load().get_available_providers()
+    except DeviceError as error:
+        problems.append(error.message)
+        return {}
     found: dict[str, str] = {}
-    for provider in onnxruntime.get_available_providers():
+    for provider in providers:
         if provider in (CUDA, TENSORRT) and not ask_driver().gpus:
             found[provider] = "needs an NVIDIA GPU"
             continue

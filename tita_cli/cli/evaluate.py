@@ -40,7 +40,10 @@ class Measure(Group):
 
     PANEL: ClassVar[str] = "Measure"
 
-    metrics: str | None = option(None, "Which metrics.", metavar="NAME,…", unset="all, or those that --against lists")
+    # Not from files or variables: a default for the --metrics of a report means something else.
+    metrics: str | None = option(
+        None, "Which metrics.", metavar="NAME,…", unset="all, or those that --against lists", config=False
+    )
     against: Path | None = option(
         None, "Values of other methods (image,method,metric,value): rank the fused images among them.",
         metavar="FILE.csv",

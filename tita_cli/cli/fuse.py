@@ -99,7 +99,7 @@ def command(
         written = fusion.save(target, overwrite=force, format=writing.format, depth=result.depth)
         if weights_map is not None:
             fusion.save_winners(weights_map, overwrite=force)
-        notes = [*fusion.notes, *written.notes]
+        notes = [*fusion.engine.get("notes", ()), *fusion.notes, *written.notes]
         if reporting.json:
             stdout.write(envelope("fuse", _report(fusion, sources, written, notes)))
     for note in () if reporting.quiet else notes:

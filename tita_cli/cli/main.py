@@ -67,6 +67,7 @@ def _add(name: str, command: Callable[..., Any]) -> None:
     @functools.wraps(command)
     def interruptible(**options: Any) -> Any:
         with abort_if_interrupted():
+            config.tell_origin(quiet=bool(options.get("quiet")))
             return command(**options)
 
     text = inspect.getdoc(command) or ""
@@ -135,7 +136,7 @@ def _tell(error: Exception) -> int:
 def _silence_libraries() -> None:
     """Decoders log and warn about every oddity of a file; what matters of it, tita says itself, in one line."""
     if not os.environ.get("TITA_DEBUG"):
-        logging.lastResort = None
+        logging.getLogger().addHandler(logging.NullHandler())
         warnings.simplefilter("ignore")
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
 from tita_cli.cli.console import envelope, printable, results, text_bytes, warn
 from tita_cli.cli.expand import Only, expand
+from tita_cli.errors import InputError
+from tita_cli.files import drained
 from tita_cli.options import Input, Reporting
 
 if TYPE_CHECKING:
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
 @expand
 def command(
-    path: Annotated[str, typer.Argument(metavar="FILE", help="A picture.", show_default=False)],
+    path: Annotated[str, typer.Argument(metavar="FILE", help="A picture; - for stdin.", show_default=False)],
     input: Annotated[Input, Only(("max_pixels",))],
     reporting: Annotated[Reporting, Only(("json",))],
 ) -> None:
@@ -28,13 +31,22 @@ def command(
     from tita_cli.images.formats.format import main_page
 
     with results() as stdout:
-        pages = list_pages(path, max_pixels=input.max_pixels)
+        source = _stdin() if path == "-" else path
+        pages = list_pages(source, max_pixels=input.max_pixels)
         named = main_page(pages).name if len(pages) > 1 else None
-        picture = read_picture(path, page=named, max_pixels=input.max_pixels)
+        if not isinstance(source, str):
+            source.seek(0)
+        picture = read_picture(source, page=named, max_pixels=input.max_pixels)
         report = _report(picture, pages)
         stdout.write(envelope("show", report) if reporting.json else text_bytes(_lines(report)))
     for note in picture.notes:
         warn(note)
+
+
+def _stdin() -> BinaryIO:
+    if sys.stdin.isatty():
+        raise InputError("<stdin>: a terminal, not an image", hint="cat picture.png | tita show -")
+    return drained(sys.stdin.buffer, "<stdin>")
 
 
 def _report(picture: Picture, pages: Sequence[Page]) -> dict[str, Any]:

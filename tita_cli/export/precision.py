@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from tita_cli.errors import ModelError, first_line
+from tita_cli.runtime import ort
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -35,6 +36,7 @@ convolutions in front and behind see and make pixels, and what is rounded there 
 
 def to_fp16(model: ModelProto) -> ModelProto:
     """Weights and everything inside in half precision; what goes in and comes out stays fp32."""
+    ort.load()  # its telemetry off, before anything of it is imported
     from onnxruntime.transformers.float16 import convert_float_to_float16
     from onnxruntime.transformers.onnx_model import OnnxModel
 
@@ -46,6 +48,8 @@ def to_fp16(model: ModelProto) -> ModelProto:
 def to_int8(model: ModelProto, pairs: Sequence[tuple[FloatArray, FloatArray]]) -> ModelProto:
     """Static quantisation, its ranges those that luminances H×W of scenes have. Raises ``ModelError``."""
     import onnx
+
+    ort.load()
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]

@@ -14,6 +14,8 @@ from pathlib import PurePath
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
+from tita_cli.files import parse_json
+
 _NAMESPACE = "urn:tita:xmp:1.0/"
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _OURS = re.compile(rb'<rdf:Description rdf:about="" xmlns:tita="[^"]*">.*?</rdf:Description>', re.DOTALL)
@@ -70,7 +72,7 @@ def find_provenance(packet: bytes | None) -> Provenance | None:
         return None
     try:
         root = ElementTree.fromstring(packet.rstrip(b"\0 "))
-        record = json.loads(root.findtext(f".//{{{_NAMESPACE}}}provenance") or "null")
+        record = parse_json(root.findtext(f".//{{{_NAMESPACE}}}provenance") or "null")
         sources, model, version, options = (record[key] for key in ("sources", "model", "version", "options"))
     except (ElementTree.ParseError, RecursionError, ValueError, TypeError, KeyError):
         return None

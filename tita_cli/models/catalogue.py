@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from tita_cli.errors import ModelError
+from tita_cli.errors import ModelError, parsing
+from tita_cli.files import parse_json
 from tita_cli.models.find import SUFFIXES, expected_hash, file_hash, shipped_models, user_folder
 
 Origin: TypeAlias = Literal["shipped", "user", "cached"]
@@ -95,13 +95,10 @@ def _about(path: Path) -> dict[str, Any]:
 
         return {key: _plain(value) for key, value in OnnxFile(path).about.items()}
     if path.suffix == ".safetensors":
-        from safetensors import SafetensorError, safe_open
+        from safetensors import safe_open
 
-        try:
-            with safe_open(path, framework="np") as file:
-                found = file.metadata() or {}
-        except (SafetensorError, OSError, ValueError) as error:
-            raise ModelError(f"not a model, or damaged ({error})") from error
+        with parsing("its header", ModelError), safe_open(path, framework="np") as file:
+            found = file.metadata() or {}
         return {key: _plain(value) for key, value in found.items()}
     return {}
 
@@ -109,6 +106,6 @@ def _about(path: Path) -> dict[str, Any]:
 def _plain(text: str) -> Any:
     """Headers hold strings only; a configuration among them is JSON."""
     try:
-        return json.loads(text) if text.startswith("{") else text
+        return parse_json(text) if text.startswith("{") else text
     except ValueError:
         return text

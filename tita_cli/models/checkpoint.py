@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from tita_cli.errors import ModelError, first_line
+from tita_cli.errors import ModelError, parsing
+from tita_cli.files import parse_json
 from tita_cli.models.authors import config_from_authors, rename_authors
 from tita_cli.network import NetworkConfig, build_network
 
@@ -79,44 +80,49 @@ def load_network(path: str | os.PathLike[str]) -> Checkpoint:
 
 
 def _read_ours(path: Path) -> tuple[dict[str, Tensor], NetworkConfig, dict[str, str]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            info = dict(file.metadata() or {})
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ModelError(f"{path}: not a model, or damaged ({error})", hint=HINT) from error
+    with parsing(str(path), ModelError, hint=HINT), safe_open(path, framework="pt") as file:
+        info = dict(file.metadata() or {})
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     if info.pop("format", None) != FORMAT or "config" not in info:
         raise ModelError(f"{path}: a safetensors file, but not one of tita's", hint=HINT)
-    try:
-        values = json.loads(info.pop("config"))
-    except ValueError as error:
-        raise ModelError(f"{path}: the configuration in the header is damaged") from error
-    if not isinstance(values, dict):
-        raise ModelError(f"{path}: the configuration in the header is damaged")
+    with parsing(f"{path}: the configuration in its header", ModelError):
+        values = parse_json(info.pop("config"))
+        if not isinstance(values, dict):
+            raise ValueError("not an object")
     return state, NetworkConfig.from_dict(values), info
 
 
 def _read_authors(path: Path) -> tuple[dict[str, Tensor], NetworkConfig, dict[str, str]]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of unusual pickles, which are refused below with a line of our own
+    with warnings.catch_warnings(), parsing(str(path), ModelError, hint=HINT):
+        warnings.simplefilter("ignore")  # of unusual pickles, which are refused below with a line of our own
+        try:
             content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ModelError(
-            f"{path}: refused, because it holds more than tensors and nothing in a model file is ever executed",
-            hint=HINT,
-        ) from error
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError, AttributeError, IndexError) as error:
-        raise ModelError(f"{path}: not a checkpoint, or damaged ({first_line(error)})", hint=HINT) from error
-    state = rename_authors(path, content)
-    return state, config_from_authors(path, state), {"origin": "converted from the TITA authors' layout"}
+        except pickle.UnpicklingError as error:
+            raise ModelError(
+                f"{path}: refused, because it holds more than tensors and nothing in a model file is ever executed",
+                hint=HINT,
+            ) from error
+        state = rename_authors(path, content)
+        config = config_from_authors(path, state)
+    return state, config, {"origin": "converted from the TITA authors' layout"}
+
+
+def _check_plain(path: Path, state: Mapping[str, Tensor]) -> None:
+    """Raise ``ModelError`` for tensors that are more, or less, than an array of numbers in memory."""
+    for name, tensor in state.items():
+        plain = tensor.layout is torch.strided and tensor.device.type == "cpu"
+        if not plain or tensor.is_nested or tensor.is_quantized:
+            raise ModelError(f"{path}: tensor {name} is no plain array of numbers", hint=HINT)
 
 
 def _assemble(path: Path, state: Mapping[str, Tensor], config: NetworkConfig) -> PairNetwork:
     # Before anything is built that a header of a few bytes asks for. Not on PyTorch's "meta" device, which takes no
     # memory for tensors but 130 MB and most of a second for what it imports.
+    _check_plain(path, state)
     blocks = 2 * config.extract + 2 * sum(config.fuse) + config.reconstruct
-    if blocks * config.dim**2 > sum(t.numel() for t in state.values()):
+    # By what is stored, not by shapes: a tensor may repeat one number as often as it likes.
+    stored = {storage.data_ptr(): storage.nbytes() for storage in (t.untyped_storage() for t in state.values())}
+    if blocks * config.dim**2 > sum(stored.values()):
         raise ModelError(f"{path}: holds too few numbers for the network that its header describes", hint=HINT)
     network = build_network(config)
     expected = network.state_dict()

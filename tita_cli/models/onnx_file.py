@@ -8,7 +8,7 @@ file is cut when it is written, and the runtime needs neither the ``onnx`` packa
 
 from __future__ import annotations
 
-import json
+import math
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tita_cli.errors import ModelError
+from tita_cli.errors import ModelError, parsing
+from tita_cli.files import parse_json
 from tita_cli.network.spec import Spec
 
 FORMAT = "tita-onnx-2"
@@ -24,6 +25,7 @@ DESCRIPTION = "tita.json"
 HINT = "tita reads ONNX files that tita export wrote"
 FIELD = 2047
 """Number of the field that holds the archive; ONNX's own end at 26."""
+_MOST_BYTES = 1 << 26
 _FIELD_HEAD = 16
 """Bytes that a field's number and length take at most."""
 
@@ -48,22 +50,21 @@ class OnnxFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            with path.open("rb") as stream, zipfile.ZipFile(stream) as archive:
-                found = json.loads(archive.read(DESCRIPTION))
+        self.size: tuple[int, int] | None = None
+        with parsing(str(path), ModelError, hint=HINT), path.open("rb") as stream:  # noqa: SIM117
+            with zipfile.ZipFile(stream) as archive:
+                found = parse_json(_member(archive, DESCRIPTION))
                 if found["format"] != FORMAT:
                     raise ModelError(f"{path}: another format than this version of tita reads", hint=HINT)
                 if not 0 < archive.infolist()[0].header_offset - found["whole"] < _FIELD_HEAD:
                     raise ValueError("what stands before the archive is not what was written")
                 self.about: dict[str, str] = {str(key): str(value) for key, value in found["about"].items()}
                 self.precision = str(found["precision"])
-                self.size: tuple[int, int] | None = tuple(map(int, found["size"])) if found["size"] else None  # type: ignore[assignment]
+                if found["size"]:
+                    height, width = map(int, found["size"])
+                    self.size = (height, width)
                 self._spec, self._inputs, self._weights = str(found["spec"]), found["inputs"], found["weights"]
-                self._graphs = {name: archive.read(f"{name}.onnx") for name in self._inputs}
-        except OSError as error:
-            raise ModelError(f"{path}: cannot read the model: {error.strerror}") from error
-        except (zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
-            raise ModelError(f"{path}: not one of tita's ONNX files, or damaged", hint=HINT) from error
+                self._graphs = {name: _member(archive, f"{name}.onnx") for name in self._inputs}
 
     @property
     def spec(self) -> Spec:
@@ -72,16 +73,26 @@ class OnnxFile:
 
     def steps(self, names: list[str]) -> dict[str, Step]:
         """Steps of the network, ready for a session each. Raises ``ModelError`` where the file lacks one."""
-        try:
+        with parsing(str(self.path), ModelError, hint=HINT):
             data = self.path.read_bytes()
             return {name: self._step(name, data) for name in names}
-        except (KeyError, ValueError, TypeError) as error:
-            raise ModelError(f"{self.path}: damaged, or another network than it says ({error})", hint=HINT) from error
 
     def _step(self, name: str, data: bytes) -> Step:
         weights = {}
         for weight in self._inputs[name]["weights"]:
             kind, shape, offset = self._weights[weight]
-            count = int(np.prod(shape, dtype=np.int64))
-            weights[weight] = np.frombuffer(data, np.dtype(kind), count, offset).reshape(shape).copy()  # aligned
-        return Step(self._graphs[name], weights, self._inputs[name]["types"])
+            numbers = np.dtype(kind)
+            count = math.prod(shape)
+            if numbers.kind not in "fiub" or not all(type(n) is int and n >= 0 for n in (*shape, offset)):
+                raise ValueError(f"weight {weight} is no array of numbers")
+            weights[weight] = np.frombuffer(data, numbers, count, offset).reshape(shape).copy()  # aligned
+        types = {str(key): np.dtype(kind).name for key, kind in self._inputs[name]["types"].items()}
+        return Step(self._graphs[name], weights, types)
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A file of the archive. Raises ValueError for one that is larger than any graph that we write."""
+    info = archive.getinfo(name)
+    if info.file_size > _MOST_BYTES:
+        raise ValueError(f"{name} would have {info.file_size >> 20} MiB")
+    return archive.read(info)

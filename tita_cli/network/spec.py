@@ -7,7 +7,8 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tita_cli.errors import ModelError
+from tita_cli.errors import ModelError, parsing
+from tita_cli.files import parse_json
 from tita_cli.network.filters import Filters, load_filters
 
 WINDOW = 8
@@ -72,15 +73,13 @@ class Spec:
     @classmethod
     def from_json(cls, text: str) -> Spec:
         """The inverse of :meth:`to_json`. Raises ``ModelError`` for anything that no network declares."""
-        try:
-            fields: dict[str, Any] = json.loads(text)
+        with parsing("the description of the network", ModelError, hint="export it again"):
+            fields: dict[str, Any] = parse_json(text)
             for name in ("encoder", "decoder"):
                 fields[name] = tuple(Stage(str(s["name"]), tuple(s["shifts"]), bool(s["joint"])) for s in fields[name])
             spec = cls(**{**fields, "planes": tuple(fields["planes"])})
             if not spec._is_sound():
                 raise ValueError(text)
-        except (ValueError, TypeError, KeyError) as error:
-            raise ModelError("the description of the network cannot be read", hint="export it again") from error
         return spec
 
     def to_json(self) -> str:

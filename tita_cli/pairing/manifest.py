@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tita_cli.errors import InputError
-from tita_cli.files import read_input
+from tita_cli.files import parse_json, read_input
 from tita_cli.pairing.plan import Group, Plan, make_plan
 
 SUFFIXES = frozenset({".csv", ".jsonl", ".ndjson"})
@@ -75,8 +74,8 @@ def _jsonl_groups(text: str, name: str, base: Path) -> Iterator[Group]:
             continue
         where = f"{name}: line {number}"
         try:
-            record: Any = json.loads(line)
-        except (ValueError, RecursionError) as error:
+            record: Any = parse_json(line)
+        except ValueError as error:
             raise InputError(f"{where}: is not JSON: {error}", hint=JSONL_HELP) from error
         if not isinstance(record, dict) or not _is_texts(record.get("sources")):
             raise InputError(f"{where}: 'sources' is not a list of paths", hint=JSONL_HELP)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from tita_cli.errors import ModelError, first_line
+from tita_cli.errors import DeviceError, ModelError, explained, first_line
 from tita_cli.models.onnx_file import HINT, OnnxFile, Step
 from tita_cli.network.filters import load_filters
 from tita_cli.network.spec import MERGE_REACH, WINDOW, Spec, Stage
@@ -22,6 +22,7 @@ from tita_cli.runtime.memory import free_memory
 from tita_cli.runtime.onnx_session import CPU, Place, open_session
 from tita_cli.runtime.rectangle import Rectangle, rectangles
 from tita_cli.runtime.threads import flush_denormals
+from tita_cli.runtime.tiles import OutOfMemoryError
 from tita_cli.runtime.windows import SIDE_SCORE, TOKENS, Chunk, chunks, cut, edge_sides, put, take, to_windows
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class OnnxSteps:
         try:
             return [np.asarray(result, np.float32) for result in self._sessions[name].run(None, feed)]
         except Exception as error:  # ONNX Runtime's own kinds have no other base
+            if isinstance(explained(error), DeviceError):  # short memory, not the model
+                raise OutOfMemoryError("out of memory") from error
             raise ModelError(f"{self._path}: {first_line(error)}", hint=HINT) from error
 
     def describe(self) -> dict[str, Any]:

@@ -12,12 +12,14 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tita_cli.errors import DeviceError, ModelError, UsageError, first_line
+from tita_cli.errors import DeviceError, ModelError, UsageError, explained, first_line
+from tita_cli.models.onnx_graph import check_graph
+from tita_cli.runtime import ort
 from tita_cli.runtime.tiles import OutOfMemoryError
 
 if TYPE_CHECKING:
-    import onnxruntime as ort
     from numpy.typing import NDArray
+    from onnxruntime import InferenceSession
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
@@ -48,9 +50,7 @@ class Place(NamedTuple):
 
 def find_provider(name: str) -> str:
     """The full name of a provider that this build of ONNX Runtime has. Raises ``UsageError``."""
-    import onnxruntime
-
-    available: list[str] = onnxruntime.get_available_providers()
+    available: list[str] = ort.load().get_available_providers()
     for full in available:
         if name.lower() in (full.lower(), full.removesuffix(_SUFFIX).lower()):
             return full
@@ -60,14 +60,14 @@ def find_provider(name: str) -> str:
 
 def open_session(
     model: bytes, place: Place, threads: int, weights: Mapping[str, NDArray[Any]] | None = None
-) -> ort.InferenceSession:
+) -> InferenceSession:
     """A session on ``place`` and nowhere else. ``weights``: those that ``model`` only names; to be kept alive with it.
 
     Raises ``ModelError`` for a model that is refused, and ``DeviceError`` where the provider does not come up: ONNX
     Runtime would go on on the CPU and say nothing.
     """
-    import onnxruntime
-
+    check_graph(model, weights or ())
+    onnxruntime = ort.load()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -86,6 +86,8 @@ def open_session(
         try:
             return onnxruntime.InferenceSession(model, options, providers=[CPU])
         except Exception as error:  # ONNX Runtime's own kinds have no other base
+            if isinstance(explained(error), DeviceError):  # short memory, not the model
+                raise
             raise ModelError(f"ONNX Runtime refuses the model: {first_line(error)}") from error
     with _captured() as said:
         preload = getattr(onnxruntime, "preload_dlls", None)  # CUDA's and cuDNN's libraries out of Python packages

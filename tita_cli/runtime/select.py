@@ -6,11 +6,13 @@ named. What was asked for and cannot be had is an error with its reason; ``auto`
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from tita_cli.errors import DeviceError, ModelError, UsageError, need
 from tita_cli.models.find import find_model, shipped_models
+from tita_cli.runtime import ort
 from tita_cli.runtime.device import DeviceRequest, ask_driver
 from tita_cli.runtime.onnx_whole import WholeRunner
 from tita_cli.runtime.set_engine import SetRunner
@@ -36,20 +38,32 @@ def select(model: str, request: DeviceRequest, threads: int | None) -> tuple[Any
     if on_gpu:
         return _torch_on_gpu(model, request, cores), ()
     if request.device == "cpu" or request.backend == "onnx" or not ask_driver().gpus:
-        return _on_cpu(model, request, cores), ()
+        return _on_cpu(model, request, cores)
     try:
         if not _has(model, ".safetensors"):
             raise DeviceError("PyTorch does not run ONNX files", hint="--provider cuda does")
         return _torch_on_gpu(model, request, cores), ()
     except DeviceError as error:
-        return _on_cpu(model, request, cores), (f"there is a GPU, but it is not used: {error.message}",)
+        runner, notes = _on_cpu(model, request, cores)
+        return runner, (f"there is a GPU, but it is not used: {error.message}", *notes)
 
 
-def _on_cpu(model: str, request: DeviceRequest, threads: int) -> AnyRunner:
-    """In ONNX Runtime where the model exists as .onnx: it is faster, and PyTorch need not be imported."""
-    if request.backend == "onnx" or (request.backend == "auto" and _has(model, ".onnx")):
-        return _onnx(_file(model, ".onnx"), "cpu", 0, threads)
-    return _torch(model, "cpu", threads)
+def _on_cpu(model: str, request: DeviceRequest, threads: int) -> tuple[AnyRunner, tuple[str, ...]]:
+    """In ONNX Runtime where the model exists as .onnx: it is faster, and PyTorch need not be imported.
+
+    Unless it was asked for by name, PyTorch serves where ONNX Runtime is missing or broken, with a note.
+    """
+    if request.backend == "onnx":
+        return _onnx(_file(model, ".onnx"), "cpu", 0, threads), ()
+    if request.backend == "torch" or not _has(model, ".onnx"):
+        return _torch(model, "cpu", threads), ()
+    try:
+        ort.load()
+    except DeviceError as error:
+        if not _has(model, ".safetensors") or find_spec("torch") is None:
+            raise
+        return _torch(model, "cpu", threads), (f"{error.message}; PyTorch serves in its place, more slowly",)
+    return _onnx(_file(model, ".onnx"), "cpu", 0, threads), ()
 
 
 def _torch_on_gpu(model: str, request: DeviceRequest, threads: int) -> AnyRunner:

@@ -7,22 +7,17 @@ to the folder of the file. ``docs/how-to/train.md`` explains every key.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from tita_cli.errors import ModelError, TrainingError
+from tita_cli.errors import InputError, ModelError, TrainingError
+from tita_cli.files import read_toml
 from tita_cli.network import NetworkConfig
 from tita_cli.training.famo import FamoMode
 from tita_cli.training.manifest import Manifest
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +125,9 @@ def read_config(path: Path, *, data_root: Path | None = None) -> TrainingConfig:
     Raises ``TrainingError`` that names the file and the key.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise TrainingError(f"{path}: cannot read the configuration: {error.strerror}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise TrainingError(f"{path}: not TOML: {error}") from error
+        document = read_toml(path)
+    except InputError as error:
+        raise TrainingError(error.message, hint=error.hint) from error
     try:
         return parse_config(document, folder=path.parent, data_root=data_root)
     except TrainingError as error:

@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from tita_cli.errors import InputError, OutputError
+from tita_cli.files import parse_json, read_input
 
 Record: TypeAlias = dict[str, Any]
+_MAX_BYTES = 1 << 30
+_MOST_STEPS = 1e15
 
 
 class Log:
@@ -43,22 +46,23 @@ class Log:
 
 def read_log(path: Path) -> list[Record]:
     """The records of a log. An incomplete last line, as a crash leaves it, is ignored."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot read the log") from error
+    lines = read_input(path, max_bytes=_MAX_BYTES).decode(errors="replace").splitlines()
     records = []
     for number, line in enumerate(lines, start=1):
         try:
-            record = json.loads(line)
+            record = parse_json(line)
         except ValueError as error:
             if number == len(lines):
                 break
             raise InputError(f"{path}: line {number} is not JSON", hint="give the log.jsonl of a run folder") from error
-        if not isinstance(record, dict) or "event" not in record:
+        if not (isinstance(record, dict) and isinstance(record.get("event"), str) and _is_step(record.get("step", 0))):
             raise InputError(f"{path}: line {number} is not a record of a training log")
         records.append(record)
     return records
+
+
+def _is_step(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _MOST_STEPS
 
 
 def _line(record: Mapping[str, Any]) -> str:

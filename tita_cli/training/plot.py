@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from html import escape
@@ -12,11 +11,12 @@ from typing import Any
 
 from tita_cli.drawing import Point
 from tita_cli.errors import InputError, OutputError
-from tita_cli.images.atomic import atomic_output
+from tita_cli.images.atomic import atomic_output, check_writable
 from tita_cli.training.chart import Panel, to_image, to_svg
 from tita_cli.training.log import Record, read_log
 
 _OAF = ("high A", "add A", "mul A", "high B", "add B", "mul B")
+_LARGEST = 1e300
 _MOST_POINTS = 600
 """Longer curves are averaged down to this many points."""
 
@@ -26,6 +26,7 @@ def plot_log(log: Path, target: Path, *, overwrite: bool) -> None:
 
     Raises ``InputError`` for a log that cannot be read or has no step yet, ``OutputError`` for the target.
     """
+    check_writable(target, overwrite, sources=[log])
     kind = target.suffix.lower()
     if kind not in (".svg", ".png", ".html"):
         raise OutputError(f"{target}: curves are drawn as .svg, .png or .html", hint="give -o one of these extensions")
@@ -49,7 +50,7 @@ def build_panels(records: Iterable[Record]) -> list[Panel]:
     for record in records:
         step = float(record.get("step", 0))
         for chart, curve, value in _values(record):
-            if isinstance(value, int | float) and math.isfinite(value):
+            if isinstance(value, int | float) and abs(value) < _LARGEST:
                 charts[chart][curve].append((step, float(value)))
     logarithmic = ("loss", "learning rate", "gradient")
     return [
@@ -68,6 +69,7 @@ def _values(record: Record) -> Iterable[tuple[str, str, Any]]:
     if record["event"] != "step":
         return
     losses = _mapping(record, "losses")
+    losses = {task: terms for task, terms in losses.items() if isinstance(terms, Mapping)}
     for task, terms in losses.items():
         yield "loss, all tasks", task, terms.get("total")
     for task, share in _mapping(record, "famo").items():
@@ -77,7 +79,7 @@ def _values(record: Record) -> Iterable[tuple[str, str, Any]]:
             if term != "total":
                 yield f"loss terms, {task}", term, value
     for task, weights in _mapping(record, "oaf").items():
-        for name, weight in zip(_OAF, weights, strict=False):
+        for name, weight in zip(_OAF, weights if isinstance(weights, list) else (), strict=False):
             yield f"OAF's weights, {task}", name, weight
     yield "learning rate", "learning rate", record.get("lr")
     yield "gradient norm", "gradient norm", record.get("grad_norm")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import pickle
-import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,10 +11,11 @@ from typing import Any
 
 import torch
 
-from tita_cli.errors import OutputError, TrainingError
+from tita_cli.errors import OutputError, TrainingError, parsing
 
 FORMAT = "tita-training-1"
 LAST = "last.pt"
+_MOMENTS = ("exp_avg", "exp_avg_sq")
 _NEEDED = ("network", "tasks", "step", "seconds", "model", "ema", "optimizer", "balance")
 
 
@@ -36,17 +36,33 @@ def load_state(path: Path) -> dict[str, Any]:
     """Read a state. Raises ``TrainingError`` if the file is missing, damaged, not a state, or holds more than data."""
     if path.is_file() and not zipfile.is_zipfile(path):
         raise TrainingError(f"{path}: not a training state, or damaged")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise TrainingError(f"{path}: no such state", hint="omit --resume to start a new run") from error
-    except pickle.UnpicklingError as error:
-        raise TrainingError(f"{path}: refused, because it holds more than tensors and plain values") from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, IndexError, struct.error) as error:
-        raise TrainingError(f"{path}: not a training state, or damaged") from error
-    if not isinstance(state, dict) or state.get("format") != FORMAT or any(key not in state for key in _NEEDED):
+    if not path.exists():
+        raise TrainingError(f"{path}: no such state", hint="omit --resume to start a new run")
+    if not path.is_file():
+        raise TrainingError(f"{path}: not a training state, or damaged")
+    with parsing(str(path), TrainingError):
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise TrainingError(f"{path}: refused, because it holds more than tensors and plain values") from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT or not _is_sound(state):
         raise TrainingError(f"{path}: not a training state of tita", hint=f"a run folder holds {LAST}")
     return state
+
+
+def _is_sound(state: Mapping[Any, Any]) -> bool:
+    """Whether everything is there, of its type; whether tensors fit the network, the trainer finds out."""
+    if any(key not in state for key in _NEEDED):
+        return False
+    moments = state["optimizer"].get("state") if isinstance(state["optimizer"], Mapping) else None
+    return (
+        all(isinstance(state[key], Mapping) for key in ("network", "model", "ema", "balance"))
+        and isinstance(moments, Mapping)
+        and all(isinstance(each, Mapping) for each in moments.values())
+        and all(torch.is_tensor(each.get(name)) for each in moments.values() for name in _MOMENTS)
+        and type(state["step"]) is int
+        and isinstance(state["seconds"], int | float)
+    )
 
 
 def export_state(source: Path, target: Path, *, overwrite: bool) -> None:
@@ -59,7 +75,7 @@ def export_state(source: Path, target: Path, *, overwrite: bool) -> None:
     check_writable(target, overwrite, sources=[source])
     state = load_state(source)
     for moments in state["optimizer"]["state"].values():
-        for name in ("exp_avg", "exp_avg_sq"):
+        for name in _MOMENTS:
             moments[name] = moments[name].to(torch.bfloat16)
     with atomic_output(target, overwrite=overwrite) as stream:
         stream.write(_serialize(state))

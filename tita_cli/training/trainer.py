@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from tita_cli.errors import ModelError, TrainingError
+from tita_cli.errors import ModelError, TrainingError, parsing
 from tita_cli.network import build_network
 from tita_cli.network.layout import FusionOutput
 from tita_cli.network.pair import PairNetwork
@@ -141,14 +141,12 @@ class Trainer:
                     f"the saved state was trained with {key} {state[key]}, the configuration says {value}",
                     hint='to start a new run from its weights, set init = "…/ema.safetensors"',
                 )
-        try:
+        with parsing("the saved state, of which the tensors do not fit the network,", TrainingError):
             self.network.load_state_dict(state["model"])
             self.ema.load_state_dict(state["ema"])
             groups = self.optimizer.state_dict()["param_groups"]
             self.optimizer.load_state_dict({"state": state["optimizer"]["state"], "param_groups": groups})
             self.balance.load_state_dict(state["balance"])
-        except (RuntimeError, ValueError, KeyError, TypeError) as error:
-            raise TrainingError("the saved state is damaged: its tensors do not fit the network") from error
         self.position, self.seconds = int(state["step"]), float(state["seconds"])
 
     def _measure(self, network: nn.Module, batches: Mapping[str, TaskBatch], step: int) -> dict[str, TaskReport]:

@@ -20,7 +20,7 @@ def frame_size(content: bytes) -> tuple[int, int] | None:
     place = 2
     while True:
         place = content.find(b"\xff", place)
-        while content[place + 1 : place + 2] == b"\xff":
+        while place >= 0 and content[place + 1 : place + 2] == b"\xff":
             place += 1
         if place < 0 or place + 4 > len(content):
             return None

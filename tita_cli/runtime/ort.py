@@ -1,0 +1,39 @@
+"""ONNX Runtime, loaded in one place: its telemetry off before it starts, and a sentence where it cannot be loaded."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from types import ModuleType
+
+from tita_cli.errors import DeviceError, first_line
+
+SWITCH = "ORT_DISABLE_TELEMETRY"
+_FATAL = 4
+
+
+@cache
+def load() -> ModuleType:
+    """The module ``onnxruntime``. Raises ``DeviceError`` where it is missing or broken.
+
+    Official builds record every session in a database in the user's cache, to be sent. The variable keeps them from
+    opening it; the call comes too late for that, and is for builds that do not know the variable.
+    """
+    os.environ[SWITCH] = "1"
+    try:
+        import onnxruntime
+    except Exception as error:  # a broken installation raises anything
+        raise DeviceError(
+            f"ONNX Runtime cannot be loaded: {first_line(error)}",
+            hint="pip install --force-reinstall onnxruntime, or --backend torch",
+        ) from error
+    switch = getattr(onnxruntime, "disable_telemetry_events", None)
+    if switch is not None:
+        switch()
+    onnxruntime.set_default_logger_severity(_FATAL)  # what matters is raised
+    return onnxruntime  # type: ignore[no-any-return]
+
+
+def telemetry_is_off() -> bool:
+    """Whether ONNX Runtime was told, before it was loaded, to record nothing."""
+    return os.environ.get(SWITCH) == "1"
