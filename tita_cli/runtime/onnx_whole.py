@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tita_cli.errors import ModelError
-from tita_cli.models.onnx_file import OnnxFile
+from tita_cli.models.onnx_file import HINT, OnnxFile
 from tita_cli.runtime.onnx_session import Place, device_errors, open_session
 
 if TYPE_CHECKING:
@@ -33,7 +33,12 @@ class WholeRunner:
             )
         names = [value.name for value in self._session.get_inputs()]
         with device_errors(self._place):
-            return [np.asarray(x) for x in self._session.run(None, dict(zip(names, inputs, strict=True)))]
+            results = [np.asarray(x) for x in self._session.run(None, dict(zip(names, inputs, strict=True)))]
+        if self.spec.kind == "pair":
+            planes = results[:1] + results[2:]
+            if len(results) < 2 or results[1].ndim != 2 or any(plane.shape != inputs[0].shape for plane in planes):
+                raise ModelError(f"{self._file.path}: its results have other shapes than its inputs", hint=HINT)
+        return results
 
     def describe(self) -> dict[str, Any]:
         place = self._place.describe()

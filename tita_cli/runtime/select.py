@@ -10,8 +10,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from tita_cli.errors import DeviceError, ModelError, UsageError, need
-from tita_cli.models.find import find_model, shipped_models
+import numpy as np
+
+from tita_cli.errors import DeviceError, ModelError, UsageError, need, parsing
+from tita_cli.models.find import expected_hash, find_model, shipped_models
 from tita_cli.runtime import ort
 from tita_cli.runtime.device import DeviceRequest, ask_driver
 from tita_cli.runtime.onnx_whole import WholeRunner
@@ -20,6 +22,7 @@ from tita_cli.runtime.threads import usable_cores
 from tita_cli.runtime.tiles import Runner
 
 if TYPE_CHECKING:
+    from tita_cli.runtime.onnx_cpu import CpuRunner
     from tita_cli.runtime.onnx_session import Place
 
 AnyRunner: TypeAlias = Runner | WholeRunner | SetRunner
@@ -95,12 +98,28 @@ def load_onnx(path: Path, place: Place, threads: int) -> AnyRunner:
     file = OnnxFile(path)
     try:
         if place.is_cpu and file.size is None and file.spec.kind == "pair":
-            return CpuRunner(OnnxSteps(file), file.spec, threads)
+            runner = CpuRunner(OnnxSteps(file), file.spec, threads)
+            if expected_hash(path) is None:
+                _try_out(runner, path)
+            return runner
         return WholeRunner(file, place, threads)
     except ModelError as error:
         if str(path) in error.message:
             raise
         raise ModelError(f"{path}: {error.message}", hint=error.hint) from error
+
+
+def _try_out(runner: CpuRunner, path: Path) -> None:
+    """Fuse the smallest of images with a file from anywhere, before it gets pictures.
+
+    Raises ``ModelError`` where its steps do not give what the next ones take.
+    """
+    from tita_cli.runtime.engine import Engine
+
+    black = np.zeros((runner.spec.multiple, runner.spec.multiple), np.float32)
+    with parsing(f"{path}: its network, tried out,", ModelError, hint="export it again"):
+        if Engine(runner).fuse(black, black).fused.shape != black.shape:
+            raise ValueError("the result has another size")
 
 
 def _torch(model: str, device: str, threads: int) -> AnyRunner:
