@@ -220,3 +220,13 @@ def test_a_signal_stops_cleanly_and_the_run_goes_on(
     assert torch.load(folder / "last.pt", weights_only=True)["step"] == reached
     assert not list(folder.glob("*.tmp")) and not list(folder.glob(".*"))
     assert train(config, folder, "-q", "--resume", "--steps", str(reached + 1)) == 0
+
+
+def test_a_run_pauses_by_the_clock_and_goes_on(config: Path, tmp_path: Path) -> None:
+    config.write_text(config.read_text().replace("steps = 4", "minutes = 60"))
+    folder = tmp_path / "run"
+    assert train(config, folder, "-q", "--pause-after", "0.01") == 0
+    end = read_log(folder / "log.jsonl")[-1]
+    assert (end["event"], end["finished"]) == ("end", False) and end["step"] >= 1
+    assert train(config, folder, "-q", "--resume", "--minutes", "0.0001") == 0
+    assert read_log(folder / "log.jsonl")[-1]["finished"]

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from tita_cli.network import NetworkConfig
 from tita_cli.training.config import Schedule, TrainingConfig
-from tita_cli.training.data import TaskBatch
 from tita_cli.training.famo import FamoMode
 from tita_cli.training.manifest import Manifest
+from tita_cli.training.pairs import PairBatch
 from tita_cli.training.trainer import Trainer
 from tita_cli.training.workers import Workers, join_workers
 
@@ -27,7 +27,7 @@ FIELDS = ("a", "b", "target", "has_target", "mask", "has_mask", "hot")
 TINY = NetworkConfig(variant="tita-lite", dim=8, heads=2, extract=1, fuse=(1,), reconstruct=1, drop_path=0.0)
 
 
-def batch(step: int, rank: int, *, spoilt: bool = False) -> dict[str, TaskBatch]:
+def batch(step: int, rank: int, *, spoilt: bool = False) -> dict[str, PairBatch]:
     """One crop a task; ``spoilt``: process 1 gets a NaN in step 1."""
     random = torch.Generator().manual_seed(10 * step + rank)
 
@@ -35,17 +35,17 @@ def batch(step: int, rank: int, *, spoilt: bool = False) -> dict[str, TaskBatch]
         return torch.rand(1, 1, 16, 16, generator=random)
 
     one = torch.ones(1)
-    made = {task: TaskBatch(image(), image(), image(), one, image(), one, image()) for task in TASKS}
+    made = {task: PairBatch(image(), image(), image(), one, image(), one, image()) for task in TASKS}
     if spoilt and step == 1 and rank == 1:
         made["mef"] = replace(made["mef"], a=made["mef"].a * float("nan"))
     return made
 
 
-def both(step: int) -> dict[str, TaskBatch]:
+def both(step: int) -> dict[str, PairBatch]:
     """The batches of both processes as one."""
     parts = [batch(step, rank) for rank in (0, 1)]
     return {
-        task: TaskBatch(**{field: torch.cat([getattr(part[task], field) for part in parts]) for field in FIELDS})
+        task: PairBatch(**{field: torch.cat([getattr(part[task], field) for part in parts]) for field in FIELDS})
         for task in TASKS
     }
 

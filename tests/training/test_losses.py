@@ -10,8 +10,8 @@ from torch import Tensor
 
 from tita_cli.errors import TrainingError
 from tita_cli.network.layout import FusionOutput
-from tita_cli.training.data import TaskBatch
 from tita_cli.training.losses import TASKS, WEIGHTS, build_losses
+from tita_cli.training.pairs import PairBatch
 from tita_cli.training.similarity import Moments
 
 
@@ -20,10 +20,10 @@ def _pictures(count: int) -> tuple[Tensor, ...]:
     return tuple(torch.rand((2, 1, 40, 40), generator=generator) * 0.6 + 0.2 for _ in range(count))
 
 
-def _batch(a: Tensor, b: Tensor, target: Tensor, mask: Tensor | None = None) -> TaskBatch:
+def _batch(a: Tensor, b: Tensor, target: Tensor, mask: Tensor | None = None) -> PairBatch:
     known = torch.ones(a.shape[0])
     mask = torch.zeros_like(a) if mask is None else mask
-    return TaskBatch(a=a, b=b, target=target, mask=mask, has_target=known, has_mask=known, hot=torch.zeros_like(a))
+    return PairBatch(a=a, b=b, target=target, mask=mask, has_target=known, has_mask=known, hot=torch.zeros_like(a))
 
 
 def _output(fused: Tensor, logits: Tensor | None = None) -> FusionOutput:

@@ -13,8 +13,8 @@ from tita_cli.errors import DeviceError, TrainingError
 from tita_cli.models.checkpoint import save_network
 from tita_cli.network import NetworkConfig, build_network
 from tita_cli.training.config import Optimizer, Schedule, TrainingConfig
-from tita_cli.training.data import TaskBatch
 from tita_cli.training.manifest import Manifest
+from tita_cli.training.pairs import PairBatch
 from tita_cli.training.precision import has_bf16
 from tita_cli.training.state import export_state, load_state, save_state
 from tita_cli.training.trainer import Trainer
@@ -28,7 +28,7 @@ CONFIG = TrainingConfig(
 )  # fmt: skip
 
 
-def batches(step: int, sizes: Mapping[str, int] | None = None) -> dict[str, TaskBatch]:
+def batches(step: int, sizes: Mapping[str, int] | None = None) -> dict[str, PairBatch]:
     """Two crops a task, a pure function of the step."""
     random = torch.Generator().manual_seed(step)
 
@@ -38,7 +38,7 @@ def batches(step: int, sizes: Mapping[str, int] | None = None) -> dict[str, Task
     made = {}
     for task in TASKS:
         size = (sizes or {}).get(task, 16)
-        made[task] = TaskBatch(
+        made[task] = PairBatch(
             image(size), image(size), image(size), torch.ones(2), image(size), torch.ones(2), image(size)
         )
     return made
@@ -102,7 +102,7 @@ def test_tasks_with_crops_of_other_sizes_train_together() -> None:
     trainer = new(replace(CONFIG, network=replace(TINY, drop_path=0.0)))
     report = trainer.step(batches(0, {"mef": 32}))
     assert report.skipped is None and tuple(report.tasks) == TASKS
-    assert report.pixels == 2 * (16 * 16 + 32 * 32 + 16 * 16)
+    assert report.pixels == 4 * (16 * 16 + 32 * 32 + 16 * 16)
     alone = new(replace(CONFIG, network=replace(TINY, drop_path=0.0))).step(batches(0))
     torch.testing.assert_close(report.tasks["ivf"].terms["total"], alone.tasks["ivf"].terms["total"])
 
@@ -128,7 +128,7 @@ def test_average_lags_behind_and_forgets_the_start() -> None:
     assert 0 < float((mean - now).norm()) < float((start - now).norm())
 
 
-def spoil(batch: dict[str, TaskBatch], task: str = "mef") -> dict[str, TaskBatch]:
+def spoil(batch: dict[str, PairBatch], task: str = "mef") -> dict[str, PairBatch]:
     return batch | {task: replace(batch[task], a=torch.full_like(batch[task].a, float("nan")))}
 
 
@@ -152,7 +152,7 @@ def test_ten_skipped_steps_in_a_row_end_the_run() -> None:
 
 def test_a_gradient_that_is_no_number_is_skipped_too() -> None:
     trainer = new()
-    trainer.losses = lambda task, output, batch: {"total": (output.fused * 0).sqrt().sum() + 1.0}
+    trainer.measure.losses = lambda task, output, batch: {"total": (output.fused * 0).sqrt().sum() + 1.0}
     report = trainer.step(batches(0))
     assert report.skipped is not None and "gradient" in report.skipped
 

@@ -30,6 +30,11 @@ class Run(Group):
     )  # fmt: skip
     resume: bool = option(False, "Go on where the run in RUN_DIR stopped.", config=False)
     steps: int | None = option(None, "Steps in all, instead of CONFIG's.", minimum=1, metavar="N")
+    minutes: float | None = option(None, "Minutes in all, instead of CONFIG's.", minimum=0, metavar="M")
+    pause_after: float | None = option(
+        None, "Stop after so many minutes, loading included, to go on later with --resume.", minimum=0, metavar="M",
+        config=False,
+    )  # fmt: skip
     data: Path | None = option(None, "The folder of the images, instead of data_root.", metavar="FOLDER")
 
 
@@ -57,14 +62,20 @@ def command(
         Path | None, typer.Argument(metavar="CONFIG.toml", help="What to train, on what and for how long.")
     ] = None,
 ) -> int:
-    """Train a network on pairs of images.
+    """Train a network.
 
     A run stops cleanly on Ctrl-C or SIGTERM: it finishes the step, writes its state, and goes on later with --resume.
     For several processes: [bold]torchrun --nproc-per-node 2 -m tita_cli train CONFIG.toml -o RUN_DIR[/]
     """
     output, plot, export_state, force = run.output, instead.plot, instead.export_state, writing.force
     if plot is not None or export_state is not None:
-        if config is not None or run.resume or run.steps is not None or (plot is not None and export_state is not None):
+        if (
+            config is not None
+            or run.resume
+            or run.steps
+            or run.minutes
+            or (plot is not None and export_state is not None)
+        ):
             raise UsageError("--plot and --export-state stand alone, with -o", hint="run them after training")
         if output is None:
             raise UsageError("-o is missing", hint="--plot LOG -o FILE, --export-state FILE -o RUN_DIR")
@@ -74,19 +85,20 @@ def command(
     if config is None or output is None:
         raise UsageError("CONFIG.toml and -o RUN_DIR are needed", hint="see tita train --help and docs/how-to/train.md")
     need("tita train", "torch")
-    settings = _settings(config, run.data, run.steps)
+    settings = _settings(config, run)
     return _train(
         settings,
         config,
         output,
         resume=run.resume,
+        pause_after=run.pause_after,
         threads=network.threads,
         as_json=reporting.json,
         quiet=reporting.quiet,
     )
 
 
-def _settings(config: Path, data: Path | None, steps: int | None) -> TrainingConfig:
+def _settings(config: Path, run: Run) -> TrainingConfig:
     from dataclasses import replace
 
     from tita_cli.runtime.threads import shorten_spinning
@@ -95,8 +107,8 @@ def _settings(config: Path, data: Path | None, steps: int | None) -> TrainingCon
 
     from tita_cli.training.config import read_config
 
-    settings = read_config(config, data_root=data)
-    return settings if steps is None else replace(settings, steps=steps)
+    lengths = {name: value for name in ("steps", "minutes") if (value := getattr(run, name)) is not None}
+    return replace(read_config(config, data_root=run.data), **lengths)
 
 
 def _train(
@@ -105,6 +117,7 @@ def _train(
     output: Path,
     *,
     resume: bool,
+    pause_after: float | None,
     threads: int | None,
     as_json: bool,
     quiet: bool,
@@ -113,7 +126,7 @@ def _train(
     from tita_cli.training.run import train
     from tita_cli.training.stop import stop_on_signals
 
-    with console.results() as stdout, stop_on_signals() as stop:
+    with console.results() as stdout, stop_on_signals(pause_after) as stop:
         with choose_observer(quiet=quiet) as observer:
             outcome = train(settings, config, output, resume=resume, observer=observer, stop=stop, threads=threads)
         if as_json and _leads():

@@ -39,11 +39,13 @@ class Optimizer:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Learning rate: ``warmup`` steps of linear increase, then a cosine down to ``final``·lr, or constant."""
+    """Learning rate: ``warmup`` steps of linear increase, then a cosine down to ``final``·lr, or constant, or constant
+    and over the last part ``decay`` of the run a line down to ``final``·lr."""
 
-    kind: Literal["cosine", "constant"] = "cosine"
+    kind: Literal["cosine", "constant", "decay"] = "cosine"
     warmup: int = 100
     final: float = 0.01
+    decay: float = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +65,10 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """``recipe``: the set of losses (see ``losses``); every other key of ``[losses]`` sets weights of its terms."""
+    """``recipe``: the set of losses (see ``losses``), "" for "paper", and for a network for sets "truth"; every other
+    key of ``[losses]`` sets weights of its terms."""
 
-    recipe: str = "paper"
+    recipe: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -73,9 +76,14 @@ class Losses:
 class TrainingConfig:
     """A training run. ``steps`` and ``minutes``: its length, whichever ends first; 0 for no such limit.
 
-    ``crop``: side of the square crops in pixels; ``batch``: crops per step, for every task or by task. ``ema``: decay
-    of the exponential moving average whose weights are the result. ``init``: a checkpoint to start from. ``start``,
-    without one: random weights, or weights with which `tita` outputs the mean of its sources (see ``start``).
+    ``crop``: side of the square crops in pixels. ``batch``: pairs per step, for every task or by task. ``frames`` and
+    ``counts``, for networks for sets: about how many sources there are to a task and step, and how many to a sample;
+    a count comes up as often as it is listed. ``workers``: processes that prepare batches for each training process.
+
+    ``ema``: decay of the exponential moving average whose weights are the result. ``init``: a checkpoint to start from.
+    ``start``, without one: random weights, or weights with which `tita` outputs the mean of its sources (see
+    ``start``). ``teacher``: a checkpoint whose pictures the network is to come near, by a loss of ``teacher_weight``.
+    ``compile``: the network runs through ``torch.compile``.
     """
 
     network: NetworkConfig
@@ -84,6 +92,9 @@ class TrainingConfig:
     minutes: float = 0.0
     crop: int = 128
     batch: int | dict[str, int] = 3
+    frames: int = 8
+    counts: tuple[int, ...] = (2, 2, 2, 3, 3, 4, 5, 6, 8)
+    workers: int = 1
     seed: int = 17
     famo: FamoMode = "same-batch"
     ema: float = 0.999
@@ -91,6 +102,9 @@ class TrainingConfig:
     device: str = "auto"
     init: Path | None = None
     start: Literal["random", "average"] = "random"
+    teacher: Path | None = None
+    teacher_weight: float = 20.0
+    compile: bool = False
     data_root: Path | None = None
     losses: Losses = field(default_factory=Losses)
     optimizer: Optimizer = field(default_factory=Optimizer)
@@ -104,6 +118,10 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "minutes": (0, 1e6),
     "crop": (8, 4096),
     "batch": (1, 4096),
+    "frames": (2, 65536),
+    "counts": (2, 64),
+    "workers": (0, 256),
+    "teacher_weight": (0, 1e6),
     "seed": (0, 2**63 - 1),
     "ema": (0, 0.999999),
     "optimizer.lr": (1e-12, 10),
@@ -113,6 +131,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "optimizer.clip": (0, 1e9),
     "schedule.warmup": (0, 1e9),
     "schedule.final": (0, 1),
+    "schedule.decay": (0, 1),
     "checkpoint.minutes": (0, 1e6),
     "checkpoint.keep": (0, 1e6),
     "log.every": (1, 1e6),
@@ -141,7 +160,7 @@ def parse_config(document: Mapping[str, Any], *, folder: Path, data_root: Path |
     losses = _losses(values.pop("losses", {}))
     tables = values.pop("data", None)
     read = _section(TrainingConfig, values, "", skip=("network", "manifest", "losses"))
-    for key in ("init", "data_root"):
+    for key in ("init", "teacher", "data_root"):
         if read.get(key) is not None:
             read[key] = folder / read[key]
     if data_root is not None:
@@ -206,6 +225,10 @@ def _value(name: str, value: Any, hint: Any) -> Any:
     kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     if any(get_origin(kind) is dict for kind in kinds) and isinstance(value, Mapping):
         return {key: _value(name, number, int) for key, number in value.items()}
+    if get_origin(hint) is tuple and isinstance(value, list) and value:
+        return tuple(_value(name, number, int) for number in value)
+    if hint is bool and isinstance(value, bool):
+        return value
     if isinstance(value, bool) or not isinstance(value, str if str in kinds or Path in kinds else (int, float)):
         raise TrainingError(f"{name} has a value of the wrong type: {value!r}")
     if int in kinds and not isinstance(value, int):

@@ -1,8 +1,9 @@
 """The log of a run: JSON lines, one record per line, each with its ``event`` and ``step``.
 
 ``step`` records hold means since the previous one: ``losses`` {task: {term: value}}, ``famo`` {task: share},
-``oaf`` {task: [6 weights]}, ``lr``, ``grad_norm``, ``px_per_s``, ``seconds``. A script that evaluates checkpoints
-during the run may append ``{"event": "dev", "step": …, "metrics": {name: value}}``; the plot shows them.
+``oaf`` {task: [6 weights, 3 for sets]}, ``lr``, ``grad_norm``, ``px_per_s`` (of all sources), ``seconds``. A script
+that evaluates checkpoints during the run may append ``{"event": "dev", "step": …, "metrics": {name: value}}``; the plot
+shows them.
 """
 
 from __future__ import annotations

@@ -7,8 +7,7 @@ is a mean over pixels and samples, times its weight in ``WEIGHTS``. docs/explana
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from copy import deepcopy
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -16,14 +15,16 @@ from torch.nn import functional as F
 
 from tita_cli.errors import TrainingError
 from tita_cli.network.layout import FusionOutput
-from tita_cli.training.data import TaskBatch
 from tita_cli.training.similarity import Moments, blur, gradients, sobel, ssim
+
+if TYPE_CHECKING:
+    from tita_cli.training.pairs import PairBatch
 
 TASKS = ("ivf", "mef", "mff")
 
 
 Terms: TypeAlias = dict[str, Tensor]
-Loss: TypeAlias = Callable[[str, FusionOutput, TaskBatch], Terms]
+Loss: TypeAlias = "Callable[[str, FusionOutput, PairBatch], Terms]"
 
 WEIGHTS: dict[str, dict[str, dict[str, float]]] = {
     "paper": {task: {"intensity": 20.0, "gradient": 20.0, "structure": 10.0} for task in TASKS},
@@ -73,17 +74,10 @@ def build_losses(recipe: str, options: Mapping[str, Any] | None = None) -> Loss:
     """
     if recipe not in WEIGHTS:
         raise TrainingError(f"unknown recipe {recipe!r}", hint=f"known: {', '.join(WEIGHTS)}")
-    weights = deepcopy(WEIGHTS[recipe])
-    for task, changes in (options or {}).items():
-        if task not in weights or not isinstance(changes, Mapping):
-            raise TrainingError(f"losses.{task}: not a task", hint=f"tasks: {', '.join(TASKS)}")
-        for term, value in changes.items():
-            if term not in weights[task] or not isinstance(value, int | float):
-                raise TrainingError(f"losses.{task}.{term}: no such term", hint=f"terms: {', '.join(weights[task])}")
-            weights[task][term] = float(value)
+    weights = changed_weights(WEIGHTS[recipe], options or {})
     terms_of = _paper_terms if recipe == "paper" else _truth_terms
 
-    def losses(task: str, output: FusionOutput, batch: TaskBatch) -> Terms:
+    def losses(task: str, output: FusionOutput, batch: PairBatch) -> Terms:
         terms = terms_of(task, output, batch)
         weighted = {name: weights[task][name] * term for name, term in terms.items() if weights[task][name]}
         return {"total": torch.stack(list(weighted.values())).sum(), **weighted}
@@ -91,7 +85,25 @@ def build_losses(recipe: str, options: Mapping[str, Any] | None = None) -> Loss:
     return losses
 
 
-def _paper_terms(task: str, output: FusionOutput, batch: TaskBatch) -> Terms:
+def changed_weights(
+    weights: Mapping[str, Mapping[str, float]], options: Mapping[str, Any]
+) -> dict[str, dict[str, float]]:
+    """``weights`` of terms by task, with those replaced that ``options`` names.
+
+    Raises ``TrainingError`` for a task or term that does not exist.
+    """
+    changed = {task: dict(terms) for task, terms in weights.items()}
+    for task, changes in options.items():
+        if task not in changed or not isinstance(changes, Mapping):
+            raise TrainingError(f"losses.{task}: not a task", hint=f"known: {', '.join(changed)}")
+        for term, value in changes.items():
+            if term not in changed[task] or not isinstance(value, int | float):
+                raise TrainingError(f"losses.{task}.{term}: no such term", hint=f"terms: {', '.join(changed[task])}")
+            changed[task][term] = float(value)
+    return changed
+
+
+def _paper_terms(task: str, output: FusionOutput, batch: PairBatch) -> Terms:
     """As published: intensity against a mean or maximum, the stronger gradient, globally weighted SSIM."""
     a, b, f = batch.a, batch.b, output.fused
     wanted = torch.maximum(a, b) if task == "ivf" else (a + b) / 2
@@ -108,7 +120,7 @@ def _paper_terms(task: str, output: FusionOutput, batch: TaskBatch) -> Terms:
     }
 
 
-def _truth_terms(task: str, output: FusionOutput, batch: TaskBatch) -> Terms:
+def _truth_terms(task: str, output: FusionOutput, batch: PairBatch) -> Terms:
     """Against the target where there is one, else against the mean or maximum of the sources."""
     if task == "mff":
         return _focus_terms(output, batch)
@@ -164,7 +176,7 @@ def _distance(f: Tensor, wanted: Tensor) -> Terms:
     }
 
 
-def _focus_terms(output: FusionOutput, batch: TaskBatch) -> Terms:
+def _focus_terms(output: FusionOutput, batch: PairBatch) -> Terms:
     """Focus pairs: the sharp picture, and for a network with a gate the mask from the synthesis."""
     terms = _distance(output.fused, batch.target)
     if output.logits is not None and output.residual is not None and output.region is not None:
@@ -175,14 +187,14 @@ def _focus_terms(output: FusionOutput, batch: TaskBatch) -> Terms:
     return terms | _saliency_term(output, 0)
 
 
-def _region_loss(region: Tensor, batch: TaskBatch) -> Tensor:
+def _region_loss(region: Tensor, batch: PairBatch) -> Tensor:
     """Cross-entropy of the region vote against the mask, flat areas included."""
     logits = REGION_SCALE * region.to(batch.mask.dtype)
     each = F.binary_cross_entropy_with_logits(logits, batch.mask, reduction="none")
     return (batch.has_mask.reshape(-1, 1, 1, 1).to(each.dtype) * each).mean()
 
 
-def _gate_loss(logits: Tensor, batch: TaskBatch) -> Tensor:
+def _gate_loss(logits: Tensor, batch: PairBatch) -> Tensor:
     """Cross-entropy of the gate against the mask, weighted by how far the sources differ around a pixel.
 
     Where both sources are equal the gate hardly changes the picture, but flat areas should be decided like their
@@ -195,7 +207,7 @@ def _gate_loss(logits: Tensor, batch: TaskBatch) -> Tensor:
     return (weight * each).mean()
 
 
-def _outline_loss(logits: Tensor, batch: TaskBatch) -> Tensor:
+def _outline_loss(logits: Tensor, batch: PairBatch) -> Tensor:
     """Mean difference of the gradients of gate and mask: the gate should change where the mask does."""
     known = batch.has_mask.reshape(-1, 1, 1, 1).to(batch.mask.dtype)
     gate = torch.sigmoid(2 * logits.to(batch.mask.dtype))  # about as steep as the network's gate, but not clipped

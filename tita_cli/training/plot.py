@@ -15,7 +15,7 @@ from tita_cli.images.atomic import atomic_output, check_writable
 from tita_cli.training.chart import Panel, to_image, to_svg
 from tita_cli.training.log import Record, read_log
 
-_OAF = ("high A", "add A", "mul A", "high B", "add B", "mul B")
+_OAF = {3: ("high", "add", "mul"), 6: ("high A", "add A", "mul A", "high B", "add B", "mul B")}
 _LARGEST = 1e300
 _MOST_POINTS = 600
 """Longer curves are averaged down to this many points."""
@@ -79,7 +79,8 @@ def _values(record: Record) -> Iterable[tuple[str, str, Any]]:
             if term != "total":
                 yield f"loss terms, {task}", term, value
     for task, weights in _mapping(record, "oaf").items():
-        for name, weight in zip(_OAF, weights if isinstance(weights, list) else (), strict=False):
+        names = _OAF.get(len(weights), ()) if isinstance(weights, list) else ()
+        for name, weight in zip(names, weights, strict=False):
             yield f"OAF's weights, {task}", name, weight
     yield "learning rate", "learning rate", record.get("lr")
     yield "gradient norm", "gradient norm", record.get("grad_norm")

@@ -14,6 +14,7 @@ from tita_cli import __version__
 from tita_cli.errors import OutputError
 from tita_cli.runtime.memory import raise_malloc_thresholds
 from tita_cli.training.config import TrainingConfig
+from tita_cli.training.kinds import build_draw, is_for_pairs
 from tita_cli.training.log import Log, Record, clean
 from tita_cli.training.means import Means
 from tita_cli.training.state import LAST, load_state, prepare_folder, save_state
@@ -21,7 +22,7 @@ from tita_cli.training.trainer import StepReport, Trainer
 from tita_cli.training.workers import Workers, join_workers
 
 if TYPE_CHECKING:
-    from tita_cli.training.data import TaskBatch
+    from tita_cli.training.batch import Batch
 
 LOG = "log.jsonl"
 CONFIG = "config.toml"
@@ -72,8 +73,9 @@ def train(
         if workers.leads:
             prepare_folder(folder, resume=resume)
         with TrainingData(
-            config.manifest, crop=config.crop, batch=config.batch, seed=config.seed, rank=workers.rank
-        ) as data:
+            config.manifest, build_draw(config), crop=config.crop, seed=config.seed, rank=workers.rank,
+            workers=config.workers, pinned=workers.device.type == "cuda",
+        ) as data:  # fmt: skip
             trainer = Trainer(config, data.tasks, workers)
             if resume:
                 trainer.load_state_dict(load_state(folder / LAST))
@@ -122,7 +124,7 @@ class _Session:
         if not resumed:
             self.save()  # so that a folder that cannot be written fails now and not after hours
 
-    def loop(self, batch: Callable[[int], Mapping[str, TaskBatch]], stop: Callable[[], bool]) -> bool:
+    def loop(self, batch: Callable[[int], Mapping[str, Batch]], stop: Callable[[], bool]) -> bool:
         """Step until the run is over or ``stop`` returns True; returns whether it is over."""
         trainer, stopped = self.trainer, False
         clock = time.perf_counter()
@@ -158,11 +160,11 @@ class _Session:
             "tita": __version__,
             "steps": str(trainer.position),
             "minutes": f"{trainer.seconds / 60:.1f}",
-            "losses": config.losses.recipe,
+            "losses": config.losses.recipe or ("paper" if is_for_pairs(config) else "truth"),
             "famo": config.famo,
             "seed": str(config.seed),
             "crop": str(config.crop),
-            "batch": str(config.batch),
+            **({"batch": str(config.batch)} if is_for_pairs(config) else {"frames": str(config.frames)}),
             "processes": str(self.workers.world),
             "precision": trainer.precision,
         }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -30,9 +32,9 @@ WEIGHTS = {
 
 def set_losses(
     task: str, frames: Tensor, fused: Tensor, residual: Tensor, output: SetOutput, target: Tensor,
-    masks: Tensor | None, hot: Tensor | None,
+    masks: Tensor | None, hot: Tensor | None, weights: Mapping[str, Mapping[str, float]],
 ) -> dict[str, Tensor]:  # fmt: skip
-    """Named terms, weighted, with "total". ``frames``, ``masks``: B×N×H×W; the others B×1×H×W."""
+    """Named terms, times ``weights`` by task, with "total". ``frames``, ``masks``: B×N×H×W; the others B×1×H×W."""
     terms = {
         "intensity": F.l1_loss(fused, target),
         "gradient": F.l1_loss(gradients(fused), gradients(target)) * 2,
@@ -49,8 +51,8 @@ def set_losses(
         terms |= _share_terms(frames, output, masks)
         terms["residual"] = residual.abs().mean()
         terms["direct"] = (1 - output.direct).abs().mean()
-    weights = WEIGHTS["sequence" if task == "mef" and frames.shape[1] > 2 else task]
-    weighted = {name: weights[name] * term for name, term in terms.items()}
+    chosen = weights["sequence" if task == "mef" and frames.shape[1] > 2 else task]
+    weighted = {name: chosen[name] * term for name, term in terms.items()}
     return {"total": torch.stack(list(weighted.values())).sum(), **weighted}
 
 

@@ -47,6 +47,29 @@ class Source:
     skipped: int
 
 
+class Pool:
+    """Sources of one task, drawn by weight."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        weights = np.array([source.entry.weight for source in sources])
+        self._sources = tuple(sources)
+        self._bounds = np.cumsum(weights) / weights.sum()
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        return tuple(source.entry for source in self._sources)
+
+    def only(self, wanted: Callable[[Entry], bool]) -> Pool:
+        """The part whose entries are ``wanted``; at least one must be."""
+        return Pool([source for source in self._sources if wanted(source.entry)])
+
+    def draw(self, rng: np.random.Generator) -> tuple[Entry, Scene]:
+        """A random scene and the entry it belongs to."""
+        number = min(int(np.searchsorted(self._bounds, rng.random(), side="right")), len(self._sources) - 1)
+        source = self._sources[number]
+        return source.entry, source.scenes[rng.integers(len(source.scenes))]
+
+
 def load_sources(entries: Sequence[Entry], *, crop: int) -> tuple[Source, ...]:
     """Load all entries as ``load_source`` does; entries with the same folders and kind share their images."""
     loaded: dict[object, Source] = {}

@@ -47,7 +47,7 @@ def load_state(path: Path) -> dict[str, Any]:
             raise TrainingError(f"{path}: refused, because it holds more than tensors and plain values") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT or not _is_sound(state):
         raise TrainingError(f"{path}: not a training state of tita", hint=f"a run folder holds {LAST}")
-    return state
+    return _expanded(state) if state.pop("compact", False) else state
 
 
 def _is_sound(state: Mapping[Any, Any]) -> bool:
@@ -66,9 +66,10 @@ def _is_sound(state: Mapping[Any, Any]) -> bool:
 
 
 def export_state(source: Path, target: Path, *, overwrite: bool) -> None:
-    """Write a compact copy of a state, with the optimiser's moments in bf16 and everything else unchanged.
+    """Write a compact copy of a state, with half precision for what allows it: 10 instead of 16 bytes a parameter.
 
-    Training can resume from it; the next steps differ from the original's by the rounding of the moments.
+    bf16 holds the optimiser's moments, and the average as its difference from the weights, which is small. Training can
+    resume from it; the next steps differ from the original's by the rounding of the moments.
     """
     from tita_cli.images.atomic import atomic_output, check_writable
 
@@ -77,8 +78,27 @@ def export_state(source: Path, target: Path, *, overwrite: bool) -> None:
     for moments in state["optimizer"]["state"].values():
         for name in _MOMENTS:
             moments[name] = moments[name].to(torch.bfloat16)
+    state["ema"] = {
+        name: (tensor - state["model"][_plain(name)]).to(torch.bfloat16) if _plain(name) in state["model"] else tensor
+        for name, tensor in state["ema"].items()
+    }
+    state["compact"] = True
     with atomic_output(target, overwrite=overwrite) as stream:
         stream.write(_serialize(state))
+
+
+def _expanded(state: dict[str, Any]) -> dict[str, Any]:
+    """A compact state with its average again as weights."""
+    average = {
+        name: state["model"][_plain(name)] + tensor.float() if _plain(name) in state["model"] else tensor
+        for name, tensor in state["ema"].items()
+    }
+    return {**state, "ema": average}
+
+
+def _plain(name: str) -> str:
+    """A parameter's name in the network, given its name in the average."""
+    return name.removeprefix("module.")
 
 
 def prepare_folder(folder: Path, *, resume: bool) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, distributed
 
 from tita_cli.errors import DeviceError
 
@@ -26,12 +26,19 @@ class Workers:
         """Whether this process writes the files and reports."""
         return self.rank == 0
 
-    def wrap(self, network: nn.Module) -> nn.Module:
-        """``network``, with gradients averaged over all processes."""
+    def average_gradients(self, parameters: Iterable[Tensor]) -> None:
+        """Give every process the mean of all gradients; a parameter without one counts as 0.
+
+        One message for all of them. PyTorch's wrapper for this wants every parameter used in every step, and a network
+        for sets has some that only sets of three or more use.
+        """
         if self.world == 1:
-            return network
-        ids = [self.device.index] if self.device.type == "cuda" else None
-        return nn.parallel.DistributedDataParallel(network, device_ids=ids)
+            return
+        trained = [p for p in parameters if p.requires_grad]
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]
+        mean = self.mean(torch.cat([gradient.reshape(-1) for gradient in gradients]))
+        for parameter, part in zip(trained, torch.split(mean, [p.numel() for p in trained]), strict=True):
+            parameter.grad = torch.empty_like(parameter).copy_(part.view_as(parameter))  # in the order of its memory
 
     def mean(self, values: Tensor) -> Tensor:
         """The mean over all processes, bit-identical on each; NaN on any process is NaN on all."""
