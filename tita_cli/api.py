@@ -61,7 +61,7 @@ def fuse(
     record = how.provenance() | ({} if calibration is None else {"align": calibration.name})
     picture = finish(plan, fused, model=how.model, options=record, depth=how.depth, metadata=metadata)
     winners = winner_map(plan, fused)
-    return Fusion(picture, fused.steps, load().describe(), plan.notes, winners, plan.placements)
+    return Fusion(picture, fused.steps, load().describe(), plan.notes, winners, plan.placements, plan.summary)
 
 
 def _loading(engine: AnyEngine | None, how: FuseOptions) -> Callable[[], AnyEngine]:
@@ -77,10 +77,14 @@ def _loading(engine: AnyEngine | None, how: FuseOptions) -> Callable[[], AnyEngi
     return ThreadPoolExecutor(1, "tita-load").submit(load).result
 
 
-def _numbers(how: FuseOptions, count: int) -> tuple[int, int | None]:
-    """The indices of the reference and of the source of metadata. Raises ``UsageError`` for one that is not there."""
+def _numbers(how: FuseOptions, count: int) -> tuple[int | None, int | None]:
+    """The indices of the reference, None where alignment is to choose it, and of the source of metadata.
+
+    Raises ``UsageError`` for one that is not there.
+    """
     metadata = None if how.metadata == "none" else int(how.metadata or 0)
-    reference = how.reference or 0
+    chosen = how.reference is None and not how.deghost and how.align_from is None
+    reference = None if chosen and count > 2 else how.reference or 0
     for name, index in (("reference", reference), ("metadata", metadata)):
         if index is not None and not 0 <= index < count:
             raise OptionError(f"`{name}`: there is no source {index + 1}, {count} are given")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from types import SimpleNamespace
 
 import cv2
@@ -12,10 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from PIL import Image
 
 from tita_cli.align import align_pictures, find_frame
 from tita_cli.align.estimator import Estimate
 from tita_cli.align.geometry import corner_error, translating
+from tita_cli.align.pair import PairEstimator
+from tita_cli.align.sequence import capture_order, choose_reference
 from tita_cli.align.structure import View
 from tita_cli.align.warp import common_area, filled
 from tita_cli.errors import MismatchError, UsageError
@@ -42,55 +44,123 @@ def test_every_frame_of_a_stack_goes_to_the_reference(scenes: Scenes) -> None:
         np.testing.assert_allclose(picture.pixels[8:-8, 8:-8], middle, atol=0.05)
 
 
-def test_a_stack_of_any_length_is_held_as_three_pictures(scenes: Scenes) -> None:
-    gc.collect()
-    before = sum(type(thing) is View for thing in gc.get_objects())
-    frames = _stack(scenes, 8)
-    most = 0
+def test_a_stack_of_any_length_takes_the_memory_of_three_frames(scenes: Scenes) -> None:
+    class Measured(PairEstimator):
+        bytes = 0
 
-    def read(index: int) -> Picture:
-        nonlocal most
-        gc.collect()
-        most = max(most, sum(type(thing) is View for thing in gc.get_objects()) - before)
-        return scenes.picture(frames[index])
+        def view(self, picture: Picture, pixels: int | None = None) -> View:
+            view = super().view(picture, pixels)
+            self.bytes += view.plane.nbytes
+            return view
 
-    find_frame(len(frames), read)
-    assert 1 <= most <= 2  # and the one that is made of what was read
+    wide = scenes.scene(7, size=(1300, 900))
+    color = Picture(np.repeat(wide[..., None], 3, axis=2))
+    estimator = Measured()
+    find_frame(30, lambda _: color, estimator=_OnlyViews(estimator))
+    assert estimator.bytes <= 3 * color.pixels.nbytes
 
 
-class _Told:
+class _OnlyViews:
+    """Makes views as another estimator does, and finds nothing."""
+
+    def __init__(self, estimator: PairEstimator) -> None:
+        self._estimator = estimator
+
+    def view(self, picture: Picture, pixels: int | None = None) -> View:
+        return self._estimator.view(picture, pixels)
+
+    def estimate(self, reference: View, source: View, **_: object) -> Estimate:
+        return Estimate("translation", np.eye(3), 1.0, 0.0, True)
+
+    def near(self, reference: View, source: View, guess: np.ndarray, **_: object) -> Estimate | None:
+        return None
+
+    def measure(self, reference: View, source: View, matrix: np.ndarray) -> Estimate:
+        raise NotImplementedError
+
+    def refine(self, reference: View, source: View, found: Estimate) -> Estimate:
+        raise NotImplementedError
+
+
+class _Told(_OnlyViews):
     """An estimator that knows by how much every view is off, and what it was asked."""
 
-    def __init__(self, shifts: dict[str, float], refused: set[tuple[str, str]]) -> None:
-        self.shifts, self.refused = shifts, refused
+    def __init__(self, shifts: dict[str, float], refused: set[str] = frozenset(), wrong: set = frozenset()) -> None:
+        self.shifts, self.refused, self.wrong = shifts, refused, wrong
         self.asked: list[tuple[str, str]] = []
 
-    def view(self, picture: Picture) -> View:
+    def view(self, picture: Picture, pixels: int | None = None) -> View:
         view = View(picture.pixels[..., 0], (picture.width, picture.height))
         view.name = picture.name  # type: ignore[attr-defined]
         return view
 
-    def estimate(self, reference: View, source: View, *, guess: np.ndarray | None = None, **_: object) -> Estimate:
+    def estimate(self, reference: View, source: View, **_: object) -> Estimate:
         pair = reference.name, source.name  # type: ignore[attr-defined]
         self.asked.append(pair)
-        shift = self.shifts[pair[1]] - self.shifts[pair[0]]
-        return Estimate("translation", translating(shift, 0.0), float(pair not in self.refused), 0.0, True)
+        shift = self.shifts[pair[1]] - self.shifts[pair[0]] + (20.0 if pair in self.wrong else 0.0)
+        return Estimate("translation", translating(shift, 0.0), float(not self.refused & set(pair)), 0.1, True)
 
-    def measure(self, reference: View, source: View, matrix: np.ndarray) -> Estimate:
-        return Estimate("homography", matrix, 1.0, 0.0, True)
-
-    def refine(self, reference: View, source: View, found: Estimate) -> Estimate:
-        return found
+    def near(self, reference: View, source: View, guess: np.ndarray, **_: object) -> Estimate | None:
+        return self.estimate(reference, source)
 
 
-def test_the_estimator_of_pairs_can_be_replaced(scenes: Scenes) -> None:
-    names = ["a", "b", "c", "d"]
-    pictures = [scenes.picture(plane, name) for plane, name in zip(_stack(scenes, 4), names, strict=True)]
-    estimator = _Told({"a": 0.0, "b": 1.0, "c": 5.0, "d": 7.0}, refused={("b", "d")})
-    frame = find_frame(4, pictures.__getitem__, reference=1, estimator=estimator)
-    assert [placement.matrix[0, 2] for placement in frame.placements] == [-1.0, 0.0, 4.0, 6.0]
-    # Outwards from the reference; what is refused is reached through its neighbour on the same side.
-    assert estimator.asked == [("b", "c"), ("b", "d"), ("c", "d"), ("b", "d"), ("b", "a")]
+def _named(scenes: Scenes, names: str) -> list[Picture]:
+    return [scenes.picture(plane, name) for plane, name in zip(_stack(scenes, len(names)), names, strict=True)]
+
+
+def test_neighbours_are_compared_with_neighbours(scenes: Scenes) -> None:
+    pictures = _named(scenes, "badc")
+    estimator = _Told({"a": 0.0, "b": 1.0, "c": 5.0, "d": 7.0})
+    frame = find_frame(4, pictures.__getitem__, reference=0, estimator=estimator)
+    np.testing.assert_allclose([placement.matrix[0, 2] for placement in frame.placements], [0.0, -1.0, 6.0, 4.0])
+    assert estimator.asked == [("a", "b"), ("b", "c"), ("c", "d"), ("a", "c"), ("b", "d")]  # by name
+
+
+def test_an_estimate_that_contradicts_the_others_does_not_count(scenes: Scenes) -> None:
+    pictures = _named(scenes, "abcdefg")
+    shifts = {name: 4.0 * index for index, name in enumerate("abcdefg")}
+    frame = find_frame(7, pictures.__getitem__, estimator=_Told(shifts, wrong={("c", "d")}))
+    for index, placement in enumerate(frame.placements):
+        assert placement.matrix[0, 2] == pytest.approx(4.0 * index, abs=0.3)
+
+
+def test_an_outlier_is_left_out(scenes: Scenes) -> None:
+    pictures = _named(scenes, "abcde")
+    estimator = _Told({"a": 0.0, "b": 3.0, "c": 6.0, "d": 9.0, "e": 12.0}, refused={"c"})
+    frame = find_frame(5, pictures.__getitem__, estimator=estimator)
+    assert frame.left_out == (2,)
+    assert [placement.matrix[0, 2] for placement in frame.placements] == pytest.approx([0.0, 3.0, 0.0, 9.0, 12.0])
+    assert frame.notes == ("c: cannot be aligned to a with confidence (0.00): left out",)
+    assert frame.placements[2].describe()["model"] == "not aligned"
+    with pytest.raises(MismatchError, match="c: cannot"):
+        find_frame(5, pictures.__getitem__, mode="strict", estimator=estimator)
+
+
+def test_frames_that_do_not_fit_at_all_stay(scenes: Scenes) -> None:
+    frame = find_frame(3, _named(scenes, "abc").__getitem__, estimator=_Told(dict.fromkeys("abc", 0.0), set("abc")))
+    assert frame.left_out == ()
+    assert len(frame.notes) == 2
+
+
+def test_the_reference_is_where_little_is_cropped_and_no_detail_is_lost() -> None:
+    size = (600, 400)
+    tele = [np.diag([1.02**i, 1.02**i, 1.0]) for i in range(5)]  # the last shows the most of the scene
+    assert choose_reference(dict(enumerate(tele)), [size] * 5) == 0
+    assert choose_reference({4 - i: m for i, m in enumerate(tele)}, [size] * 5) == 4
+    assert choose_reference(dict.fromkeys(range(5), np.eye(3)), [size] * 5) == 0
+
+
+def test_order_of_capture() -> None:
+    assert capture_order([("x10.jpg", None), ("x9.jpg", None), ("x8.jpg", None)]) == [2, 1, 0]
+
+    def exif(second: int) -> bytes:
+        block = Image.Exif()
+        block.get_ifd(0x8769)[0x9003] = f"2026:01:01 10:00:{second:02}"
+        return block.tobytes()
+
+    assert capture_order([("a", exif(30)), ("b", exif(9)), ("c", exif(10))]) == [1, 2, 0]
+    assert capture_order([("b", exif(30)), ("a", None)]) == [1, 0]
+    assert capture_order([("b", b"Exif"), ("a", b"")]) == [1, 0]
 
 
 def _moved_pair(scenes: Scenes) -> list:
@@ -163,7 +233,7 @@ def test_a_frame_that_cannot_be_placed_is_reached_by_way_of_its_neighbour(scenes
         truth = np.array([[1.0, 0, 110.0 * index], [0, 1.0, 0], [0, 0, 1.0]])
         assert placement.accepted
         assert corner_error(placement.matrix, truth, placement.size) < 3.0
-        assert placement.residual is not None
+        assert (placement.residual is None) == (index == 0)  # the reference has none
 
 
 @settings(deadline=None, max_examples=60)

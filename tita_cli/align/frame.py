@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tita_cli.align.geometry import Size
-from tita_cli.align.modes import Border
+from tita_cli.align.modes import MODELS, Border
 from tita_cli.align.placement import Placement
 from tita_cli.align.warp import Area, Mask, common_area, covered, cropped, filled, warp
 from tita_cli.errors import MismatchError
@@ -33,6 +33,28 @@ class Frame:
     area: Area
     seen: Mask | None
     notes: tuple[str, ...] = ()
+
+    @property
+    def left_out(self) -> tuple[int, ...]:
+        """The sources that a fusion is to do without: those not aligned, where at least two others are."""
+        refused = tuple(index for index, placement in enumerate(self.placements) if not placement.accepted)
+        return refused if len(self.placements) - len(refused) >= 2 else ()
+
+    @property
+    def summary(self) -> str | None:
+        """What alignment did, in one line: model, residual and crop; None where nothing moved."""
+        moved = [placement for placement in self.placements if placement.accepted and not placement.is_still]
+        if not moved:
+            return None
+        base, model = self.placements[self.reference], max((one.model for one in moved), key=MODELS.index)
+        known = [one.residual for one in moved if one.residual is not None]
+        residual = f", residual {np.median(known):.2f} px" if known else ""
+        share = self.area.width * self.area.height / (self.size[0] * self.size[1])
+        aligned = sum(placement.accepted for placement in self.placements) - 1
+        return (
+            f"{aligned} of {len(self.placements) - 1} aligned to {base.name}: {model}{residual}, "
+            f"{share:.1%} of the frame kept"
+        )
 
     @classmethod
     def of(cls, placements: Sequence[Placement], reference: int, border: Border, notes: tuple[str, ...] = ()) -> Frame:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tita_cli.align.alike import estimate_alike
 from tita_cli.align.ecc import compare, correlation, refine
 from tita_cli.align.estimator import ACCEPTED, Estimate
 from tita_cli.align.evidence import Judged, Votes, gain, halves, judge, residual, vote
@@ -23,10 +24,10 @@ from tita_cli.align.geometry import (
 )
 from tita_cli.align.levels import FEW_POINTS, POINTS, Level
 from tita_cli.align.modes import MATRIX_MODELS, Model
-from tita_cli.align.motion import projected, simpler
+from tita_cli.align.motion import projected
 from tita_cli.align.polish import polish
 from tita_cli.align.search import by_features, search
-from tita_cli.align.structure import Field, FieldOf, View, band_field, gradient_field, orientation_field, reduced
+from tita_cli.align.structure import Field, FieldOf, View, gradient_field, orientation_field, reduced
 from tita_cli.images.picture import Picture
 
 LONGEST = 2048
@@ -34,10 +35,10 @@ LONGEST = 2048
 
 _SEARCHED, _SEARCHED_WIDELY = 128, 192
 _COARSE, _MIDDLE = 160, 320
-_FINE = (640, 1280, LONGEST)
+_SMALL = 640  # px of the longer side of a view, however many a stack holds
 _SMALLEST = 96  # px: smaller pictures hold too little to tell chance from agreement
-_STILL = 0.9  # px on a 640-px-wide frame: focus breathing and hand shake of pairs that are published as registered
-_STILL_ACROSS = 8.0  # the same between modalities, where published rigs are off by as much and estimates by half of it
+_STILL_ACROSS = 8.0  # px on a 640-px-wide frame: published rigs are off by as much, and estimates by half of it
+_SHARP = 0.2  # the same: a residual from which the two differ in focus
 _SAME_KIND = 0.3  # correlation of signed gradients from which two pictures are of one kind
 _SURE = 2.0  # t-value from which a richer model explains a pair better
 _SAME = 0.2  # px on a 640-px-wide frame: a richer model that differs less from a simpler one is not worth it
@@ -56,35 +57,36 @@ def field_for(reference: Field, source: Field) -> FieldOf:
 class PairEstimator:
     """tita's estimator: vector fields of edges, aligned by ECC, and judged block by block."""
 
-    def view(self, picture: Picture) -> View:
-        return View.of(picture, LONGEST)
+    def view(self, picture: Picture, pixels: int | None = None) -> View:
+        if pixels is None:
+            return View.of(picture, LONGEST)
+        longest = math.sqrt(pixels * max(picture.width, picture.height) / min(picture.width, picture.height))
+        return View.of(picture, max(_SMALL, min(round(longest), LONGEST)))
 
-    def estimate(
-        self,
-        reference: View,
-        source: View,
-        *,
-        most: Model = "homography",
-        exact: bool = False,
-        guess: Matrix | None = None,
-    ) -> Estimate:
+    def near(self, reference: View, source: View, guess: Matrix, *, most: Model = "homography") -> Estimate | None:
+        return estimate_alike(reference, source, guess, most, exact=True, settled=True)
+
+    def estimate(self, reference: View, source: View, *, most: Model = "homography", exact: bool = False) -> Estimate:
         pair = _Pair(reference, source)
-        start = resizing(source.full, reference.full) if guess is None else guess
+        start = resizing(source.full, reference.full)
         if pair.is_too_small:
             return Estimate("none", start, 0.0, None, False)
+        alike = pair.alike(start, most, exact, settled=False)
+        if alike is not None and alike.accepted:
+            return alike
         registered = None if exact else pair.recognized(start)
         if registered is not None:
             return registered
         models = (most,) if exact else MATRIX_MODELS[: MATRIX_MODELS.index(most) + 1]
-        best = pair.refined([guess] if guess is not None else pair.near(start), models, start)
+        best = pair.refined(pair.near(start), models, start)
+        if not best.accepted:
+            for candidate in pair.featured():
+                alike = pair.alike(candidate, most, exact, settled=True)
+                best = best if alike is None else max(best, alike, key=lambda one: one.confidence)
         # Pictures of one size are rarely of other fields of view, and the wide search takes most of the time.
-        wide = exact or not np.allclose(start, np.eye(3))
-        for candidates in (pair.featured, pair.far) if wide else (pair.featured,):
-            if best.accepted or guess is not None:
-                break
-            other = pair.refined(candidates(start), models, start)
-            best = max(best, other, key=lambda one: one.confidence)
-        if not exact and best.accepted and guess is None and pair.tolerates(start, best):
+        if not best.accepted and (exact or not np.allclose(start, np.eye(3))):
+            best = max(best, pair.refined(pair.far(start), models, start), key=lambda one: one.confidence)
+        if not exact and best.accepted and pair.tolerates(start, best):
             return replace(best, model="none", matrix=start)
         return best
 
@@ -129,7 +131,17 @@ class _Pair:
         """Other fields of view: a source that shows a fifth of what the reference shows, or twice as much."""
         return self._searched(_SEARCHED_WIDELY, (-4.0, 0.0, 4.0), 1.07 ** np.arange(-24.0, 11.0), 0.7)
 
-    def featured(self, start: Matrix) -> list[Matrix]:
+    def alike(self, start: Matrix, most: Model, exact: bool, *, settled: bool) -> Estimate | None:
+        """The estimate for two pictures of one kind, polished where they differ in focus; None where they are not."""
+        found = estimate_alike(self.reference, self.source, start, most, exact=exact, settled=settled)
+        if found is None or not found.accepted or found.model == "none" or found.residual is None:
+            return found
+        if found.residual * FRAME / self.reference.full[0] < _SHARP:
+            return found
+        matrix = polish(self.reference, self.source, found.matrix, found.model)
+        return replace(found, matrix=matrix, unfitted=matrix)
+
+    def featured(self) -> list[Matrix]:
         """The motion of local features: for large motion between pictures of one kind."""
         planes = [reduced(view.plane, 800) for view in (self.reference, self.source)]
         found = by_features(planes[0], planes[1])
@@ -159,26 +171,24 @@ class _Pair:
         if not np.allclose(start, np.eye(3)):
             return None
         field_of, _ = self.kind(start)
-        same = field_of is gradient_field
+        if field_of is gradient_field:
+            return None  # what is of one kind and registered, tracked points show
         confidence = _confidence(self.votes(start, field_of, FEW_POINTS // 2), 0.0, _AS_GIVEN)
         if confidence < ACCEPTED:
             return None
-        longest, tolerance = (_FINE[0], _STILL) if same else (_MIDDLE, _STILL_ACROSS)
-        level = self.level(longest, field_of, POINTS // 2, start)
+        level = self.level(_MIDDLE, field_of, POINTS // 2, start)
         drift = self._drift(level)
-        if same:
-            drift = max(drift, self._drift(self.level(longest, band_field, POINTS // 2, start)))
         significant = drift.t > _MOVES and drift.distance * drift.t > 2.0 * _MOVES * drift.spread
-        if significant and drift.distance > tolerance:
+        if significant and drift.distance > _STILL_ACROSS:
             return None
-        return Estimate("none", start, confidence, self.left(level, start), same)
+        return Estimate("none", start, confidence, self.left(level, start), False)
 
     def _drift(self, level: Level) -> _Drift:
         """Where a pair that is taken as registered would match better."""
         parts, unit = halves(level.samples), FRAME / level.samples.size[0]
         models: tuple[Model, ...] = ("none", "affine")
         here, there = (
-            judge(parts, level.source, np.eye(3), model, still=_STILL / 10, rounds=_ROUNDS) for model in models
+            judge(parts, level.source, np.eye(3), model, still=_STILL_ACROSS / 100, rounds=_ROUNDS) for model in models
         )
         return _Drift(gain(here, there)[1], there.drift * unit, there.spread * unit)
 
@@ -214,29 +224,14 @@ class _Pair:
         matrix = level.up(refine(level.samples, level.source, level.down(matrix), most)[0])
         field_of, _ = self.kind(matrix)
         same = field_of is gradient_field
-        if same:
-            level = self._steadiest(matrix, most)
-            for longest in _FINE:
-                if longest > _FINE[0]:
-                    level = self.level(longest, level.field_of, POINTS, matrix)
-                matrix = level.up(refine(level.samples, level.source, level.down(matrix), most)[0])
-                if longest >= max(self.reference.longest, self.source.longest):
-                    break
+        alike = self.alike(matrix, most, len(models) == 1, settled=True) if same else None
+        if alike is not None and alike.accepted:
+            return alike
         model, matrix, judged = self._chosen(level, level.down(matrix), models, start, 0.0 if same else 1.0)
-        if same and model != "none":
-            matrix = polish(self.reference, self.source, matrix, model)
         confidence = _confidence(self.votes(matrix, field_of), judged.spread * FRAME / level.samples.size[0])
         if not is_sane(matrix, self.source.full):
             confidence = 0.0
         return Estimate(model, matrix, confidence, self.left(level, matrix), same)
-
-    def _steadiest(self, matrix: Matrix, most: Model) -> Level:
-        """The level whose field makes the two halves of the picture agree best: it differs for exposure and focus."""
-
-        def spread(level: Level) -> float:
-            return judge(halves(level.samples), level.source, level.down(matrix), simpler(most, "affine")).spread
-
-        return min((self.level(_FINE[0], kind, POINTS, matrix) for kind in (gradient_field, band_field)), key=spread)
 
     def _coarse(self, candidates: list[Matrix]) -> Matrix | None:
         best, most = None, 0.0

@@ -35,7 +35,7 @@ class Placement:
     @classmethod
     def reference(cls, name: str, size: Size) -> Placement:
         """The reference's own: it stays as it is."""
-        return cls(name, size, "none", np.eye(3), 1.0, 0.0, True)
+        return cls(name, size, "none", np.eye(3), 1.0, None, True)
 
     @classmethod
     def unaligned(cls, name: str, size: Size, confidence: float = 0.0) -> Placement:
@@ -53,11 +53,11 @@ class Placement:
         return self.flow is None and bool(np.array_equal(self.matrix, np.eye(3)))
 
     def describe(self) -> dict[str, Any]:
-        """The placement as JSON has it."""
+        """The placement as JSON has it: without a matrix where the source was not aligned."""
         return {
             "path": self.name,
-            "model": self.model,
-            "matrix": [[round(float(value), 10) for value in row] for row in self.matrix],
+            "model": self.model if self.accepted else "not aligned",
+            "matrix": [[round(float(v), 10) for v in row] for row in self.matrix] if self.accepted else None,
             "confidence": round(self.confidence, 4),
             "residual_px": None if self.residual is None else round(self.residual, 4),
             "accepted": self.accepted,

@@ -1,28 +1,29 @@
 """Align the sources of one scene, however many: the one way from pictures to the frame that they share.
 
-Estimates are of pairs (``estimator``); this module chooses the pairs. Of each source only a reduced luminance is kept,
-and only of the reference and of the source before: a stack of any length takes the memory of three.
+Estimates are of pairs (``estimator``); this module chooses the pairs (``sequence``) and reconciles them (``graph``). Of
+each source only a reduced luminance is kept: a stack of any length takes the memory of about three of its frames.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeAlias
 
 from tita_cli.align.calibration import Calibration
-from tita_cli.align.estimator import Estimate, Estimator
+from tita_cli.align.estimator import ACCEPTED, Estimate, Estimator
 from tita_cli.align.frame import Frame
-from tita_cli.align.geometry import Matrix, mean_scale
-from tita_cli.align.modes import Border, Mode, Model
-from tita_cli.align.motion import compose
+from tita_cli.align.geometry import Matrix
+from tita_cli.align.graph import Edge
+from tita_cli.align.modes import MATRIX_MODELS, Border, Mode, Model
 from tita_cli.align.placement import Placement
+from tita_cli.align.sequence import capture_order, find_edges, solve
 from tita_cli.align.stated import refine_stated
 from tita_cli.align.structure import View
 from tita_cli.errors import MismatchError, UsageError
 from tita_cli.images.picture import Picture
 
-_Neighbour: TypeAlias = tuple[View, Estimate]
+_FRAMES = 3.0  # the memory of how many sources the views of a stack may take
+_SAMPLE_BYTES = 6  # of a view: its luminance, and what is made of it for the estimates
 
 
 def find_frame(
@@ -30,7 +31,7 @@ def find_frame(
     read: Callable[[int], Picture],
     *,
     mode: Mode = "auto",
-    reference: int = 0,
+    reference: int | None = 0,
     border: Border = "crop",
     calibration: Calibration | None = None,
     start: Callable[[int], Matrix | None] = lambda index: None,
@@ -38,122 +39,155 @@ def find_frame(
 ) -> Frame:
     """Estimate how ``count`` sources lie in the frame of source ``reference``.
 
-    ``read``: gives a source with its range applied; called once for each, the reference first, then outwards on either
-    side. ``mode``: "auto" chooses the model and leaves a source where it is if its estimate is not accepted, "strict"
-    raises MismatchError then, the name of a model allows that one only. ``border``: see :class:`Frame`.
-    ``calibration``: known motions, applied instead of estimates; with "strict", MismatchError where they do not fit.
-    ``start``: gives, once a source is read, roughly how it lies in the reference, by its file; None where that is not
-    known. It is refined, and stands as it is where there is too little to go by.
-    ``estimator``: of pairs; tita's own where None.
+    ``read``: gives a source with its range applied; called once for each, in their order. ``mode``: "auto" chooses the
+    model and reports a source whose estimate is not accepted, "strict" raises MismatchError then, the name of a model
+    allows that one only. ``reference``: None for the one that costs the least crop and detail, of two the first.
+    ``border``: see :class:`Frame`. ``calibration``: known motions, applied instead of estimates; with "strict",
+    MismatchError where they do not fit. ``start``: gives, once all are read, roughly how a source lies in the reference
+    (the first, where that is to be chosen) by its file; None where that is not known. It is refined, and stands as it
+    is where there is too little to go by. ``estimator``: of pairs; tita's own where None.
 
     Raises UsageError for the mode "none" and for a reference that is not there, MismatchError also where a calibration
     is of other sources or where the sources have no part in common.
     """
     if mode == "none":
         raise UsageError("--align none does not align")
-    if not 0 <= reference < count:
+    if reference is not None and not 0 <= reference < count:
         raise UsageError(f"--reference {reference + 1}: there are {count} sources")
-    if calibration is not None:
-        calibration.check(count)
     if estimator is None:
         from tita_cli.align.pair import PairEstimator
 
         estimator = PairEstimator()
-    stack = _Stack(read(reference), reference, mode, calibration, estimator)
-    for side in (range(reference + 1, count), range(reference - 1, -1, -1)):
-        stack.start_side()
-        for index in side:
-            picture = read(index)
-            stack.add(index, picture, start(index))
-    placements = [stack.placements[index] for index in range(count)]
-    return Frame.of(placements, reference, border, tuple(stack.notes))
+    if calibration is not None:
+        calibration.check(count)
+        return _calibrated(count, read, mode, reference or 0, border, calibration, estimator)
+    names, blocks, views = [], [], []
+    for index in range(count):
+        picture = read(index)
+        names.append(picture.name)
+        blocks.append(picture.metadata.exif)
+        views.append(estimator.view(picture, _pixels(picture, count)))
+    if count == 2:
+        return _pair(names, views, mode, reference or 0, border, estimator, start(1 - (reference or 0)))
+    order = capture_order(list(zip(names, blocks, strict=True)))
+    stated = {index: matrix for index in range(count) if (matrix := start(index)) is not None}
+    return _stack(names, views, order, mode, reference, border, estimator, stated)
 
 
-class _Stack:
-    """Places one source after the other, each a neighbour of the one before."""
+def _pixels(picture: Picture, count: int) -> int | None:
+    """How many pixels a view of one of ``count`` sources may have."""
+    return None if count == 2 else int(_FRAMES * picture.pixels.nbytes / (count * _SAMPLE_BYTES))
 
-    def __init__(
-        self, reference: Picture, index: int, mode: Mode, calibration: Calibration | None, estimator: Estimator
-    ) -> None:
-        self.notes: list[str] = []
-        self.placements = {index: Placement.reference(reference.name, (reference.width, reference.height))}
-        self._index = index
-        self._name = reference.name
-        self._view = estimator.view(reference)
-        self._mode = mode
-        self._calibration = calibration
-        self._estimator = estimator
-        self._neighbour: _Neighbour | None = None
 
-    def start_side(self) -> None:
-        """What comes next is a neighbour of the reference."""
-        self._neighbour = None
+def _allowed(mode: Mode) -> tuple[Model, bool]:
+    """The richest model allowed, and whether it is the only one."""
+    if mode == "auto" or mode == "strict" or mode == "flow" or mode == "none":  # noqa: PLR1714  (mypy narrows so)
+        return "homography", False
+    return mode, True
 
-    def add(self, index: int, picture: Picture, start: Matrix | None) -> None:
-        """Place source ``index``, which lies about as ``start`` says."""
-        view = self._estimator.view(picture)
-        if self._calibration is not None:
-            self.placements[index] = self._calibrated(self._calibration, index, picture.name, view)
-        elif start is not None:
-            self.placements[index] = self._stated(picture.name, view, start)
+
+def _pair(
+    names: Sequence[str], views: Sequence[View], mode: Mode, reference: int, border: Border, estimator: Estimator,
+    stated: Matrix | None,
+) -> Frame:  # fmt: skip
+    most, exact = _allowed(mode)
+    source, notes = 1 - reference, []
+    if stated is None:
+        found = estimator.estimate(views[reference], views[source], most=most, exact=exact)
+    else:
+        found, note = _stated(names[source], views[reference], views[source], stated, mode, estimator)
+        notes += note
+    placements = {reference: Placement.reference(names[reference], views[reference].full)}
+    if found.accepted or stated is not None:
+        if mode == "flow" and found.same_kind:
+            found = estimator.refine(views[reference], views[source], found)
+        placements[source] = Placement.of(names[source], views[source].full, found)
+    else:
+        placements[source] = Placement.unaligned(names[source], views[source].full, found.confidence)
+        notes.append(_refusal(names[source], names[reference], found.confidence, mode) + ": left where it is")
+    return Frame.of([placements[0], placements[1]], reference, border, tuple(notes))
+
+
+def _stack(
+    names: Sequence[str], views: Sequence[View], order: Sequence[int], mode: Mode, given: int | None, border: Border,
+    estimator: Estimator, stated: Mapping[int, Matrix],
+) -> Frame:  # fmt: skip
+    most, exact = _allowed(mode)
+    sizes = [view.full for view in views]
+    said: list[str] = []
+    known = []
+    for index, matrix in stated.items():
+        found, note = _stated(names[index], views[given or 0], views[index], matrix, mode, estimator)
+        known.append(Edge(given or 0, index, replace(found, confidence=max(found.confidence, ACCEPTED))))
+        said += note
+    edges = known + find_edges(views, [i for i in order if i not in stated], estimator, most, exact)
+    models = (most,) if exact else MATRIX_MODELS
+    reference, model, solution = solve(edges, order, sizes, given, models)
+    matrices = solution.matrices
+    alike = {frame for edge in edges if edge.estimate.same_kind for frame in (edge.first, edge.second)}
+    placements, notes = [], []
+    for index, (name, view) in enumerate(zip(names, views, strict=True)):
+        if index == reference:
+            placements.append(Placement.reference(name, view.full))
+        elif index in matrices:
+            found = Estimate(
+                model, matrices[index], solution.confidence[index], solution.residual[index], index in alike
+            )
+            if mode == "flow" and found.same_kind:
+                found = estimator.refine(views[reference], view, found)
+            placed = Placement.of(name, view.full, found)
+            placements.append(replace(placed, model="none") if placed.is_still else placed)
         else:
-            self.placements[index] = self._estimated(picture.name, view)
+            confidence = max(
+                (e.estimate.confidence for e in edges if index in (e.first, e.second) and not e.estimate.accepted),
+                default=0.0,
+            )
+            placements.append(Placement.unaligned(name, view.full, confidence))
+            notes.append(_refusal(name, names[reference], confidence, mode))
+    left = "left where it is" if len(placements) - len(notes) < 2 else "left out"
+    return Frame.of(placements, reference, border, (*said, *(f"{note}: {left}" for note in notes)))
 
-    def _calibrated(self, known: Calibration, index: int, name: str, view: View) -> Placement:
-        matrix = known.matrix(index, view.full, self._index, self._view.full)
-        found = self._estimator.measure(self._view, view, matrix)
-        if self._mode == "strict" and not found.accepted:
+
+def _stated(
+    name: str, reference: View, source: View, matrix: Matrix, mode: Mode, estimator: Estimator
+) -> tuple[Estimate, list[str]]:
+    """How a source lies in the reference whose file states it as ``matrix``, and what is to be said of it."""
+    most, exact = _allowed(mode)
+    found, refined = refine_stated(estimator, reference, source, matrix, most=most, exact=exact)
+    if not refined and not found.accepted and mode == "strict":
+        raise MismatchError(
+            f"{name}: does not fit the reference as its file states (confidence {found.confidence:.2f})",
+            hint="--align auto places it as its file states, whether it fits or not",
+        )
+    return found, [] if refined else [f"{name}: is placed as its file states, it shows too little to refine that"]
+
+
+def _refusal(name: str, base: str, confidence: float, mode: Mode) -> str:
+    """What is said of a source that is not aligned. Raises MismatchError where that is not allowed."""
+    message = f"{name}: cannot be aligned to {base} with confidence ({confidence:.2f})"
+    if mode == "strict":
+        raise MismatchError(message, hint="--align auto goes on without it, --align none takes it as it lies")
+    return message
+
+
+def _calibrated(
+    count: int, read: Callable[[int], Picture], mode: Mode, reference: int, border: Border, known: Calibration,
+    estimator: Estimator,
+) -> Frame:  # fmt: skip
+    base = read(reference)
+    view = estimator.view(base)
+    placements = {reference: Placement.reference(base.name, view.full)}
+    for index in range(count):
+        if index == reference:
+            continue
+        picture = read(index)
+        source = estimator.view(picture)
+        matrix = known.matrix(index, source.full, reference, view.full)
+        found = estimator.measure(view, source, matrix)
+        if mode == "strict" and not found.accepted:
             raise MismatchError(
-                f"{name}: does not fit {self._name} under {known.name} (confidence {found.confidence:.2f})",
+                f"{picture.name}: does not fit {base.name} under {known.name} (confidence {found.confidence:.2f})",
                 hint="--align auto applies a calibration whether it fits or not",
             )
-        return Placement.of(name, view.full, found)
-
-    def _estimated(self, name: str, view: View) -> Placement:
-        most, exact = self._allowed()
-        found = self._estimator.estimate(self._view, view, most=most, exact=exact)
-        if not found.accepted and self._neighbour is not None:
-            found = self._chained(self._neighbour, view, most, exact) or found
-        if found.accepted:
-            self._neighbour = view, found
-            if self._mode == "flow" and found.same_kind:
-                found = self._estimator.refine(self._view, view, found)
-            return Placement.of(name, view.full, found)
-        message = f"{name}: cannot be aligned to {self._name} with confidence ({found.confidence:.2f})"
-        if self._mode == "strict":
-            raise MismatchError(message, hint="--align auto leaves such a source where it is")
-        self.notes.append(f"{message}: left where it is")
-        return Placement.unaligned(name, view.full, found.confidence)
-
-    def _stated(self, name: str, view: View, start: Matrix) -> Placement:
-        most, exact = self._allowed()
-        found, refined = refine_stated(self._estimator, self._view, view, start, most=most, exact=exact)
-        if not refined and not found.accepted and self._mode == "strict":
-            raise MismatchError(
-                f"{name}: does not fit {self._name} as its file states (confidence {found.confidence:.2f})",
-                hint="--align auto places it as its file states, whether it fits or not",
-            )
-        if not refined:
-            self.notes.append(f"{name}: is placed as its file states, it shows too little to refine that")
-        return Placement.of(name, view.full, found)
-
-    def _allowed(self) -> tuple[Model, bool]:
-        """The richest model allowed, and whether it is the only one."""
-        if self._mode == "auto" or self._mode == "strict" or self._mode == "flow":  # noqa: PLR1714  (mypy narrows so)
-            return "homography", False
-        return self._mode, True
-
-    def _chained(self, neighbour: _Neighbour, view: View, most: Model, exact: bool) -> Estimate | None:
-        """Through the neighbour: the far ends of a focus stack have little in common, neighbours have much."""
-        between, onward = neighbour
-        step = self._estimator.estimate(between, view, most=most, exact=exact)
-        if not step.accepted:
-            return None
-        model, matrix = compose((onward.model, onward.matrix), (step.model, step.matrix))
-        direct = self._estimator.estimate(self._view, view, most=most, exact=exact, guess=matrix)
-        if direct.accepted:
-            return direct
-        # The step's residual is in the neighbour's pixels.
-        residual = None if step.residual is None else step.residual * mean_scale(onward.matrix, between.full)
-        confidence = min(onward.confidence, step.confidence)
-        return replace(step, model=model, matrix=matrix, confidence=confidence, residual=residual)
+        placements[index] = Placement.of(picture.name, source.full, found)
+    return Frame.of([placements[index] for index in range(count)], reference, border)

@@ -47,7 +47,13 @@ def refine_stated(
     if not refined:
         found = estimator.measure(part, laid, np.eye(3))
     onward = translating(*corner) @ found.matrix @ translating(-corner[0], -corner[1])
-    return replace(found, model=richer(found.model, "similarity"), matrix=normalized(onward @ stated)), refined
+    return replace(
+        found,
+        model=richer(found.model, "similarity"),
+        matrix=normalized(onward @ stated),
+        unfitted=None,
+        covariance=None,
+    ), refined
 
 
 def _laid(reference: View, source: View, stated: Matrix) -> tuple[View, View, tuple[float, float]] | None:

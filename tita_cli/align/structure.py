@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import cv2
 import numpy as np
@@ -28,6 +28,7 @@ from tita_cli.images.picture import FloatArray, Picture
 
 Field: TypeAlias = FloatArray
 FieldOf: TypeAlias = Callable[[FloatArray], Field]
+_Derived = TypeVar("_Derived")
 
 _PRESMOOTHING = 0.8
 _POSTSMOOTHING = 0.6
@@ -90,7 +91,7 @@ class View:
 
     plane: FloatArray
     full: Size
-    _fields: dict[tuple[int, FieldOf], tuple[Field, Matrix]] = field(default_factory=dict)
+    _fields: dict[tuple[int, Callable[[FloatArray], Any]], tuple[Any, Matrix]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, picture: Picture, longest: int) -> View:
@@ -102,8 +103,9 @@ class View:
         """The longer side of ``plane``."""
         return int(max(self.plane.shape))
 
-    def at(self, longest: int, field_of: FieldOf) -> tuple[Field, Matrix]:
-        """The field at a size whose longer side has at most ``longest`` pixels, and the matrix full → that size."""
+    def at(self, longest: int, field_of: Callable[[FloatArray], _Derived]) -> tuple[_Derived, Matrix]:
+        """What ``field_of`` makes of the luminance at a size whose longer side has at most ``longest`` pixels, made
+        once; and the matrix full → that size."""
         key = (longest, field_of)
         if key not in self._fields:
             plane = reduced(self.plane, longest)

@@ -56,7 +56,7 @@ def command(
     )  # fmt: skip
     with results() as stdout:
         placements, notes = write_alignment(
-            described, output, align=align, reference=alignment.reference or 0, border=alignment.border,
+            described, output, align=align, reference=alignment.reference, border=alignment.border,
             calibration=None if align_from is None else Calibration.of(align_from), overwrite=writing.force,
         )  # fmt: skip
         if reporting.json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, ClassVar
 
 import typer
 
-from tita_cli.cli.console import envelope, results, say, warn
+from tita_cli.cli.console import envelope, printable, results, say, warn
 from tita_cli.cli.expand import expand
 from tita_cli.cli.streams import STDOUT
 from tita_cli.errors import InputError, UsageError
@@ -104,6 +104,8 @@ def command(
             stdout.write(envelope("fuse", _report(fusion, sources, written, notes)))
     for note in () if reporting.quiet else notes:
         warn(note)
+    if fusion.alignment is not None and not reporting.quiet:
+        say(f"tita: {printable(fusion.alignment)}")
     if reporting.verbose:
         say("tita: " + ", ".join(f"{key} {value}" for key, value in fusion.engine.items()))
     if reporting.explain and not reporting.json:

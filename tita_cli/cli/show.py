@@ -66,7 +66,10 @@ def _report(picture: Picture, pages: Sequence[Page]) -> dict[str, Any]:
         "xmp": metadata.xmp is not None,
         "thermal": picture.thermal and _thermal(picture, picture.thermal),
     }
-    held = [{"name": page.name, "title": page.title, "size": page.size, "fused": page.fused} for page in pages]
+    held = [
+        {"name": page.name, "title": page.title or page.series, "size": page.size, "fused": page.fused}
+        for page in pages
+    ]
     return {"picture": facts, "pictures": held, "provenance": metadata.provenance and metadata.provenance.as_dict()}
 
 

@@ -23,7 +23,7 @@ def write_alignment(
     folder: Path,
     *,
     align: Mode = "auto",
-    reference: int = 0,
+    reference: int | None = None,
     border: Border = "crop",
     calibration: Calibration | None = None,
     overwrite: bool = False,
@@ -36,14 +36,11 @@ def write_alignment(
     """
     if align == "none":
         raise UsageError("--align none leaves nothing to do", hint="tita convert changes formats")
-    if not 0 <= reference < len(sources):
+    if reference is not None and not 0 <= reference < len(sources):
         raise UsageError(f"--reference {reference + 1}: there are {len(sources)} sources")
     digits = len(str(len(sources)))
     stems = [f"{number:0{digits}}-{_stem(source)}" for number, source in enumerate(sources, 1)]
-    overlays = [
-        {} if index == reference else {kind: folder / f"{stem}-{kind}.png" for kind in OVERLAYS}
-        for index, stem in enumerate(stems)
-    ]
+    overlays = [{kind: folder / f"{stem}-{kind}.png" for kind in OVERLAYS} for stem in stems]
     origins = [source.origin for source in sources]
     # The suffix of an aligned file is known when its source is read.
     results = [folder / f"{stem}{suffix}" for stem in stems for suffix in (".png", ".tiff")]
@@ -51,16 +48,17 @@ def write_alignment(
         check_output(path, overwrite=True, sources=origins)
     _check_folder(folder, [path for paths in overlays for path in paths.values()], origins, overwrite=overwrite)
     plan = Plan(sources, align=align, reference=reference, border=border, calibration=calibration)
-    base = plan.aligned(reference)
-    for index, stem in enumerate(stems):
+    base = plan.aligned(plan.reference)
+    for index in plan.used:
+        stem = stems[index]
         own = plan.aligned_raw(index)
         write_picture(own, folder / f"{stem}{'.tiff' if own.depth == 32 else '.png'}", overwrite=overwrite)
-        if index != reference:
+        if index != plan.reference:
             placed = plan.aligned(index)
             for kind, path in overlays[index].items():
                 write_picture(OVERLAYS[kind](base, placed), path, overwrite=overwrite)
             plan.release(index)
-    return plan.placements, plan.notes
+    return plan.placements, (*plan.notes, *([plan.summary] if plan.summary else []))
 
 
 def _stem(source: Source) -> str:

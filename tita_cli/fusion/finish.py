@@ -36,12 +36,12 @@ def finish(
     icc = plan.profile if is_color == (profile_space(plan.profile) != "GRAY") else None
     kept = Metadata(icc=icc)
     if metadata is not None:
-        record = Provenance.of([look.name for look in plan.looks], model, options)
+        record = Provenance.of([plan.looks[index].name for index in plan.used], model, options)
         kept = replace(look.metadata, icc=icc, provenance=record)
     picture = Picture(
         fused.luminance[..., None] if fused.chroma is None else merge_luma(fused.luminance, *fused.chroma),
         fused.alpha,
-        depth=depth or max(look.depth for look in plan.looks),
+        depth=depth or max(plan.looks[index].depth for index in plan.used),
         name=look.name,
         metadata=kept,
         format=look.format,

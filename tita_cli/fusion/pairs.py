@@ -47,8 +47,8 @@ class PairTree:
         self._steps: list[Step] = []
 
     def fuse(self, plan: Plan) -> Fused:
-        self._steps, self._runs = [], len(plan.looks) - 1
-        order = sorted(range(len(plan.looks)), key=lambda index: _rank(plan.looks[index]))
+        self._steps, self._runs = [], len(plan.used) - 1
+        order = sorted(plan.used, key=lambda index: _rank(plan.looks[index]))
         layers = self._subtree(plan, order)
         return Fused(layers.luminance, layers.chroma, layers.alpha, layers.winner, tuple(self._steps))
 

@@ -28,9 +28,9 @@ class Plan:
 
     ``resize``: whether sources of other sizes are brought to the reference's. ``deghost``: whether what does not match
     the reference gives way to it. ``lead``: index of the source whose profile the result bears, the reference where
-    None. ``align``, ``reference``, ``border``, ``calibration``: as :func:`tita_cli.align.find_frame` has them; "none"
-    does not look. Raises what that raises, InputError for a source that cannot be read, and MismatchError for unequal
-    sizes that neither alignment nor ``resize`` explains.
+    None. ``align``, ``reference`` (None: chosen), ``border``, ``calibration``: as :func:`tita_cli.align.find_frame`
+    has them; "none" does not look. Raises what that raises, InputError for a source that cannot be read, and
+    MismatchError for unequal sizes that neither alignment nor ``resize`` explains.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Plan:
         sources: Sequence[Source],
         *,
         align: Mode = "auto",
-        reference: int = 0,
+        reference: int | None = 0,
         border: Border = "crop",
         calibration: Calibration | None = None,
         resize: bool = False,
@@ -48,7 +48,7 @@ class Plan:
         progress: Progress = silent,
     ) -> None:
         self.sources = tuple(sources)
-        self.reference = reference
+        self.reference = reference or 0
         self._notes: list[str] = []
         self._deghost = deghost
         self._reference_fills = deghost or (align != "none" and border != "crop")
@@ -77,14 +77,26 @@ class Plan:
                 calibration=calibration,
                 start=lambda index: self._stated(looks, index),
             )
+            self.reference = self.frame.reference
             self._notes += self.frame.notes
         self.looks = [looks[index] for index in range(len(sources))]
-        if not resize and len({(look.width, look.height) for look in self.looks}) > 1:
+        if not resize and len({(self.looks[index].width, self.looks[index].height) for index in self.used}) > 1:
             self._check_sizes()
         self._ranges, self.shared = settle_ranges([look.range for look in self.looks])
-        lead = reference if lead is None else lead
+        lead = self.reference if lead is None else lead
         colored = next((look for look in self.looks if look.has_chroma), None)
         self.profile = common_profile(self.looks[lead], colored)
+
+    @property
+    def used(self) -> tuple[int, ...]:
+        """The indices of the sources to fuse: all but those that could not be aligned to the others."""
+        left_out = () if self.frame is None else self.frame.left_out
+        return tuple(index for index in range(len(self.sources)) if index not in left_out)
+
+    @property
+    def summary(self) -> str | None:
+        """What alignment did, in one line; None where nothing moved."""
+        return None if self.frame is None else self.frame.summary
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -196,4 +208,7 @@ class Plan:
         from tita_cli.align.placement import Placement
 
         unaligned = [Placement.unaligned(look.name, (look.width, look.height)) for look in self.looks]
-        check_sizes(self.placements or unaligned, self.reference, looked=self.frame is not None)
+        placements = self.placements or unaligned
+        check_sizes(
+            [placements[index] for index in self.used], self.used.index(self.reference), looked=self.frame is not None
+        )

@@ -23,6 +23,7 @@ class Fusion:
     that was mapped, a source that was resized). ``winners``: a picture whose grey levels say which source gave the most
     to every pixel, evenly spaced from black, the first, to white, the last; None for a network without a gate.
     ``placements``: how alignment placed the sources, in the order given; empty where it was switched off.
+    ``alignment``: what it did, in one line; None where nothing moved.
     """
 
     picture: Picture
@@ -31,6 +32,7 @@ class Fusion:
     notes: tuple[str, ...] = ()
     winners: Picture | None = None
     placements: tuple[Placement, ...] = ()
+    alignment: str | None = None
 
     def save(self, target: str | os.PathLike[str] | BinaryIO, *, overwrite: bool = False, **options: Any) -> Written:
         """Write the picture; ``options`` and errors as in :func:`tita_cli.write_picture`."""

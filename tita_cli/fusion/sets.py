@@ -38,34 +38,35 @@ class SetBlend:
         self._engine, self._color, self._progress = engine, color, progress
 
     def fuse(self, plan: Plan) -> Fused:
-        count = len(plan.looks)
+        count = len(plan.used)
         seen = _Seen(count, self._engine.spec.multiple)
-        for index in range(count):
-            self._progress("look", index, count)
+        for number, index in enumerate(plan.used):
+            self._progress("look", number, count)
             seen.add(plan.read(index))
         self._progress("decide", 0, 1)
         decision = seen.limited(seen.decided(self._engine, _roles(plan)))
-        colored = [look.has_chroma and self._color != "grey" for look in plan.looks]
+        colored = [plan.looks[index].has_chroma and self._color != "grey" for index in plan.used]
         blend = Blend(seen.grid, decision, seen.color_shares(decision, colored), seen.behind)
-        for index in range(count):
-            self._progress("blend", index, count)
+        for number, index in enumerate(plan.used):
+            self._progress("blend", number, count)
             parts = plan.parts(index, strips(seen.grid.height, seen.grid.width))
-            luminance = blend.luminance_of(index, parts)
+            luminance = blend.luminance_of(number, parts)
             del parts  # and with them the picture, where it was read as a whole
             plan.release(index)
-            blend.add(index, luminance)
+            blend.add(number, luminance)
         self._progress("blend", count, count)
         parts = np.bincount(decision.shares[0].argmax(0).ravel(), minlength=count) / decision.shares[0][0].size
         step = Step(tuple(
             Weights(name, tuple(float(w) for w in row), float(part))
             for name, row, part in zip(seen.names, decision.weights, parts, strict=True)
         ))  # fmt: skip
-        return Fused(blend.luminance(), blend.chroma(), seen.alpha, blend.winner(), (step,))
+        winner = np.minimum(plan.used, 255).astype(np.uint8)[blend.winner()]
+        return Fused(blend.luminance(), blend.chroma(), seen.alpha, winner, (step,))
 
 
 def _roles(plan: Plan) -> FloatArray:
     """What the network is told of each source: 1 for a photograph, 0 for nothing."""
-    return np.array([look.has_chroma for look in plan.looks], np.float32)
+    return np.array([plan.looks[index].has_chroma for index in plan.used], np.float32)
 
 
 class _Seen:

@@ -8,9 +8,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO, TypeAlias
 
-from tita_cli.errors import UsageError
+from tita_cli.errors import MismatchError, UsageError
 from tita_cli.files import drained, is_handed_over, names_several, open_input, split_page
 from tita_cli.images import Picture, list_pages, read_picture
+from tita_cli.images.formats.format import listed
 from tita_cli.images.value_range import ValueRange, apply_range, invert
 from tita_cli.options import FalseColor, OptionError, RangeSetting
 
@@ -95,9 +96,11 @@ def describe_sources(
 def _few(given: Sequence[SourceLike]) -> str:
     if not given:
         return "0 given"
-    origin = given[0].origin if isinstance(given[0], Source) else given[0]
-    name = os.fspath(origin) if isinstance(origin, str | os.PathLike) else str(getattr(origin, "name", "<stdin>"))
-    return f"and {name} holds one"
+    return f"and {_name(given[0].origin if isinstance(given[0], Source) else given[0])} holds one"
+
+
+def _name(origin: Origin) -> str:
+    return os.fspath(origin) if isinstance(origin, str | os.PathLike) else str(getattr(origin, "name", "<stdin>"))
 
 
 _Place: TypeAlias = tuple[Origin, str | None]
@@ -125,7 +128,14 @@ def _pages(origin: Origin, page: str | None, max_pixels: int | None, *, alone: b
         several, alone = names_several(origin), alone and named is None
     if not (alone or several):
         return [None]
-    found: list[str | None] = [each.name for each in list_pages(origin, max_pixels=max_pixels) if each.fused]
+    pages = [page for page in list_pages(origin, max_pixels=max_pixels) if page.fused]
+    if alone and len({page.series for page in pages}) > 1:
+        ways = {page.series: listed([f"@{one.name}" for one in pages if one.series == page.series]) for page in pages}
+        raise MismatchError(
+            f"{_name(origin)}: holds {len(pages)} pictures of several series",
+            hint="name those of one: " + "; ".join(f"{series} is {names}" for series, names in list(ways.items())[:4]),
+        )
+    found: list[str | None] = [page.name for page in pages]
     return found if len(found) > 1 or several else [None]
 
 

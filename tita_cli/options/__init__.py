@@ -103,13 +103,13 @@ class Alignment(Group):
 
     align: Mode = option(
         "auto",
-        "How the sources come into one frame. auto takes the simplest motion that explains them, and leaves them as "
-        "they are where that cannot be trusted; strict fails then.",
+        "How the sources come into one frame. auto takes the simplest motion that explains them; where that cannot be "
+        "trusted, two stay as they are, and of more the outlier is left out; strict fails then.",
         recorded=True,
     )
     reference: int | None = option(
         None, "The source, counted from 1, whose frame and size the result has.", metavar="N", counts=True,
-        unset="the first; in a batch, as pairing finds",
+        unset="the first of two, of more the one that crops least; of a batch's bracket, the middle",
     )  # fmt: skip
     border: Border = option(
         "crop",

@@ -8,9 +8,9 @@ from pathlib import PurePosixPath
 from typing import TypeAlias
 
 from tita_cli.errors import MismatchError
+from tita_cli.images.naming import natural
 from tita_cli.pairing.capture import Capture, Captures
 from tita_cli.pairing.plan import Group, Leftover, Plan, listing, make_plan
-from tita_cli.pairing.scan import natural
 
 Burst: TypeAlias = list[Capture]
 # Cameras step by a third of a stop, and round the times they record: 1/100 s may read 0.0099.

@@ -9,8 +9,9 @@ from pathlib import PurePosixPath
 from typing import TypeAlias
 
 from tita_cli.errors import MismatchError
+from tita_cli.images.naming import natural
 from tita_cli.pairing.plan import Group, Leftover, Plan, listing, make_plan
-from tita_cli.pairing.scan import ImageFile, natural
+from tita_cli.pairing.scan import ImageFile
 from tita_cli.pairing.words import SEPARATORS
 
 Run: TypeAlias = list[tuple[int, ImageFile]]

@@ -21,6 +21,9 @@ def pair_pages(images: Sequence[ImageFile]) -> Plan:
         except InputError as error:
             leftovers.append(Leftover(image.path, error.message.removeprefix(f"{image.path}: ")))
             continue
+        if len({page.series for page in pages}) > 1:
+            leftovers.append(Leftover(image.path, "holds several series: channels, or times"))
+            continue
         if len(pages) < 2:
             leftovers.append(Leftover(image.path, "holds one picture"))
             continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,8 +11,6 @@ from pathlib import Path, PurePosixPath
 from tita_cli.errors import InputError
 from tita_cli.images.formats import format_of_suffix, readable_suffixes
 from tita_cli.pairing.plan import Leftover
-
-Natural = tuple[tuple[int, int | str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +93,3 @@ def _not_an_image(path: Path) -> str | None:
     if not path.exists():
         return "a link that leads nowhere"
     return None if path.is_file() else "not a regular file"
-
-
-def natural(text: str) -> Natural:
-    """Sort key by which ``x2`` comes before ``x10``."""
-    parts = re.findall(r"[0-9]+|[^0-9]+", text)
-    return tuple((0, int(part)) if part[0] in "0123456789" else (1, part) for part in parts)

@@ -58,8 +58,8 @@ def make_rows(history: History, folder: Path) -> list[Row]:
 
 
 def _residual(result: Record) -> float | None:
-    """The largest residual of the alignment, in pixels."""
-    found = [
-        float(source["residual_px"]) for source in result.get("align") or () if source.get("residual_px") is not None
-    ]
-    return max(found, default=None)
+    """The largest residual of the alignment, in pixels; None where a source was not aligned."""
+    placed = result.get("align") or ()
+    if not all(source.get("accepted", True) for source in placed):
+        return None
+    return max((float(s["residual_px"]) for s in placed if s.get("residual_px") is not None), default=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import imagecodecs
@@ -12,8 +13,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from tita_cli.errors import InputError
-from tita_cli.images import Metadata, Picture, read_picture, write_picture
+from tita_cli.errors import InputError, MismatchError
+from tita_cli.fusion.source import describe_sources
+from tita_cli.images import Metadata, Picture, list_pages, read_picture, write_picture
 
 Store: TypeAlias = Callable[..., io.BytesIO]
 Refused: TypeAlias = Callable[..., InputError]
@@ -73,6 +75,22 @@ def test_tiff_pages(ramp: np.ndarray, tiff: Store) -> None:
     np.testing.assert_allclose(third.pixels[..., 0] * 255, ramp // 4, atol=1e-3)
     with pytest.raises(InputError, match="1, 2, 3, and none that is called 4"):
         read_picture(tiff(stack, photometric="minisblack"), page="4")
+
+
+@pytest.mark.parametrize("kind", ["ome", "imagej"])
+def test_channels_are_series_of_their_own(kind: str, tmp_path: Path) -> None:
+    axes, shape = ("CZYX", (2, 3, 6, 8)) if kind == "ome" else ("ZCYX", (3, 2, 6, 8))
+    path = tmp_path / "stack.tif"
+    data = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
+    tifffile.imwrite(path, data, photometric="minisblack", metadata={"axes": axes}, **{kind: True})
+    pages = list_pages(path)
+    expected = ["channel 1"] * 3 + ["channel 2"] * 3 if kind == "ome" else ["channel 1", "channel 2"] * 3
+    assert [page.series for page in pages] == expected
+    with pytest.raises(MismatchError, match="holds 6 pictures of several series") as caught:
+        describe_sources([path])
+    assert caught.value.hint is not None
+    assert ("channel 2 is @4, @5, @6" if kind == "ome" else "channel 2 is @2, @4, @6") in caught.value.hint
+    assert len(describe_sources([f"{path}@4-6"])) == 3
 
 
 def test_undefined_floats_are_transparent(tiff: Store) -> None:

@@ -32,6 +32,7 @@ class Page:
     ``title``: what it is, where that is more than a number. ``size``: width and height, None where only decoding tells.
     ``fused``: whether it is one of those that ``tita fuse FILE`` fuses: not a thumbnail, preview, mask or gain map.
     ``main``: whether it is the one that is read where none is named; else that is the first that is ``fused``.
+    ``series``: what it shares with those that belong to one stack, such as ``channel 2``, where a file has several.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Page:
     size: tuple[int, int] | None = None
     fused: bool = True
     main: bool = False
+    series: str = ""
 
 
 def numbered(count: int, size: tuple[int, int] | None = None) -> tuple[Page, ...]:

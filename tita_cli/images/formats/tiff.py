@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+from math import prod
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
-from tita_cli.errors import InputError
+from tita_cli.errors import InputError, parsing
 from tita_cli.images.formats import camera_raw
 from tita_cli.images.formats.format import ALL_METADATA, Format, Page, Request, begins, numbered
 from tita_cli.images.formats.tiff_exif import add_folders, camera_tags, read_tiff_exif
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 # TIFF 6.0: photometric interpretations, with the samples a pixel that are neither alpha nor extra.
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _SEPARATED, _YCBCR = 0, 1, 2, 3, 5, 6
 _CHANNELS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _PALETTE: 1, _SEPARATED: 4, _YCBCR: 3}
+_SERIES = {"C": "channel", "T": "time"}  # axes along which pictures are of other things, or of another moment
 _PREMULTIPLIED, _ALPHA = 1, 2  # kinds of extra samples
 _MOST_EXTRAS = 4
 _ORIENTATION, _XMP, _ICC, _NODATA = 274, 700, 34675, 42113
@@ -41,13 +43,37 @@ def _pages(stream: BinaryIO, request: Request) -> tuple[Page, ...]:
         if camera_raw.is_raw(file.pages.first):
             return numbered(1)
         pages, first = [], None
-        for number in range(len(file.pages)):
+        for number, series in enumerate(_series(file)):
             page = file.pages[number].aspage()
             size = page.imagewidth, page.imagelength
             shown = not page.subfiletype & (_PREVIEW | _MASK)
             first = size if shown and first is None else first
-            pages.append(Page(str(number + 1), size=size, fused=shown and size == first))
+            pages.append(Page(str(number + 1), size=size, fused=shown and size == first, series=series))
         return tuple(pages)
+
+
+def _series(file: tifffile.TiffFile) -> list[str]:
+    """The channel and the time of every page, where OME or ImageJ says that there are several."""
+    count = len(file.pages)
+    if not (file.is_ome or file.is_imagej):
+        return [""] * count
+    try:
+        with parsing("its layout"):
+            layout = file.series[0]
+            axes = [(axis, length) for axis, length in zip(layout.axes, layout.shape, strict=True) if axis not in "YXS"]
+    except InputError:  # no reason to refuse the pixels
+        return [""] * count
+    if prod(length for _, length in axes) != count:
+        return [""] * count
+    places = np.ndindex(*(length for _, length in axes))
+    return [
+        ", ".join(
+            f"{_SERIES[axis]} {index + 1}"
+            for index, (axis, length) in zip(place, axes, strict=True)
+            if axis in _SERIES and length > 1
+        )
+        for place in places
+    ]
 
 
 def _decode(stream: BinaryIO, request: Request) -> Samples:

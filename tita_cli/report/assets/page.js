@@ -13,6 +13,7 @@
   const base = (path) => path.split(/[\\/]/).pop();
   const plain = new Intl.Collator(undefined, { numeric: true });
   const format = (value, digits) => (value === null || value === undefined ? "–" : value.toFixed(digits));
+  const shown = (column, row) => column.text?.(row) ?? format(column.value(row), column.digits);
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
   // Each step of a fusion has three weights a source. The table shows the first source of a step and all others together,
@@ -25,7 +26,8 @@
   };
 
   // ── Columns ──────────────────────────────────────────────────────────────────────────────────────────────────────
-  const anyResidual = data.rows.some((row) => row.residual !== null);
+  const unaligned = (row) => row.align.some((source) => source.accepted === false);
+  const anyResidual = data.rows.some((row) => row.residual !== null || unaligned(row));
   const columns = [
     { key: "name", label: "Result", width: "minmax(170px, 1.4fr)", value: (row) => row.name },
     { key: "share", label: "Weights", width: "minmax(120px, 1fr)", value: shareOf },
@@ -33,7 +35,7 @@
       key: metric.name, label: `${metric.name} ${metric.arrow}`, width: "92px", digits: 3, better: metric.arrow,
       value: (row) => row.metrics[metric.name] ?? null,
     })),
-    ...(anyResidual ? [{ key: "residual", label: "Residual px", width: "96px", digits: 2, value: (row) => row.residual }] : []),
+    ...(anyResidual ? [{ key: "residual", label: "Residual px", width: "96px", digits: 2, value: (row) => row.residual, text: (row) => (unaligned(row) ? "not aligned" : null) }] : []),
     { key: "seconds", label: "Seconds", width: "80px", digits: 2, value: (row) => row.seconds },
   ];
   const mostPictures = Math.max(1, ...data.rows.map((row) => row.shown.length + 1));
@@ -112,7 +114,7 @@
     cells[0].append(thumbs);
     cells[1].append(make("strong", "", row.name));
     cells[1].append(make("span", "", row.error ? row.error.message : [row.size, row.sources.length > 2 ? `${row.sources.length} sources` : ""].filter(Boolean).join(" · ")));
-    for (const column of columns.slice(2)) cells.push(make("div", "number", format(column.value(row), column.digits)));
+    for (const column of columns.slice(2)) cells.push(make("div", "number", shown(column, row)));
     for (const cell of cells) { cell.setAttribute("role", "cell"); line.append(cell); }
     line.addEventListener("click", () => open(index));
     inView.observe(line);
@@ -235,7 +237,7 @@
       return block;
     }));
     if (!row.weights.length) $("weights").textContent = "–";
-    const facts = columns.slice(2).map((column) => [column.label, format(column.value(row), column.digits)]);
+    const facts = columns.slice(2).map((column) => [column.label, shown(column, row)]);
     for (const [stage, seconds] of Object.entries(row.stages)) facts.push([`  ${stage}`, format(seconds, 3)]);
     if (row.size) facts.push(["Size", `${row.size}, ${row.depth} bit`]);
     $("measured").replaceChildren(...facts.flatMap(([name, value]) => [make("dt", "", name), make("dd", "", value)]));

@@ -1,0 +1,83 @@
+"""Align two pictures of one kind, such as frames of a bracket or of a focus stack, by points tracked between them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tita_cli.align.consensus import Fit, agree, simplest
+from tita_cli.align.estimator import Estimate
+from tita_cli.align.geometry import FRAME, Matrix, grid, inverse, is_sane, normalized, resizing, transform
+from tita_cli.align.modes import Model
+from tita_cli.align.structure import View
+from tita_cli.align.tracks import Tracks, track
+
+_SIZE = 640
+_FINE = 2048
+_OCTAVES = 4  # of the first pyramid, which finds what is off by a tenth of the frame
+_STILL = 0.5  # px at the size of the estimate: less is not worth a resampling
+_SUPPORT, _SHARE, _SPREAD = 9.0, 0.25, 2.0  # at which each criterion alone halves the confidence
+
+
+def estimate_alike(
+    reference: View, source: View, start: Matrix, most: Model, *, exact: bool = False, settled: bool = False
+) -> Estimate | None:
+    """The motion near ``start`` (source → reference) between two pictures of one kind; None where they are not alike.
+
+    ``settled``: whether ``start`` is right to within a few pixels. Without ``exact``, a motion that the points cannot
+    tell from ``start`` is ``start``, and of the model "none" where that is a plain resize.
+    """
+    fit, tracks, matrix, begun = None, None, start, start
+    for longest, octaves in _steps(reference, source, settled):
+        tried = track(reference, source, matrix, longest, octaves=octaves)
+        found = agree(tried, most)
+        if found is None:
+            break
+        to_frame = resizing(reference.full, tried.size)
+        fit, tracks, begun = found, tried, matrix
+        matrix = normalized(inverse(to_frame) @ found.matrix @ to_frame @ matrix)
+    if fit is None or tracks is None or not is_sane(matrix, source.full):
+        return None
+    to_frame, model, free = resizing(reference.full, fit.size), most, matrix
+    if not exact:
+        model, matrix = _simplest(fit, tracks, to_frame, matrix, begun, start)
+    scale = float(to_frame[0, 0])
+    return Estimate(
+        model, matrix, confidence_of(fit), fit.residual / scale, True, unfitted=free,
+        covariance=fit.covariance / scale**2,
+    )  # fmt: skip
+
+
+def _simplest(
+    fit: Fit, tracks: Tracks, to_frame: Matrix, matrix: Matrix, begun: Matrix, start: Matrix
+) -> tuple[Model, Matrix]:
+    """The simplest model relative to ``start``; of full pixels, as ``matrix``."""
+    up = inverse(to_frame)
+    moved = normalized(to_frame @ matrix @ inverse(start) @ up)
+    offsets = transform(moved, grid(fit.size, 9)) - grid(fit.size, 9)
+    if np.median(np.hypot(*offsets.T)) < _STILL:
+        return "none", start
+    model, simpler = simplest(fit, tracks, moved, normalized(to_frame @ start @ inverse(begun) @ up))
+    return model, normalized(up @ simpler @ to_frame @ start)
+
+
+def _steps(reference: View, source: View, settled: bool) -> list[tuple[int, int]]:
+    """Sizes (longer side) and octaves of the pyramid."""
+    steps = [(_SIZE, 1)] if settled else [(_SIZE, _OCTAVES), (_SIZE, 1)]
+    largest = min(_FINE, reference.longest, source.longest)
+    return [*steps, (largest, 2)] if largest > 1.4 * _SIZE else steps
+
+
+def confidence_of(fit: Fit) -> float:
+    """How sure it is that the motion is right to within some pixels: 0..1.
+
+    Three criteria: in how many blocks of the picture points agree, which share of the points does, and how precisely
+    that determines where the corners go.
+    """
+    spread = fit.spread * FRAME / max(fit.size)
+    return _above(fit.support, _SUPPORT, 1.5) * _above(fit.share, _SHARE, 0.05) / (1.0 + (spread / _SPREAD) ** 4)
+
+
+def _above(value: float, half: float, width: float) -> float:
+    return 1.0 / (1.0 + math.exp(-(value - half) / width))
