@@ -105,11 +105,11 @@ def test_a_hint_of_colour_comes_first(tiny_model: Path) -> None:
     night, infrared = np.full((2, 24, 40, 3), 0.3, np.float32)
     night[..., 2] += 1 / 255
     infrared += 0.2
-    fusion = fuse([Picture(infrared, name="infrared"), Picture(night, name="night")], model=str(tiny_model))
+    fusion = fuse([Picture(infrared, name="bright"), Picture(night, name="night")], model=str(tiny_model))
     assert fusion.steps[0].sources[0].name == "night"
     night[..., 2] = 0.3
-    fusion = fuse([Picture(infrared, name="infrared"), Picture(night, name="night")], model=str(tiny_model))
-    assert fusion.steps[0].sources[0].name == "infrared"
+    fusion = fuse([Picture(infrared, name="bright"), Picture(night, name="night")], model=str(tiny_model))
+    assert fusion.steps[0].sources[0].name == "bright"
 
 
 def test_transparent_places_show_the_other_source(tiny_model: Path) -> None:

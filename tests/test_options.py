@@ -47,7 +47,9 @@ def test_texts_become_values() -> None:
     assert how["metadata"].read("none") == "none"
     assert how["metadata"].read("1") == 0
     assert how["depth"].read("32f") == 32
-    assert how["value_range"].read("7,9.5") == (7.0, 9.5)
+    assert how["value_range"].read("7,9.5") == (None, (7.0, 9.5))
+    assert how["value_range"].read("2:7,9.5") == (1, (7.0, 9.5))
+    assert how["false_color"].read("a:b.png:keep") == ("a:b.png", "keep")
     assert how["memory"].read("1.5K") == 1536
     for name, text in (("reference", "0"), ("metadata", "all"), ("depth", "12"), ("align", ""), ("device", "gpu")):
         with pytest.raises(ValueError, match="is") if name != "device" else pytest.raises(OptionError):
@@ -75,13 +77,17 @@ def test_what_decides_a_result_is_what_a_batch_remembers() -> None:
     base = FuseOptions().deciding()
     assert json.dumps(base)
     assert FuseOptions(threads=3, device="cpu", memory=1 << 30, model="x").deciding() == base
-    for change in ({"align": "none"}, {"depth": 16}, {"invert": (1,)}, {"value_range": (1.0, 2.0)}):
+    for change in (
+        {"align": "none"}, {"depth": 16}, {"polarity": {1: "black-hot"}}, {"value_range": (1.0, 2.0)},
+    ):  # fmt: skip
         assert FuseOptions(**change).deciding() != base
 
 
 def test_provenance_has_the_names_of_the_command_line() -> None:
-    assert FuseOptions(value_range=(1.5, 20.0)).provenance() == {
-        "resize": False, "range": "1.5,20", "false_color": "refuse", "align": "auto", "deghost": False, "color": "auto",
+    told = FuseOptions(value_range={0: (1.5, 20.0), "folder/b.tif": "full"}, polarity="black-hot")
+    assert told.provenance() == {
+        "resize": False, "range": "1:1.5,20 b.tif:full", "polarity": "black-hot", "role": "found out",
+        "false_color": "refuse", "align": "auto", "deghost": False, "color": "auto",
     }  # fmt: skip
     assert [flag_of(name, how) for name, how in declared(Input).items()][:2] == ["--resize", "--max-pixels"]
 

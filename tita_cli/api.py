@@ -12,7 +12,7 @@ from tita_cli.fusion.progress import Progress, silent
 from tita_cli.fusion.result import Fusion
 from tita_cli.fusion.source import SourceLike, describe_sources
 from tita_cli.fusion.strategy import choose_strategy
-from tita_cli.options import DEFAULT_MODEL, FuseOptions, OptionError
+from tita_cli.options import DEFAULT_MODEL, FuseOptions, OptionError, PerSource
 
 if TYPE_CHECKING:
     from tita_cli.align import Calibration, CalibrationLike
@@ -38,7 +38,9 @@ def fuse(
     ``engine``: one from ``load_engine`` to be used again, instead of ``device``, ``backend``, ``provider``, ``threads``
     and ``memory``. ``progress``: told how far the fusion is, see ``tita_cli.fusion.progress``.
 
-    The same images give the same picture in any order. Files are read as they are needed.
+    Options of single sources (``value_range``, ``polarity``, ``role``, ``false_color``) take one value, or a mapping
+    from indices (from 0), names or roles to values. The same images give the same picture in any order.
+    Files are read as they are needed.
 
     Raises ``UsageError``, ``InputError``, ``MismatchError``, ``ModelError``, ``DeviceError``.
     """
@@ -47,19 +49,21 @@ def fuse(
     described = describe_sources(
         sources,
         max_pixels=how.max_pixels,
-        value_range=how.value_range,
-        invert=how.invert,
-        false_color=how.false_color,
+        value_range=PerSource.of(how.value_range),
+        polarity=PerSource.of(how.polarity),
+        role=PerSource.of(how.role),
+        false_color=PerSource.of(how.false_color),
     )
     reference, metadata = _numbers(how, len(described))
     load = _loading(engine, how)
     plan = Plan(
         described, align=how.align, reference=reference, border=how.border, calibration=calibration, resize=how.resize,
-        deghost=how.deghost, lead=metadata, progress=progress,
+        deghost=how.deghost, lead=metadata, options=how, progress=progress,
     )  # fmt: skip
     fused = choose_strategy(load(), how.color, progress).fuse(plan)
     record = how.provenance() | ({} if calibration is None else {"align": calibration.name})
-    picture = finish(plan, fused, model=how.model, options=record, depth=how.depth, metadata=metadata)
+    bearer = None if how.metadata == "none" else plan.reference if metadata is None else metadata
+    picture = finish(plan, fused, model=how.model, options=record, depth=how.depth, metadata=bearer)
     winners = winner_map(plan, fused)
     return Fusion(picture, fused.steps, load().describe(), plan.notes, winners, plan.placements, plan.summary)
 
@@ -78,17 +82,15 @@ def _loading(engine: AnyEngine | None, how: FuseOptions) -> Callable[[], AnyEngi
 
 
 def _numbers(how: FuseOptions, count: int) -> tuple[int | None, int | None]:
-    """The indices of the reference, None where alignment is to choose it, and of the source of metadata.
+    """The indices of the reference and of the source of metadata, None for what is found out and for the reference's.
 
     Raises ``UsageError`` for one that is not there.
     """
-    metadata = None if how.metadata == "none" else int(how.metadata or 0)
-    chosen = how.reference is None and not how.deghost and how.align_from is None
-    reference = None if chosen and count > 2 else how.reference or 0
-    for name, index in (("reference", reference), ("metadata", metadata)):
+    metadata = None if how.metadata == "none" else how.metadata
+    for name, index in (("reference", how.reference), ("metadata", metadata)):
         if index is not None and not 0 <= index < count:
             raise OptionError(f"`{name}`: there is no source {index + 1}, {count} are given")
-    return reference, metadata
+    return how.reference, metadata
 
 
 def _calibration(align_from: CalibrationLike, align: str) -> Calibration:

@@ -15,6 +15,7 @@ from tita_cli.errors import InputError, UsageError
 from tita_cli.fusion import source as source_module
 from tita_cli.fusion.plan import Plan
 from tita_cli.fusion.source import Source, describe_sources
+from tita_cli.options import PerSource
 
 PictureFile = Callable[..., Path]
 
@@ -69,8 +70,8 @@ def test_a_budget_changes_no_sample(picture_file: PictureFile) -> None:
 
 def test_facts_belong_to_a_source() -> None:
     ramp = np.linspace(0, 1, 40 * 50, dtype=np.float32).reshape(40, 50, 1)
-    sources = describe_sources([Picture(ramp), Picture(ramp)], invert=[1], value_range="full")
-    assert [source.inverted for source in sources] == [False, True]
+    sources = describe_sources([Picture(ramp), Picture(ramp)], polarity=PerSource(((1, "black-hot"),)))
+    assert [source.polarity for source in sources] == [None, "black-hot"]
     plan = Plan(sources, align="none")
     np.testing.assert_array_equal(plan.read(0).pixels, ramp)
     np.testing.assert_array_equal(plan.read(1).pixels, 1 - ramp)
@@ -78,8 +79,8 @@ def test_facts_belong_to_a_source() -> None:
 
 def test_a_source_may_come_with_facts_of_its_own(picture_file: PictureFile, tiny_model: Path) -> None:
     one, two = _files(picture_file, 2)
-    inverted = fuse([one, two], model=str(tiny_model), invert=[1], align="none").picture
-    described = fuse([one, Source(two, inverted=True)], model=str(tiny_model), align="none").picture
+    inverted = fuse([one, two], model=str(tiny_model), polarity={"1.png": "black-hot"}, align="none").picture
+    described = fuse([one, Source(two, polarity="black-hot")], model=str(tiny_model), align="none").picture
     plain = fuse([one, two], model=str(tiny_model), align="none").picture
     np.testing.assert_array_equal(described.pixels, inverted.pixels)
     assert np.abs(described.pixels - plain.pixels).max() > 0.1
@@ -89,8 +90,12 @@ def test_what_cannot_be_described(tmp_path: Path) -> None:
     picture = Picture(np.zeros((8, 8, 1), np.float32))
     with pytest.raises(UsageError, match="at least two"):
         describe_sources([picture])
-    with pytest.raises(UsageError, match="`invert`: there is no source 3"):
-        describe_sources([picture, picture], invert=[2])
+    with pytest.raises(UsageError, match="`polarity`: there is no source 3"):
+        describe_sources([picture, picture], polarity=PerSource(((2, "black-hot"),)))
+    with pytest.raises(UsageError, match=r"`value_range`: there is no source called x\.tif"):
+        describe_sources([picture, picture], value_range=PerSource((("x.tif", "full"),)))
+    with pytest.raises(UsageError, match="`role` infrared: of which source"):
+        describe_sources([picture, picture], role=PerSource.of("infrared"))
     with pytest.raises(InputError, match=r"no\.png"):
         describe_sources([picture, tmp_path / "no.png"])
 

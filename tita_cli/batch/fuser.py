@@ -97,9 +97,8 @@ class _ApiLane:
         # The result follows the reference, which in a bracket is the middle exposure, unless the user says otherwise.
         how, found = self._options, job.group.reference
         # Pairing names a reference of brackets only; of a focus stack alignment chooses it.
-        reference = how.reference if how.reference is not None else found or None
-        metadata = found if how.metadata is None else how.metadata
-        return fuse(decoded, how, engine=self._engine, reference=reference, metadata=metadata)
+        reference = found if how.reference is None else how.reference
+        return fuse(decoded, how, engine=self._engine, reference=reference)
 
 
 def describe_fusion(fusion: Fusion, written: Written) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def _output(group: Group, suffix: str | None, *, named: bool) -> str:
     own = PurePosixPath(group.name).suffix
     if named and own and _writable(own):
         return group.name
-    reference = file_of(group.sources[group.reference]).suffix.lower()
+    reference = file_of(group.sources[group.reference or 0]).suffix.lower()
     return group.name + (suffix or (reference if _writable(reference) else ".png"))
 
 

@@ -136,7 +136,7 @@ def _changes(job: Job, record: Record, recipe: Recipe) -> list[str]:
     if record.get("model") != recipe.model:
         changed.append("model")
     sources: Sequence[Any] = record.get("sources") or ()
-    same = len(sources) == len(job.sources) and record.get("reference") == job.group.reference + 1
+    same = len(sources) == len(job.sources) and record.get("reference") == job.group.describe()["reference"]
     # The path of a source does not matter, since a data set may have been moved; its content does.
     if not same or not all(
         is_unchanged(path, known.get("file")) for path, known in zip(job.sources, sources, strict=True)

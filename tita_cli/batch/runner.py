@@ -224,7 +224,7 @@ def _identity(task: Task, recipe: Recipe, files: Iterable[Fingerprint | None]) -
             {"path": str(source.absolute()), "file": file.describe() if file else None}
             for source, file in zip(job.sources, files, strict=True)
         ],
-        "reference": job.group.reference + 1,
+        "reference": job.group.describe()["reference"],
         "why": job.group.why,
         "options": recipe.options_hash,
         "model": recipe.model,

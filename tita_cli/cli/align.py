@@ -9,7 +9,7 @@ import typer
 
 from tita_cli.cli.console import envelope, printable, results, text_bytes, warn
 from tita_cli.cli.expand import Only, expand
-from tita_cli.options import Alignment, Input, OptionError, Reporting, Writing
+from tita_cli.options import Alignment, Input, OptionError, PerSource, Reporting, Writing
 
 if TYPE_CHECKING:
     from tita_cli.align import Placement
@@ -51,13 +51,14 @@ def command(
     if align_from is not None and align not in ("auto", "strict"):
         raise OptionError(f"`align` {align} and `align_from` exclude each other")
     described = describe_sources(
-        sources, max_pixels=input.max_pixels, value_range=input.value_range,
-        false_color=input.false_color,
+        sources, max_pixels=input.max_pixels, value_range=PerSource.of(input.value_range),
+        false_color=PerSource.of(input.false_color),
     )  # fmt: skip
     with results() as stdout:
         placements, notes = write_alignment(
             described, output, align=align, reference=alignment.reference, border=alignment.border,
             calibration=None if align_from is None else Calibration.of(align_from), overwrite=writing.force,
+            options=input,
         )  # fmt: skip
         if reporting.json:
             stdout.write(envelope("align", {"sources": [placement.describe() for placement in placements]}))

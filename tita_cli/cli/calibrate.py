@@ -13,7 +13,7 @@ import typer
 from tita_cli.cli.console import envelope, printable, results, text_bytes, warn
 from tita_cli.cli.expand import Only, expand
 from tita_cli.errors import MismatchError, UsageError
-from tita_cli.options import Alignment, Group, Input, MatrixModel, OptionError, Reporting, Writing, option
+from tita_cli.options import Alignment, Group, Input, MatrixModel, OptionError, PerSource, Reporting, Writing, option
 
 if TYPE_CHECKING:
     from tita_cli.align import Placement
@@ -71,8 +71,8 @@ def command(
 
     reference, force = alignment.reference or 0, writing.force
     describe = partial(
-        describe_sources, max_pixels=input.max_pixels, value_range=input.value_range,
-        false_color=input.false_color,
+        describe_sources, max_pixels=input.max_pixels, value_range=PerSource.of(input.value_range),
+        false_color=PerSource.of(input.false_color),
     )  # fmt: skip
     shots = find_shots(sources, output.parent)
     check_writable(output, overwrite=force, sources=[*sources, *(source for shot in shots for source in shot)])
@@ -83,10 +83,11 @@ def command(
             if reference >= len(described):
                 raise OptionError(f"`reference` {reference + 1}: {shot[0]} has {len(described) - 1} others")
             try:
-                placements = Plan(described, align=motion.align, reference=reference, border="fill").placements
+                plan = Plan(described, align=motion.align, reference=reference, border="fill", options=input)
             except MismatchError as error:  # of another size, and not aligned: reported below
                 refused.append(error.message)
                 continue
+            placements = plan.placements
             placed.append(placements)
             refused += [f"{one.name}: could not be aligned, left out" for one in placements if not one.accepted]
         if not placed:

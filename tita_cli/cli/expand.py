@@ -12,8 +12,9 @@ from typing import Annotated, Any, get_args, get_type_hints
 import typer
 
 from tita_cli.errors import UsageError
-from tita_cli.options import Group, Option, OptionError, declared, flag_of
+from tita_cli.options import Group, Option, OptionError, PerSource, declared, flag_of
 
+_NOTHING: tuple[Any, ...] = (None, (), PerSource())
 MODEL_SUFFIXES = (".safetensors", ".pth", ".onnx")
 
 
@@ -56,7 +57,9 @@ def expand(command: Callable[..., Any]) -> Callable[..., Any]:
         values: dict[str, dict[str, Any]] = {group: {} for group in classes}
         for name, parameter in found.items():
             value = given.pop(name)
-            values[parameter.group][name] = tuple(value or ()) if parameter.how.many else value
+            if parameter.how.many:
+                value = tuple(value or ())
+            values[parameter.group][name] = PerSource(value) if parameter.how.per_source else value
         return command(**given, **{group: classes[group](**values[group]) for group in classes})
 
     grouped.__signature__ = inspect.Signature(plain)  # type: ignore[attr-defined]
@@ -90,8 +93,8 @@ def _for_typer(parameter: Parameter) -> inspect.Parameter:
         annotation = bool
     else:
         annotation = list[str] if how.many else how.type if is_plain(how) else str
-        shown |= {"metavar": metavar_of(how), "show_default": default not in (None, ())}
-        if default in (None, ()):
+        shown |= {"metavar": metavar_of(how), "show_default": default not in _NOTHING}
+        if default in _NOTHING:
             annotation, default = annotation | None, None
         elif default is MISSING:
             default, shown["show_default"] = inspect.Parameter.empty, False
@@ -147,7 +150,7 @@ def _completion(name: str, how: Option) -> Callable[[str], list[str]] | None:
         return _models
     if how.choices:
         return argument_choices(lambda: [str(choice) for choice in how.choices])
-    words = [word for word in (how.metavar or "").replace("[:N]", "").split("|") if word.islower()]
+    words = [word for word in (how.metavar or "").replace("[:N]", "").split(":")[-1].split("|") if word.islower()]
     return argument_choices(lambda: words) if words else None
 
 

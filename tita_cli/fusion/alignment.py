@@ -14,6 +14,7 @@ from tita_cli.fusion.source import Source
 from tita_cli.images import write_picture
 from tita_cli.images.atomic import make_folder
 from tita_cli.images.write import check_output
+from tita_cli.options import Input
 
 OVERLAYS = {"checkerboard": checkerboard, "red-cyan": red_cyan, "residual": residual_map}
 
@@ -27,6 +28,7 @@ def write_alignment(
     border: Border = "crop",
     calibration: Calibration | None = None,
     overwrite: bool = False,
+    options: Input | None = None,
 ) -> tuple[tuple[Placement, ...], tuple[str, ...]]:
     """Align ``sources`` and write them to ``folder``, with overlays of each on the reference: placements, notes.
 
@@ -47,7 +49,7 @@ def write_alignment(
     for path in results if folder.is_dir() else ():
         check_output(path, overwrite=True, sources=origins)
     _check_folder(folder, [path for paths in overlays for path in paths.values()], origins, overwrite=overwrite)
-    plan = Plan(sources, align=align, reference=reference, border=border, calibration=calibration)
+    plan = Plan(sources, align=align, reference=reference, border=border, calibration=calibration, options=options)
     base = plan.aligned(plan.reference)
     for index in plan.used:
         stem = stems[index]

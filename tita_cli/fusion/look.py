@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tita_cli.fusion.kind import reduced
 from tita_cli.fusion.source import Source
 from tita_cli.images import Metadata, Picture
 from tita_cli.images.color import luma, split_luma
 from tita_cli.images.compact import Compact
-from tita_cli.images.picture import Thermal
-from tita_cli.images.value_range import ValueRange, find_range
+from tita_cli.images.picture import FloatArray, Thermal
+from tita_cli.images.value_range import ValueRange, find_range, used_range
 from tita_cli.options import Depth
 
 _CHROMA = 0.25 / 255
@@ -28,7 +29,8 @@ class Look:
     """Enough of a source to plan its fusion and to finish the result without its pixels.
 
     ``has_chroma``: whether its colours are more than a grey stored in three channels. ``brightness`` and ``contrast``:
-    mean and standard deviation of its luminance. ``range``: the values that become 0 and 1, None for its own.
+    mean and standard deviation of its luminance. ``range``: the values that a sensor used, None for the file type's
+    own; ``used``: the same of grey pictures of 8 bits, for infrared. ``small``: its luminance, reduced.
     The rest is as in :class:`Picture`.
     """
 
@@ -40,15 +42,18 @@ class Look:
     brightness: float
     contrast: float
     range: ValueRange | None
+    used: ValueRange | None
+    small: FloatArray
+    thermal: Thermal | None
+    palette: str | None
     depth: Depth
     levels: tuple[float, float]
     format: str | None
-    thermal: Thermal | None
     metadata: Metadata
 
     @classmethod
-    def at(cls, source: Source, picture: Picture) -> Look:
-        """Look at what ``source.read`` gave."""
+    def at(cls, picture: Picture) -> Look:
+        """Look at a picture in its own values."""
         step = max(1, int((picture.height * picture.width / _SAMPLED) ** 0.5))
         sample = picture.pixels[::step, ::step]
         has_chroma = False
@@ -58,9 +63,14 @@ class Look:
         y = luma(sample)
         return cls(
             picture.name, picture.width, picture.height, picture.is_color, has_chroma, float(y.mean()), float(y.std()),
-            find_range(picture, source.value_range), picture.depth, picture.levels, picture.format, picture.thermal,
-            picture.metadata,
+            find_range(picture), used_range(picture), reduced(y), picture.thermal,
+            picture.palette, picture.depth, picture.levels, picture.format, picture.metadata,
         )  # fmt: skip
+
+    @property
+    def holds_counts(self) -> bool:
+        """Whether its values are measurements, in counts or degrees, of which a photograph has none."""
+        return self.range is not None and not self.range.of_sensor
 
 
 class Decoded:

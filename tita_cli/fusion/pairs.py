@@ -1,7 +1,9 @@
 """Fuse pairs in a balanced tree: the strategy for a network of two sources.
 
 Sources are ordered by what they show and not by how they were given, so that the same images give the same picture in
-any order: colour before grey, then from bright to dark, which brings neighbours in exposure together.
+any order: infrared last, colour before grey, then from bright to dark, which brings neighbours in exposure together.
+Where two grey sources come from different sensors and nothing says which is the infrared, both orders are fused, and
+the result is the mean.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from tita_cli.fusion.kind import are_of_one_kind
 from tita_cli.fusion.look import Look
 from tita_cli.fusion.plan import Plan
 from tita_cli.fusion.progress import Progress, silent
@@ -19,6 +22,7 @@ from tita_cli.images.alpha import fill_transparent, limit_to_alpha, union_alpha
 from tita_cli.images.color import Chroma, fuse_chroma, split_luma
 from tita_cli.images.picture import FloatArray
 from tita_cli.options import ColorRule
+from tita_cli.runtime import Luminance
 
 if TYPE_CHECKING:
     from tita_cli.runtime import Engine
@@ -45,10 +49,13 @@ class PairTree:
         self._color = color
         self._progress, self._runs = progress, 0
         self._steps: list[Step] = []
+        self._unordered = False
 
     def fuse(self, plan: Plan) -> Fused:
         self._steps, self._runs = [], len(plan.used) - 1
-        order = sorted(plan.used, key=lambda index: _rank(plan.looks[index]))
+        looks, roles = plan.looks, plan.roles.of
+        order = sorted(plan.used, key=lambda index: (roles[index] == "infrared", *_rank(looks[index])))
+        self._unordered = len(looks) == 2 and set(roles) == {None} and not any(look.has_chroma for look in looks)
         layers = self._subtree(plan, order)
         return Fused(layers.luminance, layers.chroma, layers.alpha, layers.winner, tuple(self._steps))
 
@@ -70,7 +77,7 @@ class PairTree:
 
     def _merge(self, a: Layers, b: Layers) -> Layers:
         self._progress("fuse", len(self._steps), self._runs)
-        out = self._engine.fuse(*fill_transparent(a.luminance, a.alpha, b.luminance, b.alpha))
+        out = self._fused(*fill_transparent(a.luminance, a.alpha, b.luminance, b.alpha))
         weights, half = tuple(float(weight) for weight in out.weights), len(OPERATIONS)
         self._steps.append(Step((Weights(a.name, weights[:half]), Weights(b.name, weights[half:]))))
         y = limit_to_alpha(out.fused, a.luminance, a.alpha, b.luminance, b.alpha)
@@ -81,6 +88,16 @@ class PairTree:
         if out.gate is not None and a.winner is not None and b.winner is not None:
             winner = np.where(out.gate >= 0.5, a.winner, b.winner)
         return Layers(f"({a.name} + {b.name})", y, chroma, union_alpha(a.alpha, b.alpha), winner)
+
+    def _fused(self, a: FloatArray, b: FloatArray) -> Luminance:
+        out = self._engine.fuse(a, b)
+        if not self._unordered or are_of_one_kind(a, b):
+            return out
+        other = self._engine.fuse(b, a)
+        half = np.float32(0.5)
+        gate = None if out.gate is None or other.gate is None else half * (1 + out.gate - other.gate)
+        weights = half * (out.weights + np.roll(other.weights, len(OPERATIONS)))
+        return Luminance(half * (out.fused + other.fused), gate, weights)
 
 
 def _limited(chroma: Chroma, a: Layers, b: Layers) -> Chroma:

@@ -7,12 +7,16 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from tita_cli.fusion.facts import Facts, needs_roles, settle_facts
 from tita_cli.fusion.look import Decoded, Look
 from tita_cli.fusion.progress import Progress, silent
+from tita_cli.fusion.roles import Roles, judge_roles
 from tita_cli.fusion.source import Source
 from tita_cli.images import Picture
 from tita_cli.images.profile import common_profile, to_profile
-from tita_cli.images.value_range import settle_ranges
+from tita_cli.images.roles import role_of_name
+from tita_cli.images.value_range import apply_range, find_range, invert, settle_ranges
+from tita_cli.options import Input
 
 if TYPE_CHECKING:
     from tita_cli.align import Border, Calibration, Frame, Mode, Placement
@@ -28,9 +32,12 @@ class Plan:
 
     ``resize``: whether sources of other sizes are brought to the reference's. ``deghost``: whether what does not match
     the reference gives way to it. ``lead``: index of the source whose profile the result bears, the reference where
-    None. ``align``, ``reference`` (None: chosen), ``border``, ``calibration``: as :func:`tita_cli.align.find_frame`
-    has them; "none" does not look. Raises what that raises, InputError for a source that cannot be read, and
-    MismatchError for unequal sizes that neither alignment nor ``resize`` explains.
+    None. ``align``, ``border``, ``calibration``: as :func:`tita_cli.align.find_frame` has them; "none" does not look.
+    ``reference``: where it is None, the photograph beside infrared, else the first of two, and of more what alignment
+    chooses. ``options``: what is told of sources that have to be looked at first; ``roles_matter``: whether something
+    else depends on which source is the infrared. Raises what ``find_frame`` raises, OptionError where no source is what
+    an option means, InputError for a source that cannot be read, and MismatchError for unequal sizes that neither
+    alignment nor ``resize`` explains.
     """
 
     def __init__(
@@ -38,7 +45,7 @@ class Plan:
         sources: Sequence[Source],
         *,
         align: Mode = "auto",
-        reference: int | None = 0,
+        reference: int | None = None,
         border: Border = "crop",
         calibration: Calibration | None = None,
         resize: bool = False,
@@ -46,43 +53,33 @@ class Plan:
         lead: int | None = None,
         budget: int | None = None,
         progress: Progress = silent,
+        options: Input | None = None,
+        roles_matter: bool = False,
     ) -> None:
         self.sources = tuple(sources)
-        self.reference = reference or 0
+        options = options or Input()
+        self._progress = progress
         self._notes: list[str] = []
         self._deghost = deghost
         self._reference_fills = deghost or (align != "none" and border != "crop")
         self._decoded = Decoded(self.sources, budget)
-        looks: dict[int, Look] = {}
-
-        def first_reading(index: int) -> Picture:
-            progress("read", len(looks), len(self.sources))
-            source, picture = self.sources[index], self._decoded.read(index)
-            looks[index] = Look.at(source, picture)
-            return source.in_range(picture, looks[index].range)
-
-        self.frame: Frame | None = None
-        if align == "none":
-            for index in range(len(sources)):
-                first_reading(index)
-        else:
-            from tita_cli.align import find_frame
-
-            self.frame = find_frame(
-                len(sources),
-                first_reading,
-                mode=align,
-                reference=reference,
-                border=border,
-                calibration=calibration,
-                start=lambda index: self._stated(looks, index),
-            )
-            self.reference = self.frame.reference
-            self._notes += self.frame.notes
-        self.looks = [looks[index] for index in range(len(sources))]
-        if not resize and len({(self.looks[index].width, self.looks[index].height) for index in self.used}) > 1:
+        self._looks: dict[int, Look] = {}
+        roles_matter |= len(sources) == 2 or needs_roles(options) or any(map(_says_what_it_is, sources))
+        self._facts: Facts | None = None
+        self.roles = Roles((None,) * len(sources))
+        if roles_matter:
+            self._settle(options)
+        if reference is None:
+            reference = self.roles.photograph
+        if reference is None and (len(sources) == 2 or deghost or calibration is not None):
+            reference = 0
+        self.reference = reference or 0
+        self._align(align, reference, border, calibration)
+        if not roles_matter:
+            self._settle(options)
+        sizes = {(self.looks[index].width, self.looks[index].height) for index in self.used}
+        if not resize and len(sizes) > 1:
             self._check_sizes()
-        self._ranges, self.shared = settle_ranges([look.range for look in self.looks])
         lead = self.reference if lead is None else lead
         colored = next((look for look in self.looks if look.has_chroma), None)
         self.profile = common_profile(self.looks[lead], colored)
@@ -97,6 +94,18 @@ class Plan:
     def summary(self) -> str | None:
         """What alignment did, in one line; None where nothing moved."""
         return None if self.frame is None else self.frame.summary
+
+    @property
+    def looks(self) -> list[Look]:
+        """One for each source."""
+        return [self._look(index) for index in range(len(self.sources))]
+
+    @property
+    def facts(self) -> Facts:
+        """What holds for each source."""
+        if self._facts is None:
+            raise ValueError("the sources were not looked at yet")
+        return self._facts
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -157,6 +166,48 @@ class Plan:
             return picture
         return self.frame.masked(self.frame.place(index, picture, lambda: self._decoded.read(self.reference)))
 
+    def _look(self, index: int) -> Look:
+        if index not in self._looks:
+            self._progress("read", len(self._looks), len(self.sources))
+            self._looks[index] = Look.at(self._decoded.read(index))
+        return self._looks[index]
+
+    def _settle(self, options: Input) -> None:
+        """Look at all sources, for their roles and facts."""
+        self.roles = judge_roles(self.sources, self.looks)
+        self._facts = settle_facts(self.sources, self.looks, self.roles, options)
+        self._notes += self._facts.notes
+        self._ranges, self.shared = settle_ranges(self._facts.ranges)
+
+    def _align(self, align: Mode, reference: int | None, border: Border, calibration: Calibration | None) -> None:
+        self.frame: Frame | None = None
+        if align == "none":
+            return
+        from tita_cli.align import find_frame
+
+        self.frame = find_frame(
+            len(self.sources), self._first_reading, mode=align, reference=reference, border=border,
+            calibration=calibration, start=lambda index: self._stated(self._looks, index),
+        )  # fmt: skip
+        self.reference = self.frame.reference
+        self._notes += self.frame.notes
+
+    def _first_reading(self, index: int) -> Picture:
+        """Source ``index`` as far as its facts are known."""
+        if index not in self._looks:
+            self._progress("read", len(self._looks), len(self.sources))
+        picture = self._decoded.read(index)
+        if index not in self._looks:
+            self._looks[index] = Look.at(picture)
+        if self._facts is None:
+            return apply_range(picture, find_range(picture, self.sources[index].value_range or "auto"))
+        return self._in_range(index, picture)
+
+    def _in_range(self, index: int, picture: Picture) -> Picture:
+        """``picture``, of source ``index``, with the values of its range at 0..1, white where it is hot."""
+        picture = apply_range(picture, self.shared or self._ranges[index])
+        return invert(picture) if self.facts.inverted[index] else picture
+
     def _sized(self, index: int) -> Picture:
         """In range, and of the reference's size unless alignment will see to that."""
         picture = self._in_range(index, self._decoded.read(index))
@@ -169,9 +220,6 @@ class Plan:
         note = f"{picture.name}: resized from {picture.size} to {target.width}×{target.height}"
         picture = resize_picture(picture, target.height, target.width)
         return replace(picture, notes=(*picture.notes, note))
-
-    def _in_range(self, index: int, picture: Picture) -> Picture:
-        return self.sources[index].in_range(picture, self.shared or self._ranges[index])
 
     @cached_property
     def _reference(self) -> Picture:
@@ -212,3 +260,7 @@ class Plan:
         check_sizes(
             [placements[index] for index in self.used], self.used.index(self.reference), looked=self.frame is not None
         )
+
+
+def _says_what_it_is(source: Source) -> bool:
+    return source.role is not None or role_of_name(source.name) is not None

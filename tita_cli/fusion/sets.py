@@ -65,8 +65,11 @@ class SetBlend:
 
 
 def _roles(plan: Plan) -> FloatArray:
-    """What the network is told of each source: 1 for a photograph, 0 for nothing."""
-    return np.array([plan.looks[index].has_chroma for index in plan.used], np.float32)
+    """What the network is told of each source: 1 for a photograph, -1 for infrared, 0 for nothing."""
+    known = [(plan.roles.of[index], plan.looks[index].has_chroma) for index in plan.used]
+    return np.array(
+        [-1 if role == "infrared" else 1 if role == "visible" or colored else 0 for role, colored in known], np.float32
+    )
 
 
 class _Seen:

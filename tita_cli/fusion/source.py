@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import BinaryIO, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 from tita_cli.errors import MismatchError, UsageError
 from tita_cli.files import drained, is_handed_over, names_several, open_input, split_page
 from tita_cli.images import Picture, list_pages, read_picture
 from tita_cli.images.formats.format import listed
-from tita_cli.images.value_range import ValueRange, apply_range, invert
-from tita_cli.options import FalseColor, OptionError, RangeSetting
+from tita_cli.options import FalseColor, OptionError, PerSource, Polarity, RangeSetting, Role
 
 Origin: TypeAlias = str | os.PathLike[str] | BinaryIO | Picture
 SourceLike: TypeAlias = "Origin | Source"
@@ -24,16 +23,23 @@ class Source:
     """``origin``: a file, an open binary file that can be read again, or a picture.
 
     ``page``: the name of one picture of a file with several. ``max_pixels``: more are refused before decoding.
-    ``value_range``: which values become black and white. ``inverted``: black-hot infrared, to be swapped.
-    ``false_color``: what becomes of infrared that a palette has coloured.
+    ``value_range``: which values become black and white. ``polarity``: of infrared. ``role``: what it is.
+    ``false_color``: what becomes of infrared that a palette has coloured. None: nothing was told.
     """
 
     origin: Origin
     page: str | None = None
     max_pixels: int | None = None
-    value_range: RangeSetting = "auto"
-    inverted: bool = False
-    false_color: FalseColor = "refuse"
+    value_range: RangeSetting | None = None
+    polarity: Polarity | None = None
+    role: Role | None = None
+    false_color: FalseColor | None = None
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        name = os.fspath(self.origin) if isinstance(self.origin, str | os.PathLike) else str(self.origin.name)
+        return name if self.page is None else f"{name}@{self.page}"
 
     def read(self) -> Picture:
         """Decode it, in its own values: H×W×1 or H×W×3; a palette becomes intensity where that is wanted.
@@ -61,36 +67,43 @@ class Source:
             return split_page(self.origin)[0] == split_page(other.origin)[0]
         return self.origin is other.origin
 
-    def in_range(self, picture: Picture, values: ValueRange | None) -> Picture:
-        """What :meth:`read` gave, with ``values`` at 0..1, white where it is hot."""
-        picture = apply_range(picture, values)
-        return invert(picture) if self.inverted else picture
+
+_NOTHING: PerSource[Any] = PerSource()
 
 
 def describe_sources(
     given: Sequence[SourceLike],
     *,
     max_pixels: int | None = None,
-    value_range: RangeSetting = "auto",
-    invert: Collection[int] = (),
-    false_color: FalseColor = "refuse",
+    value_range: PerSource[RangeSetting] = _NOTHING,
+    polarity: PerSource[Polarity] = _NOTHING,
+    role: PerSource[Role] = _NOTHING,
+    false_color: PerSource[FalseColor] = _NOTHING,
 ) -> tuple[Source, ...]:
-    """A record for each source, from options that speak of all; a ``Source`` among ``given`` keeps its own facts.
+    """A record for each source, with what is told of it; a ``Source`` among ``given`` keeps its own facts.
 
     A file given alone stands for all the pictures in it that can be fused, and so does ``stack.tif@2-5`` for those.
-    ``invert``: indices of those to be swapped. Pipes are read to their end. Raises UsageError for fewer than two
-    sources or an index that is none of them, InputError for a file that is not there.
+    What is told of no source in particular, or of a role, is for the plan, which looks at them. Pipes are read to their
+    end. Raises UsageError for fewer than two sources, OptionError for something told of a source that is not there,
+    InputError for a file that is not there.
     """
+    if role.general is not None:
+        raise OptionError(f"`role` {role.general}: of which source?", hint=f"`role` 2:{role.general}")
     found = [each for one in given for each in _pictures(one, max_pixels, alone=len(given) == 1)]
     if len(found) < 2:
         raise UsageError(f"fusing takes at least two images, {_few(given)}", hint="tita fuse A B -o OUT")
-    outside = sorted(index for index in invert if not 0 <= index < len(found))
-    if outside:
-        raise OptionError(f"`invert`: there is no source {outside[0] + 1}, there are {len(found)} sources")
+    names = [source.name for source in found]
+    facts = zip(
+        value_range.told("value_range", names), polarity.told("polarity", names), role.told("role", names),
+        false_color.told("false_color", names), strict=True,
+    )  # fmt: skip
     return tuple(
-        one if isinstance(one, Source) else Source(*one, max_pixels, value_range, index in invert, false_color)
-        for index, one in enumerate(found)
-    )
+        replace(
+            source, value_range=source.value_range or values, polarity=source.polarity or hot, role=source.role or what,
+            false_color=source.false_color or color or false_color.general,
+        )
+        for source, (values, hot, what, color) in zip(found, facts, strict=True)
+    )  # fmt: skip
 
 
 def _few(given: Sequence[SourceLike]) -> str:
@@ -103,17 +116,12 @@ def _name(origin: Origin) -> str:
     return os.fspath(origin) if isinstance(origin, str | os.PathLike) else str(getattr(origin, "name", "<stdin>"))
 
 
-_Place: TypeAlias = tuple[Origin, str | None]
-"""An origin, and the name of a picture in it."""
-
-
-def _pictures(one: SourceLike, max_pixels: int | None, *, alone: bool) -> list[Source] | list[_Place]:
+def _pictures(one: SourceLike, max_pixels: int | None, *, alone: bool) -> list[Source]:
     """``one``, or the pictures in the file that it is, where it is ``alone`` or names several of them."""
-    if isinstance(one, Source):
-        one = replace(one, origin=_repeatable(one.origin))
-        return [replace(one, page=page) for page in _pages(one.origin, one.page, one.max_pixels, alone=alone)]
-    origin = _repeatable(one)
-    return [(origin, page) for page in _pages(origin, None, max_pixels, alone=alone)]
+    if not isinstance(one, Source):
+        one = Source(one, max_pixels=max_pixels)
+    one = replace(one, origin=_repeatable(one.origin))
+    return [replace(one, page=page) for page in _pages(one.origin, one.page, one.max_pixels, alone=alone)]
 
 
 def _pages(origin: Origin, page: str | None, max_pixels: int | None, *, alone: bool) -> list[str | None]:

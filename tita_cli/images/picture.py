@@ -53,6 +53,7 @@ class Picture:
     ``format``: what it was read from, as ``tita_cli.images.formats`` calls it.
     ``levels``: the values of the file, in its own units (counts, degrees), that became 0 and 1.
     ``thermal``: of thermal counts, which an infrared camera took; None where the file does not say so.
+    ``palette``: the one that had coloured it, of a grey picture that was turned back to intensity.
     ``notes``: what reading could not keep or had to guess, one line each, for the user.
     """
 
@@ -64,6 +65,7 @@ class Picture:
     format: str | None = None
     levels: tuple[float, float] = (0.0, 1.0)
     thermal: Thermal | None = None
+    palette: str | None = None
     notes: tuple[str, ...] = ()
 
     @property

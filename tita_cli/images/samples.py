@@ -68,7 +68,7 @@ class Samples:
         metadata = Metadata(upright_exif(self.exif), icc, upright_xmp(self.xmp), find_provenance(self.xmp))
         levels = (self.black, self.white)
         kind = self.format or format_name
-        return Picture(pixels, alpha, self.depth, name, metadata, kind, levels, self.thermal, notes)
+        return Picture(pixels, alpha, self.depth, name, metadata, kind, levels, self.thermal, notes=notes)
 
 
 def _scaled(data: npt.NDArray[Any], black: float, white: float) -> FloatArray:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tita_cli.images.picture import Picture
+from tita_cli.images.picture import FloatArray, Picture
 from tita_cli.options import RangeSetting
 
 # Below and above these shares lie dead pixels and the sun.
@@ -20,6 +20,8 @@ _PERCENTILES = (0.1, 99.9)
 # A deep grey picture that uses less of its range than this holds counts; a photograph uses more.
 _COUNTS_SPAN = 0.5
 _PROBED = 1 << 20
+_MOST_UNUSED = 0.9  # 8-bit infrared that uses more of its range than this has been stretched by the camera
+_FEWEST_LEVELS = 8  # fewer show nothing but noise
 _WIDEST = 65535  # counts that 16-bit formats hold
 _FEWEST_BITS = 10  # of a sensor whose samples are stored with more than 8
 # Two sources whose ranges overlap by this share of their union show the same kind of thing.
@@ -48,18 +50,37 @@ def find_range(picture: Picture, setting: RangeSetting = "auto") -> ValueRange |
     if setting == "full":
         return None
     if setting != "auto":
-        black, white = picture.levels
-        return ValueRange((setting[0] - black) / (white - black), (setting[1] - black) / (white - black))
+        return given_range(setting, picture.levels)
     is_float = picture.depth == 32 and picture.levels == (0.0, 1.0)
     if picture.depth > 8 and picture.is_color and not is_float:
         return _sensor_range(picture)
     return None if picture.depth == 8 else _measured_range(picture, is_float)
 
 
+def given_range(bounds: tuple[float, float], levels: tuple[float, float]) -> ValueRange:
+    """``bounds`` in the units of a file, of which ``levels`` became 0 and 1."""
+    black, white = levels
+    return ValueRange((bounds[0] - black) / (white - black), (bounds[1] - black) / (white - black))
+
+
+def used_range(picture: Picture) -> ValueRange | None:
+    """What infrared of 8 bits uses of its range; None where that is most of it or nothing, and for other pictures."""
+    if picture.is_color or picture.depth != 8:
+        return None
+    values = _visible(picture)
+    low, high = (float(bound) for bound in np.percentile(values, _PERCENTILES)) if values.size else (0.0, 0.0)
+    return ValueRange(low, high) if _FEWEST_LEVELS <= 255 * (high - low) < 255 * _MOST_UNUSED else None
+
+
+def _visible(picture: Picture) -> FloatArray:
+    """About a million samples, of opaque pixels."""
+    values = picture.pixels if picture.alpha is None else picture.pixels[picture.alpha > 0]
+    return values.reshape(-1)[:: max(1, values.size // _PROBED)]
+
+
 def _measured_range(picture: Picture, is_float: bool) -> ValueRange | None:
     """The range of grey measurements, or of floats beyond 0..1; None for photographs."""
-    values = picture.pixels if picture.alpha is None else picture.pixels[picture.alpha > 0]
-    values = values.reshape(-1)[:: max(1, values.size // _PROBED)]
+    values = _visible(picture)
     if values.size == 0:
         return None
     low, high = (float(bound) for bound in np.percentile(values, _PERCENTILES))

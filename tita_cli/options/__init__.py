@@ -11,9 +11,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from tita_cli.options.declaration import Group, Option, OptionError, check_choice, declared, flag_of, option
+from tita_cli.options.per_source import ROLES, PerSource, Role
 from tita_cli.options.values import (
     BACKENDS,
     BORDERS,
@@ -27,10 +28,12 @@ from tita_cli.options.values import (
     FormatName,
     MatrixModel,
     Mode,
+    Polarity,
     RangeSetting,
     parse_device,
     parse_range,
     parse_size,
+    range_text,
     source_or_none,
 )
 
@@ -39,6 +42,7 @@ __all__ = [
     "BORDERS",
     "DEFAULT_MODEL",
     "MODES",
+    "ROLES",
     "Alignment",
     "Backend",
     "Border",
@@ -55,8 +59,11 @@ __all__ = [
     "Option",
     "OptionError",
     "Output",
+    "PerSource",
+    "Polarity",
     "RangeSetting",
     "Reporting",
+    "Role",
     "Writing",
     "check_choice",
     "declared",
@@ -80,18 +87,25 @@ class Input(Group):
     max_pixels: int | None = option(
         None, "Refuse images of more pixels before decoding them.", minimum=1, metavar="N", unset="268435456"
     )
-    value_range: RangeSetting = option(
-        "auto",
-        "Which values become black and white: auto takes percentiles of thermal counts, full the file type's own.",
-        flag="range", metavar="auto|full|MIN,MAX", parse=parse_range, recorded=True,
+    value_range: PerSource[RangeSetting] | Mapping[int | str, RangeSetting] | RangeSetting = option(
+        PerSource(),
+        "Which values become black and white: auto takes what the sensor used, full the file type's own. Without a "
+        "source, MIN,MAX means the sources that hold counts or temperatures.",
+        flag="range", metavar="[N|NAME:]auto|full|MIN,MAX", parse=parse_range, per_source=True, many=True,
+        unset="auto", recorded=True,
     )  # fmt: skip
-    invert: tuple[int, ...] = option(
-        (), "Swap black and white of source N, counted from 1 (black-hot infrared). May be repeated.",
-        metavar="N", counts=True,
+    polarity: PerSource[Polarity] | Mapping[int | str, Polarity] | Polarity = option(
+        PerSource(), "Whether hot is white or black in the infrared.", choices=get_args(Polarity), per_source=True,
+        metavar="[N|NAME:]white-hot|black-hot", many=True, unset="white-hot", recorded=True,
     )  # fmt: skip
-    false_color: FalseColor = option(
-        "refuse", "What to do with infrared that a palette has coloured: intensity turns it back to grey.",
-        recorded=True,
+    role: PerSource[Role] | Mapping[int | str, Role] | Role = option(
+        PerSource(), "What a source is, where names, metadata and content do not say so.", choices=ROLES,
+        metavar="N|NAME:infrared|visible", per_source=True, many=True, unset="found out", recorded=True,
+    )  # fmt: skip
+    false_color: PerSource[FalseColor] | Mapping[int | str, FalseColor] | FalseColor = option(
+        PerSource(), "What to do with infrared that a palette has coloured: intensity turns it back to grey.",
+        choices=get_args(FalseColor), metavar="[N|NAME:]refuse|intensity|keep", per_source=True, many=True,
+        unset="refuse", recorded=True,
     )  # fmt: skip
 
 
@@ -109,7 +123,8 @@ class Alignment(Group):
     )
     reference: int | None = option(
         None, "The source, counted from 1, whose frame and size the result has.", metavar="N", counts=True,
-        unset="the first of two, of more the one that crops least; of a batch's bracket, the middle",
+        unset="the photograph beside infrared, else the first of two, of more the one that crops least; of a batch's "
+        "bracket, the middle",
     )  # fmt: skip
     border: Border = option(
         "crop",
@@ -172,7 +187,7 @@ class Output(Group):
     )
     metadata: int | Literal["none"] | None = option(
         None, "The source, counted from 1, whose EXIF, XMP and GPS the result bears.",
-        metavar="N|none", parse=source_or_none, unset="the first; in a batch, the reference",
+        metavar="N|none", parse=source_or_none, unset="the reference",
     )  # fmt: skip
 
 
@@ -183,14 +198,17 @@ class FuseOptions(Input, Alignment, Network, Output):
     def provenance(self) -> dict[str, Any]:
         """What the provenance in a picture holds, by the names of the command line."""
         known = declared(type(self))
-        values = {known[name].flag: value for name, value in self.values(only=lambda how: how.recorded).items()}
-        if not isinstance(self.value_range, str):
-            values["range"] = "{:g},{:g}".format(*self.value_range)
+        values = {}
+        for name, value in self.values(only=lambda how: how.recorded).items():
+            told = isinstance(value, PerSource)
+            text = value.text(range_text if name == "value_range" else str) if told else ""
+            values[known[name].flag] = (text or known[name].unset) if told else value
         return values
 
     def deciding(self) -> dict[str, Any]:
         """The options that change the picture, model aside, for the journal of a batch."""
-        return self.values(only=lambda how: how.decides)
+        values = self.values(only=lambda how: how.decides)
+        return {name: value.plain() if isinstance(value, PerSource) else value for name, value in values.items()}
 
 
 def merged(*groups: Group) -> FuseOptions:

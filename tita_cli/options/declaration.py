@@ -33,9 +33,10 @@ class Option:
 
     ``flag``: its long name on the command line, where that is not the field's. ``parse``: text to value, for types that
     are not plain; raises ValueError with the reason. ``unset``: what None means, for the help. ``aliases``: other
-    spellings of choices. ``counts``: numbers of sources, from 1 for users and from 0 in the program. ``config``:
-    whether tita.toml and variables may set it: not what replaces or names files. ``recorded``: whether the provenance
-    in a picture holds it. ``decides``: whether it changes the picture, so that ``tita batch`` fuses again.
+    spellings of choices. ``counts``: numbers of sources, from 1 for users and from 0 in the program.
+    ``per_source``: may be told of single sources, see ``PerSource``. ``config``: whether tita.toml and variables
+    may set it: not what replaces or names files. ``recorded``: whether the provenance in a picture holds it.
+    ``decides``: whether it changes the picture, so that ``tita batch`` fuses again.
     """
 
     help: str
@@ -51,12 +52,23 @@ class Option:
     aliases: Mapping[str, Any] = field(default_factory=dict)
     counts: bool = False
     many: bool = False
+    per_source: bool = False
     config: bool = True
     recorded: bool = False
     decides: bool = True
 
     def read(self, text: str) -> Any:
-        """The value that ``text`` stands for. Raises ValueError with the reason."""
+        """The value that ``text`` stands for, an entry of a ``PerSource`` where it may be told of single sources.
+
+        Raises ValueError with the reason.
+        """
+        if self.per_source:
+            from tita_cli.options.per_source import PerSource
+
+            return PerSource.reader(self._read)(text)
+        return self._read(text)
+
+    def _read(self, text: str) -> Any:
         if self.parse is not None:
             return self.parse(text)
         if self.choices:
@@ -124,7 +136,14 @@ class Group:
     def __post_init__(self) -> None:
         for name, how in declared(type(self)).items():
             value = getattr(self, name)
-            if how.choices and value is not None:
+            if how.per_source:
+                from tita_cli.options.per_source import PerSource
+
+                told: PerSource[Any] = PerSource.of(value)
+                object.__setattr__(self, name, told)  # a plain value or a mapping is as good
+                for _, one in told.entries if how.choices else ():
+                    check_choice(name, one, how.choices)
+            elif how.choices and value is not None:
                 check_choice(name, value, how.choices)
 
     def changed(self: Changed, **changes: Any) -> Changed:

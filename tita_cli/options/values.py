@@ -14,6 +14,7 @@ MatrixModel: TypeAlias = Literal["translation", "similarity", "affine", "homogra
 Border: TypeAlias = Literal["crop", "fill", "mask"]
 ColorRule: TypeAlias = Literal["auto", "reference", "grey"]
 FalseColor: TypeAlias = Literal["refuse", "intensity", "keep"]
+Polarity: TypeAlias = Literal["white-hot", "black-hot"]
 Depth: TypeAlias = Literal[8, 16, 32]
 RangeSetting: TypeAlias = Literal["auto", "full"] | tuple[float, float]
 Backend: TypeAlias = Literal["auto", "torch", "onnx"]
@@ -40,6 +41,11 @@ def parse_range(text: str) -> RangeSetting:
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise OptionError(f"`value_range`: {text!r} is neither auto, full, nor MIN,MAX", hint="`value_range` 7000,9000")
     return low, high
+
+
+def range_text(value: RangeSetting) -> str:
+    """The inverse of :func:`parse_range`."""
+    return value if isinstance(value, str) else "{:g},{:g}".format(*value)
 
 
 def parse_size(text: str) -> int:

@@ -104,8 +104,8 @@ def _group(sources: Iterable[str], output: str, reference: int | None, where: st
         raise InputError(f"{where}: a path contains a NUL character")
     if reference is not None and not 1 <= reference <= len(paths):
         raise InputError(f"{where}: 'reference' is {reference}, with {len(paths)} sources")
-    index = (reference or 1) - 1
-    target = PurePosixPath(output.replace("\\", "/")) if output else PurePosixPath(paths[index].stem)
+    index = None if reference is None else reference - 1
+    target = PurePosixPath(output.replace("\\", "/")) if output else PurePosixPath(paths[index or 0].stem)
     if target.is_absolute() or ".." in target.parts or not target.name:
         raise InputError(f"{where}: the output must be a path inside the output folder: {output}")
     return Group(str(target), paths, f"listed in {where.rsplit(': ', 1)[-1]}", index)

@@ -17,21 +17,21 @@ class Group:
     """Images of one scene, in the order in which they are fused.
 
     ``name``: of the result, relative to the output folder, with ``/`` between folders and without a suffix, unless a
-    manifest gives one. ``reference``: index of the reference source. ``why``: the evidence that the images belong
-    together, in words.
+    manifest gives one. ``reference``: index of the reference source, None where any will do. ``why``: the evidence
+    that the images belong together, in words.
     """
 
     name: str
     sources: tuple[Path, ...]
     why: str
-    reference: int = 0
+    reference: int | None = None
 
     def describe(self) -> dict[str, Any]:
         """As JSON; a manifest takes it as a line."""
         return {
             "output": self.name,
             "sources": [str(source) for source in self.sources],
-            "reference": self.reference + 1,
+            "reference": None if self.reference is None else self.reference + 1,
             "why": self.why,
         }
 

@@ -1,0 +1,135 @@
+"""What is told of single sources, what of all that it can mean, and which source is the infrared."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tita_cli import Picture
+from tita_cli.errors import UsageError
+from tita_cli.fusion.plan import Plan
+from tita_cli.fusion.source import Source, describe_sources
+from tita_cli.images import Metadata
+from tita_cli.images.picture import FloatArray, Thermal
+from tita_cli.images.roles import role_of_name, roles_of_letters
+from tita_cli.options import Input, PerSource
+
+
+def _waves(*shape: int, seed: int = 0) -> FloatArray:
+    """A smooth random scene in 0..1."""
+    import cv2
+
+    rng = np.random.default_rng(seed)
+    smooth = cv2.GaussianBlur(rng.random(shape, dtype=np.float32), (0, 0), 3)
+    return np.asarray((smooth - smooth.min()) / np.ptp(smooth), np.float32)
+
+
+def _photograph(name: str = "b.png", *, seed: int = 0) -> Picture:
+    tint = np.array([1.0, 0.9, 0.7], np.float32)
+    return Picture(_waves(48, 64, seed=seed)[..., None] * tint, name=name, levels=(0, 255))
+
+
+def _counts(name: str = "a.tif") -> Picture:
+    pixels = (29375 + 688 * _waves(48, 64, seed=1)[..., None]) / np.float32(65535)
+    return Picture(pixels, depth=16, name=name, levels=(0, 65535))
+
+
+def _grey(name: str, low: float = 0.0, high: float = 1.0, *, seed: int = 1) -> Picture:
+    return Picture(low + (high - low) * _waves(48, 64, seed=seed)[..., None], name=name, levels=(0, 255))
+
+
+def _of_camera(name: str, xmp: bytes) -> Picture:
+    return Picture(_waves(48, 64, seed=2)[..., None], name=name, metadata=Metadata(xmp=xmp))
+
+
+def _plan(*sources: Picture | Source, **options: object) -> Plan:
+    how = Input(**options)  # type: ignore[arg-type]
+    told = {name: PerSource.of(getattr(how, name)) for name in ("value_range", "polarity", "role", "false_color")}
+    return Plan(describe_sources(sources, **told), align="none", options=how)
+
+
+@pytest.mark.parametrize("told", [(29375.0, 29719.0), {0: (29375.0, 29719.0)}, {"infrared": (29375.0, 29719.0)}])
+def test_a_range_in_counts_leaves_the_photograph_alone(told: object) -> None:
+    photograph = _photograph()
+    plan = _plan(_counts(), photograph, value_range=told)
+    np.testing.assert_array_equal(plan.read(1).pixels, photograph.pixels)
+    values = plan.read(0).pixels
+    assert values.min() == 0 and (values == 1).mean() > 0.3
+    assert any("taken to mean a.tif" in note for note in plan.notes) == isinstance(told, tuple)
+
+
+def test_a_range_that_no_source_can_mean_is_refused() -> None:
+    with pytest.raises(UsageError, match="`value_range` 7,9: no source holds counts"):
+        _plan(_photograph("a.png"), _photograph("b.png", seed=3), value_range=(7.0, 9.0))
+
+
+def test_polarity_means_the_infrared() -> None:
+    plan = _plan(_photograph(), _grey("ir.png"), polarity="black-hot")
+    np.testing.assert_allclose(plan.read(1).pixels, 1 - _grey("ir.png").pixels)
+    np.testing.assert_array_equal(plan.read(0).pixels, _photograph().pixels)
+    with pytest.raises(UsageError, match="`polarity` black-hot"):
+        _plan(_grey("a.png"), _grey("b.png", seed=5), polarity="black-hot")
+
+
+def test_flat_infrared_of_8_bits_is_as_bright_as_the_same_in_counts() -> None:
+    counts, flat = _plan(_counts("ir.tif"), _photograph()).read(0), _plan(_grey("ir.png", 0.06, 0.7), _photograph())
+    np.testing.assert_allclose(flat.read(0).pixels, counts.pixels, atol=0.02)
+    full = _plan(_grey("ir.png", 0.06, 0.7), _photograph(), value_range="full").read(0)
+    np.testing.assert_array_equal(full.pixels, _grey("ir.png", 0.06, 0.7).pixels)
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        ("ir/0001.png", "infrared"), ("vis/0001.png", "visible"), ("x_thermal.tif", "infrared"),
+        ("LWIR-3.png", "infrared"), ("bird.png", None),
+        ("0001_THRM.JPG", "infrared"), ("0002_WIDE.JPG", "visible"), ("vis_ir/a.png", None),
+    ],
+)  # fmt: skip
+def test_words_in_names(name: str, role: str | None) -> None:
+    assert role_of_name(name) == role
+
+
+def test_letters_count_where_each_source_has_one() -> None:
+    assert roles_of_letters(["DJI_0001_T.JPG", "DJI_0002_W.JPG"]) == ["infrared", "visible"]
+    assert roles_of_letters(["plan_T.png", "plan_U.png"]) == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("infrared", "visible"),
+    [
+        (_grey("x_ir.png"), _grey("x.png", seed=2)),
+        (_grey("x.png"), _grey("x_vis.png", seed=2)),
+        (_grey("x.png"), _photograph("y.png")),
+        (_counts("x.tif"), _grey("y.png", seed=2)),
+        (Picture(_waves(48, 64)[..., None], name="x", thermal=Thermal("maker")), _grey("y", seed=2)),
+        (Picture(_waves(20, 30)[..., None], name="x"), _grey("y", seed=2)),
+        (_grey("x.png"), _of_camera("y", b'ImageSource="WideCamera"')),
+        (Source(_grey("x_vis.png"), role="infrared"), _grey("x_ir.png", seed=2)),
+    ],
+    ids=["name", "name of the other", "colour", "counts", "thermal file", "size", "xmp", "told"],
+)  # fmt: skip
+def test_the_infrared_is_found_in_either_order(infrared: Picture | Source, visible: Picture) -> None:
+    from tita_cli.fusion.look import Look
+    from tita_cli.fusion.roles import judge_roles
+
+    for first, pair in enumerate(((infrared, visible), (visible, infrared))):
+        sources = describe_sources(pair)
+        roles = judge_roles(sources, [Look.at(source.read()) for source in sources])
+        assert (roles.infrared, roles.photograph) == (first, 1 - first)
+
+
+def test_two_pictures_of_one_kind_have_no_roles() -> None:
+    scene = _photograph("a.png")
+    dark = Picture((0.4 * scene.pixels).mean(axis=2, keepdims=True), name="b.png")
+    assert _plan(scene, dark).roles.of == (None, None)
+    assert _plan(_grey("ir_1.png"), _grey("ir_2.png", seed=2)).roles.photograph is None
+
+
+def test_the_photograph_gives_frame_and_size_in_either_order() -> None:
+    small = Picture(_waves(24, 32)[..., None], name="ir.png")
+    for pair in ((small, _photograph()), (_photograph(), small)):
+        plan = Plan(describe_sources(pair), align="none", resize=True)
+        assert plan.looks[plan.reference].name == "b.png"
+        assert {plan.read(index).size for index in (0, 1)} == {"64×48"}
+    assert Plan(describe_sources((small, _photograph())), align="none", resize=True, reference=0).reference == 0

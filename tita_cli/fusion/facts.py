@@ -1,0 +1,97 @@
+"""Facts of single sources: what was told of each, what was told of all that it can mean, and what the sources say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tita_cli.fusion.look import Look
+from tita_cli.fusion.roles import Roles
+from tita_cli.fusion.source import Source
+from tita_cli.images.value_range import ValueRange, given_range
+from tita_cli.options import Input, OptionError, PerSource, Polarity, RangeSetting
+from tita_cli.options.values import range_text
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """For each source the values that become 0 and 1, None for its own; and whether white and black are to be swapped.
+
+    ``notes``: what was taken to mean which source.
+    """
+
+    ranges: tuple[ValueRange | None, ...]
+    inverted: tuple[bool, ...]
+    notes: tuple[str, ...] = ()
+
+
+def needs_roles(options: Input) -> bool:
+    """Whether ``options`` tell of sources that have to be looked at first."""
+    ranges: PerSource[RangeSetting] = PerSource.of(options.value_range)
+    polarity: PerSource[Polarity] = PerSource.of(options.polarity)
+    asks = isinstance(ranges.general, tuple) or polarity.general is not None
+    return asks or ranges.needs_roles or polarity.needs_roles
+
+
+def settle_facts(sources: Sequence[Source], looks: Sequence[Look], roles: Roles, options: Input) -> Facts:
+    """Every source's facts. Raises OptionError where none is what an option means."""
+    ranges, notes = _ranges(sources, looks, roles, PerSource.of(options.value_range))
+    polarity: PerSource[Polarity] = PerSource.of(options.polarity)
+    inverted = []
+    for source, role in zip(sources, roles.of, strict=True):
+        told = source.polarity or polarity.meant(role)
+        if told is None and role == "infrared":
+            told = polarity.general
+        inverted.append(told == "black-hot")
+    if polarity.general == "black-hot" and "infrared" not in roles.of:
+        raise OptionError(
+            "`polarity` black-hot: which source is the infrared is not clear", hint="`polarity` 2:black-hot says so"
+        )
+    return Facts(tuple(ranges), tuple(inverted), notes)
+
+
+def _ranges(
+    sources: Sequence[Source], looks: Sequence[Look], roles: Roles, told: PerSource[RangeSetting]
+) -> tuple[list[ValueRange | None], tuple[str, ...]]:
+    general = told.general
+    known = [source.value_range or told.meant(role) for source, role in zip(sources, roles.of, strict=True)]
+    notes: tuple[str, ...] = ()
+    if isinstance(general, tuple):
+        meant = _with_counts(looks, roles)
+        if not meant:
+            raise OptionError(
+                f"`value_range` {range_text(general)}: no source holds counts or temperatures",
+                hint=f"`value_range` 1:{range_text(general)} means the first source, whatever it holds",
+            )
+        known = [setting or (general if index in meant else None) for index, setting in enumerate(known)]
+        if len(meant) < len(sources):
+            names = ", ".join(looks[index].name for index in meant)
+            notes = (f"--range {range_text(general)} is taken to mean {names} (--range N:MIN,MAX says which)",)
+    elif general is not None:
+        known = [setting or general for setting in known]
+    return [
+        _range(look, setting or "auto", infrared=role == "infrared")
+        for look, setting, role in zip(looks, known, roles.of, strict=True)
+    ], notes
+
+
+def _with_counts(looks: Sequence[Look], roles: Roles) -> list[int]:
+    """The sources that a range in counts or degrees can mean."""
+    everyone = range(len(looks))
+    for candidates in (
+        [i for i in everyone if looks[i].thermal or looks[i].holds_counts],
+        [i for i in everyone if looks[i].depth > 8 and not looks[i].is_color],
+        [i for i in everyone if looks[i].depth > 8],
+        [i for i in everyone if roles.of[i] == "infrared"],
+    ):
+        if candidates:
+            return candidates
+    return []
+
+
+def _range(look: Look, setting: RangeSetting, *, infrared: bool) -> ValueRange | None:
+    if setting == "full":
+        return None
+    if isinstance(setting, tuple):
+        return given_range(setting, look.levels)
+    return look.range or (look.used if infrared else None)
