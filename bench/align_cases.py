@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tita_cli.images.picture import Picture
 
 FRAME = 640.0
-SYNTHETIC = ("mef", "mff", "vifb", "msrs")
+SYNTHETIC = ("mef", "mff", "mfifb", "vifb", "msrs")
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,17 @@ def read(path: Path) -> np.ndarray:
 def pairs(data: Path, name: str) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     if name == "mef":
         folders = sorted((data / "mef/mefb30").iterdir())
-    elif name == "mff":
-        folders = sorted((data / "mff/lytro").iterdir())
+    elif name in ("mff", "mfifb"):
+        folders = sorted((data / "mff" / ("lytro" if name == "mff" else name)).iterdir())
     else:
         for path in sorted((data / "ivf" / name / "vis").iterdir()):
             yield path.stem, read(path), read(path.parent.parent / "ir" / path.name)
         return
     for folder in folders:
         a, b = sorted(folder.iterdir())[:2]
-        yield folder.name, read(a), read(b)
+        one, two = read(a), read(b)
+        if one.shape == two.shape:
+            yield folder.name, one, two
 
 
 def draw(rng: np.random.Generator, width: int, height: int) -> np.ndarray:

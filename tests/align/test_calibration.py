@@ -15,7 +15,9 @@ import pytest
 from PIL import Image
 
 from tita_cli.align import Calibration, align_pictures
-from tita_cli.align.geometry import corner_error
+from tita_cli.align.calibrate import calibrate
+from tita_cli.align.geometry import corner_error, translating
+from tita_cli.align.placement import Placement
 from tita_cli.cli.main import run
 from tita_cli.errors import ExitCode, InputError, MismatchError
 
@@ -139,8 +141,27 @@ def test_a_manifest_may_come_through_a_pipe(shots: list[Path], tmp_path: Path, m
     assert Calibration.read(tmp_path / "calibration.json").shots == 4
 
 
-def test_files_that_are_no_pairs(shots: list[Path], tmp_path: Path) -> None:
-    assert _calibrate(*shots[:3], "-o", tmp_path / "calibration.json") == ExitCode.USAGE
+def test_an_odd_number_of_files_is_one_stack(scenes: Scenes, write: Write, tmp_path: Path) -> None:
+    wide = scenes.scene(7, size=(520, 320))
+    for index in range(5):
+        write(f"stack/frame_{index}.png", np.ascontiguousarray(wide[:, 4 * index : 4 * index + 440]))
+    frames, known = sorted((tmp_path / "stack").iterdir()), tmp_path / "calibration.json"
+    for given in (frames, [tmp_path / "stack"]):
+        assert _calibrate(*given, "--align", "translation", "--force", "-o", known) == 0
+        found = Calibration.read(known)
+        assert found.shots == 1
+        assert [matrix[0, 2] for matrix in found.matrices] == pytest.approx([0, 4, 8, 12, 16], abs=0.2)
+    assert _calibrate(frames[0], "-o", known, "--force") == ExitCode.USAGE
+
+
+def test_a_shot_that_is_left_out_is_not_counted() -> None:
+    def shot(shift: float) -> list[Placement]:
+        moved = Placement("b", (400, 320), "translation", translating(shift, 0.0), 1.0, 0.1, True)
+        return [Placement.reference("a", (400, 320)), moved]
+
+    found = calibrate([shot(5.0), shot(5.2), shot(4.8), shot(5.1), shot(40.0)], 0)
+    assert found.shots == 4
+    assert found.matrices[1][0, 2] == pytest.approx(5.0, abs=0.1)
 
 
 def test_shots_that_say_nothing(scenes: Scenes, write: Write, tmp_path: Path) -> None:

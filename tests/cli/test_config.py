@@ -215,7 +215,7 @@ def test_a_key_that_is_also_a_command_is_an_option(capfdbinary) -> None:
 def test_a_default_for_align_leaves_calibrate_alone(monkeypatch: pytest.MonkeyPatch, capfd) -> None:
     monkeypatch.setenv("TITA_ALIGN", "none")
     assert run(["calibrate", "one.png", "-o", "c.json"]) == ExitCode.USAGE
-    assert "1 files do not make pairs" in capfd.readouterr().err  # and no word of --align
+    assert "one file has nothing to be aligned to" in capfd.readouterr().err  # and no word of --align
 
 
 @pytest.mark.parametrize(

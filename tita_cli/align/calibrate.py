@@ -20,14 +20,14 @@ def calibrate(shots: Sequence[Sequence[Placement]], reference: int) -> Calibrati
     """The calibration that the ``shots``, each a placement for every camera, agree on.
 
     For each camera, where its corners go: the median over the shots, then the mean, weighted by confidence, of those
-    that are not far from it. Raises MismatchError where the shots have different sizes, or where a camera was aligned
-    in none of them.
+    that are not far from it; ``shots`` counts those that every camera has a part in. Raises MismatchError where the
+    shots have different sizes, or where a camera was aligned in none of them.
     """
     sizes = tuple(placement.size for placement in shots[0])
     for shot in shots:
         _check_sizes(shot[0].name, [placement.size for placement in shot], sizes)
     unit = sizes[reference][0] / FRAME
-    matrices, spreads = [], [0.0]
+    matrices, spreads, counts = [], [0.0], [len(shots)]
     for index, size in enumerate(sizes):
         placed = [shot[index] for shot in shots if shot[index].accepted]
         if index == reference:
@@ -38,20 +38,22 @@ def calibrate(shots: Sequence[Sequence[Placement]], reference: int) -> Calibrati
                 f"{shots[0][index].name}: could not be aligned in any of {len(shots)} shots",
                 hint="take shots with more structure that all cameras show",
             )
-        matrix, spread = _agreed(placed, size, unit)
+        matrix, spread, count = _agreed(placed, size, unit)
         matrices.append(matrix)
         spreads.append(spread)
-    return Calibration(sizes, tuple(matrices), reference, len(shots), max(spreads))
+        counts.append(count)
+    return Calibration(sizes, tuple(matrices), reference, min(counts), max(spreads))
 
 
-def _agreed(placed: Sequence[Placement], size: Size, unit: float) -> tuple[Matrix, float]:
+def _agreed(placed: Sequence[Placement], size: Size, unit: float) -> tuple[Matrix, float, int]:
+    """The matrix on which most shots agree, how far these differ from it, and how many they are."""
     quads = np.stack([transform(placement.matrix, corners(size)) for placement in placed])
     off = np.hypot(*np.moveaxis(quads - np.median(quads, axis=0), -1, 0)).mean(axis=1)
     kept = off <= max(_OUTLIER * float(np.median(off)), _TOLERATED * unit)
     weights = np.array([placement.confidence for placement in placed])[kept]
     mean: Points = np.average(quads[kept], axis=0, weights=weights)
     spread = np.hypot(*np.moveaxis(quads[kept] - mean, -1, 0)).mean(axis=1)
-    return MOTIONS["homography"].fit(corners(size), mean), float(np.median(spread))
+    return MOTIONS["homography"].fit(corners(size), mean), float(np.median(spread)), int(kept.sum())
 
 
 def _check_sizes(name: str, sizes: Sequence[Size], known: Sequence[Size]) -> None:

@@ -28,6 +28,7 @@ from tita_cli.images.naming import natural
 
 _TRIES = 3  # full estimates by which an unconnected frame is tried with others
 _STILL, _SAME = 0.5, 0.2  # px on a 640-px-wide frame: not worth a resampling, and not worth a richer model
+_SURE, _RATIO = 0.5, 2.0  # px on a 640-px-wide frame, and standard deviations
 _COARSE = 160  # px of the frames by which a reference is chosen
 _WORTH = 0.01  # by which a reference must be better than the first source
 
@@ -111,9 +112,7 @@ def solve(
     for model in models:
         found = adjust(edges, reference, order, sizes, model)
         apart = {f: _apart(found.matrices[f], m, sizes[f]) for f, m in best.matrices.items() if f in found.matrices}
-        if len(apart) == len(best.matrices) and all(
-            distance < max(_SAME * unit, best.spread.get(f, 0.0)) for f, distance in apart.items()
-        ):
+        if len(apart) == len(best.matrices) and _describes(apart, best.spread, unit):
             break
     still = {
         f for f, m in found.matrices.items()
@@ -153,6 +152,17 @@ def _kept(matrices: Mapping[int, Matrix], sizes: Sequence[Size], size: Size) -> 
         seen &= covered(sizes[frame], normalized(down @ matrix), small)
     area = common_area(seen)
     return 0.0 if area is None else area.width * area.height / seen.size
+
+
+def _describes(apart: Mapping[int, float], spread: Mapping[int, float], unit: float) -> bool:
+    """Whether a model that puts frames ``apart`` pixels from where a richer one does describes them as well.
+
+    It does where most frames are as near as the richer model is certain, and all of those of which it is certain: the
+    frames are of one camera, and a frame that shows little does not decide how that moves.
+    """
+    off = {frame: distance / max(_SAME * unit, spread.get(frame, 0.0)) for frame, distance in apart.items()}
+    sure = [ratio for frame, ratio in off.items() if spread.get(frame, 0.0) < _SURE * unit]
+    return float(np.median(list(off.values()))) < 1.0 and max(sure, default=0.0) < _RATIO
 
 
 def _apart(one: Matrix, two: Matrix, size: Size) -> float:

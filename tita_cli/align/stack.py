@@ -95,7 +95,7 @@ def _pair(
     if stated is None:
         found = estimator.estimate(views[reference], views[source], most=most, exact=exact)
     else:
-        found, note = _stated(names[source], views[reference], views[source], stated, mode, estimator)
+        found, note = _stated(names[source], names[reference], views[reference], views[source], stated, mode, estimator)
         notes += note
     placements = {reference: Placement.reference(names[reference], views[reference].full)}
     if found.accepted or stated is not None:
@@ -117,7 +117,7 @@ def _stack(
     said: list[str] = []
     known = []
     for index, matrix in stated.items():
-        found, note = _stated(names[index], views[given or 0], views[index], matrix, mode, estimator)
+        found, note = _stated(names[index], names[given or 0], views[given or 0], views[index], matrix, mode, estimator)
         known.append(Edge(given or 0, index, replace(found, confidence=max(found.confidence, ACCEPTED))))
         said += note
     edges = known + find_edges(views, [i for i in order if i not in stated], estimator, most, exact)
@@ -149,14 +149,14 @@ def _stack(
 
 
 def _stated(
-    name: str, reference: View, source: View, matrix: Matrix, mode: Mode, estimator: Estimator
+    name: str, base: str, reference: View, source: View, matrix: Matrix, mode: Mode, estimator: Estimator
 ) -> tuple[Estimate, list[str]]:
     """How a source lies in the reference whose file states it as ``matrix``, and what is to be said of it."""
     most, exact = _allowed(mode)
     found, refined = refine_stated(estimator, reference, source, matrix, most=most, exact=exact)
     if not refined and not found.accepted and mode == "strict":
         raise MismatchError(
-            f"{name}: does not fit the reference as its file states (confidence {found.confidence:.2f})",
+            f"{name}: does not fit {base} as its file states (confidence {found.confidence:.2f})",
             hint="--align auto places it as its file states, whether it fits or not",
         )
     return found, [] if refined else [f"{name}: is placed as its file states, it shows too little to refine that"]

@@ -38,7 +38,7 @@ def command(
         typer.Argument(
             metavar="A1 B1 [A2 B2 …] | FOLDER … | MANIFEST",
             show_default=False,
-            help="Pairs of images, one after the other, or what tita batch takes.",
+            help="Pairs of images, one after the other; an odd number: one stack; or what tita batch takes.",
         ),
     ],
     output: Annotated[
@@ -98,21 +98,25 @@ def command(
         if reporting.json:
             stdout.write(envelope("calibrate", _report(found.as_dict(), output, placed)))
         elif not reporting.quiet:
-            said = f"{output}: {found.shots} shots, which differ by {found.spread:.2f} px (median at the corners)"
+            differ = f", which differ by {found.spread:.2f} px (median at the corners)" if found.shots > 1 else ""
+            said = f"{output}: {len(found.sizes)} sources, {found.shots} shot{'s' * (found.shots > 1)}{differ}"
             stdout.write(text_bytes(f"{printable(said)}\n"))
     for note in () if reporting.quiet else refused:
         warn(note)
 
 
 def find_shots(sources: list[str], folder: Path) -> list[Shot]:
-    """Files pair by pair, or the groups that ``tita batch`` would make of a folder, folders or a manifest."""
+    """Files pair by pair, an odd number of files as the frames of one stack, or the groups that ``tita batch`` would
+    make of a folder, folders or a manifest."""
     from tita_cli.batch.plan import STDIN, find_plan, is_manifest
     from tita_cli.cli.batch_steps import manifest_from_stdin
 
     if not any(Path(source).is_dir() or is_manifest(source) for source in sources):
+        if len(sources) < 2:
+            hint = "tita calibrate A1 B1 A2 B2 -o calibration.json, or a folder of frames"
+            raise UsageError("one file has nothing to be aligned to", hint=hint)
         if len(sources) % 2:
-            hint = "tita calibrate A1 B1 A2 B2 -o calibration.json"
-            raise UsageError(f"{len(sources)} files do not make pairs", hint=hint)
+            return [tuple(Path(source) for source in sources)]
         return [(Path(one), Path(two)) for one, two in zip(sources[::2], sources[1::2], strict=True)]
     stdin = manifest_from_stdin() if STDIN in sources else None
     plan = find_plan(sources, folder / "none", stdin=stdin)
