@@ -122,6 +122,21 @@ def flir_bytes() -> Callable[..., bytes]:
 
 
 @pytest.fixture(scope="session")
+def flir_frame() -> Callable[..., bytes]:
+    """``flir_frame(counts)``: one frame of a thermal video; ``storing``: "plain", "png" or "jpeg-ls"."""
+
+    def build(counts: np.ndarray, *, storing: str = "plain") -> bytes:
+        import imagecodecs
+
+        encode = {"png": imagecodecs.png_encode, "jpeg-ls": imagecodecs.jpegls_encode}.get(storing)
+        pixels = counts.astype("<u2").tobytes() if encode is None else bytes(encode(counts))
+        header = struct.pack("<3H26x", 2, counts.shape[1], counts.shape[0])
+        return _flir_block([(1, header + pixels), (32, _flir_camera())], "<")
+
+    return build
+
+
+@pytest.fixture(scope="session")
 def dji_bytes() -> Callable[..., bytes]:
     """``dji_bytes(counts)``: a JPEG of DJI's with H×W uint16 counts and a coloured preview ``scale`` times as large."""
 

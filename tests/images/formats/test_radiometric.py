@@ -8,8 +8,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tita_cli.errors import InputError
+from tita_cli.errors import InputError, MismatchError
+from tita_cli.fusion.source import describe_sources
 from tita_cli.images import list_pages, read_picture
+from tita_cli.images.formats import thermal_video
 
 Build = Callable[..., bytes]
 SIZE = (60, 80)
@@ -119,3 +121,26 @@ def test_damaged_records_give_the_preview_and_a_note(
             read_picture(io.BytesIO(bytes(bent)), max_pixels=10**6)
         except InputError as error:
             assert "\n" not in error.message
+
+
+@pytest.mark.parametrize("storing", ["plain", "png", "jpeg-ls"])
+def test_frames_of_a_thermal_video(storing: str, counts: np.ndarray, flir_frame: Build) -> None:
+    frames = [counts, counts + 100, counts + 200]
+    content = b"".join(flir_frame(frame.astype(np.uint16), storing=storing) for frame in frames)
+    first = read_picture(io.BytesIO(content))
+    assert first.format == "seq" and first.notes[0].startswith("<stdin>: holds 3 pictures, only @1 is read")
+    np.testing.assert_array_equal(_counts(content, "3"), counts + 200)
+    assert first.thermal is not None and first.thermal.celsius is not None
+    with pytest.raises(MismatchError, match="holds 3 pictures of several series"):
+        describe_sources([io.BytesIO(content)])
+    with pytest.raises(InputError, match="damaged or truncated"):
+        read_picture(io.BytesIO(content[:200]))
+
+
+def test_frames_are_found_wherever_a_block_of_reading_ends(
+    counts: np.ndarray, flir_frame: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = flir_frame(counts[:20, :20])
+    for size in range(len(frame) - 70, len(frame) + 70, 7):
+        monkeypatch.setattr(thermal_video, "_CHUNK", size)
+        assert len(list_pages(io.BytesIO(frame * 3))) == 3

@@ -1,4 +1,4 @@
-"""FLIR's FFF records in JPEG files: counts, photograph, and how the two lie.
+"""FLIR's FFF records, in JPEG files and thermal video: counts, photograph, and how the two lie.
 
 Layout: ExifTool's tables (Image::ExifTool::FLIR). Temperatures are computed by flyr.
 """
@@ -16,15 +16,16 @@ import numpy.typing as npt
 
 from tita_cli.errors import InputError, parsing
 from tita_cli.images.formats.format import Request
-from tita_cli.images.formats.jpeg_segments import APP1
+from tita_cli.images.formats.jpeg_segments import APP1, segments
 from tita_cli.images.formats.png import SIGNATURE as PNG
 from tita_cli.images.formats.png import stated_size as png_size
 from tita_cli.images.picture import FloatArray
 
 SIGNATURE = b"FFF\0"
 SEGMENT = b"FLIR\0"
+_JPEG, _JPEG_LS_FRAME = b"\xff\xd8\xff", 0xF7  # the beginning, and the marker of the frame header
 _SEGMENT_HEADER = 8  # the name, 0x01, the number of the segment and that of the last one
-_HEADER, _ENTRY = 0x40, 0x20  # bytes of the file's header and of an entry of its directory
+HEADER, _ENTRY = 0x40, 0x20  # bytes of the file's header and of an entry of its directory
 _MOST_RECORDS = 1024
 _COUNTS, _PHOTOGRAPH, _CAMERA, _PICTURE_IN_PICTURE = 1, 14, 32, 42  # types of records
 _PIXELS = 0x20  # where the pixels begin in a record of counts or of a photograph
@@ -56,6 +57,8 @@ class Records:
         pixels = record[_PIXELS:]
         if pixels.startswith(PNG):
             counts = _png_counts(pixels, width, height)
+        elif pixels.startswith(_JPEG):
+            counts = _jpeg_ls_counts(pixels, width, height)
         else:
             counts = np.frombuffer(pixels, order + "u2", width * height).reshape(height, width)
         return np.ascontiguousarray(counts, np.uint16)
@@ -109,8 +112,8 @@ def joined(parts: Iterable[tuple[int, bytes]]) -> bytes | None:
 
 def parse_records(block: bytes) -> Records:
     """The records of an FFF block. Raises ValueError for a damaged one."""
-    order = next((order for order in "><" if _version(block, order)), None)
-    if not block.startswith(SIGNATURE) or order is None:
+    order = byte_order(block)
+    if order is None:
         raise ValueError("not a block of FLIR's records")
     place, count = struct.unpack_from(order + "II", block, 0x18)
     if count > _MOST_RECORDS or place + count * _ENTRY > len(block):
@@ -124,9 +127,11 @@ def parse_records(block: bytes) -> Records:
     return Records(found)
 
 
-def _version(block: bytes, order: str) -> bool:
-    """Whether the version reads as one that exists, which tells the byte order."""
-    return len(block) >= _HEADER and 100 <= struct.unpack_from(order + "I", block, 0x14)[0] < 200
+def byte_order(block: bytes) -> str | None:
+    """The order in which the version of a block reads as one that exists; None where ``block`` begins no records."""
+    if not block.startswith(SIGNATURE) or len(block) < HEADER:
+        return None
+    return next((order for order in "><" if 100 <= struct.unpack_from(order + "I", block, 0x14)[0] < 200), None)
 
 
 def _stated_size(record: bytes) -> tuple[int, int, str]:
@@ -148,6 +153,19 @@ def _png_counts(pixels: bytes, width: int, height: int) -> npt.NDArray[Any]:
     if counts.dtype != np.uint16 or counts.shape != (height, width):
         raise ValueError("FLIR's counts are no 16-bit grey picture")
     return min(counts.byteswap(), counts, key=_roughness)
+
+
+def _jpeg_ls_counts(pixels: bytes, width: int, height: int) -> npt.NDArray[Any]:
+    """Counts out of JPEG-LS (ITU-T T.87), whose frame header states the size as JPEG's does."""
+    import imagecodecs
+
+    frame = next((content for marker, content in segments(io.BytesIO(pixels)) if marker == _JPEG_LS_FRAME), b"")
+    if struct.unpack_from(">xHH", frame) != (height, width):
+        raise ValueError("FLIR's counts state two sizes")
+    counts = np.asarray(imagecodecs.jpegls_decode(pixels))
+    if counts.shape != (height, width):
+        raise ValueError("FLIR's counts are no grey picture")
+    return counts
 
 
 def _roughness(counts: npt.NDArray[np.uint16]) -> float:
