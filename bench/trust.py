@@ -127,6 +127,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=10_000)
     parser.add_argument("--osv", type=Path, help="write the list of dependencies as a query to osv.dev's API")
     options = parser.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     with tempfile.TemporaryDirectory() as folder:
         held = [PARTS[name](options, Path(folder)) for name in options.parts or PARTS]
     sys.exit(not all(held))

@@ -27,6 +27,9 @@ from tita_cli.errors import TitaError
 MEMORY = 1 << 30
 """Bytes of address space that reading may take, beyond what the process has before it."""
 SECONDS = 10.0
+"""Of the processor's time that reading one input may take."""
+PATIENCE = 6
+"""Times as long it may take by the clock, on a machine that has other things to do."""
 PIXELS = 1 << 22
 """What readers are told to allow: seeds have a few hundred."""
 _NUMBERS = (0, 1, 2, 127, 128, 255, 256, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
@@ -165,11 +168,10 @@ def read_all(name: str, make: Callable[[int], bytes], count: int, folder: Path, 
         try:
             ours.recv()  # it is ready
             while number < count:
-                begun = time.monotonic()
-                if not ours.poll(SECONDS):
+                if not ours.poll(SECONDS * PATIENCE):
                     raise TimeoutError
-                outcome, fault = ours.recv()
-                found.slowest = max(found.slowest, time.monotonic() - begun)
+                outcome, fault, seconds = ours.recv()
+                found.slowest = max(found.slowest, seconds)
                 found.outcomes[outcome] += 1
                 if fault:
                     found.faults.append((name, number, fault))
@@ -191,7 +193,10 @@ def _work(name: str, make: Callable[[int], bytes], first: int, count: int, folde
     pipe.send("ready")
     for number in range(first, count):
         path.write_bytes(make(number))
-        pipe.send(_tried(read, path))
+        begun = time.process_time()
+        outcome, fault = _tried(read, path)
+        seconds = time.process_time() - begun
+        pipe.send((outcome, fault or ("" if seconds < SECONDS else "took too long"), seconds))
 
 
 def _prepared(name: str, folder: Path) -> tuple[Reader, Path]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tita_cli.errors import InputError, OutputError, parsing
-from tita_cli.files import is_handed_over, open_input, read_input
+from tita_cli.files import is_handed_over, open_input, parse_json, read_input
 from tita_cli.images.quantize import quantize
 
 
@@ -65,3 +65,49 @@ def test_rounding() -> None:
     assert quantize(values, 8).tolist() == [0, 0, 0, 2, 1, 255, 255]
     assert quantize(values, 16).dtype == np.uint16 and quantize(values, 16).max() == 65535
     assert quantize(values, 32) is values
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_no_reader_waits_for_a_pipe_or_reads_a_device(tmp_path: Path) -> None:
+    from tita_cli.align import Calibration
+    from tita_cli.batch.fingerprint import take_fingerprint
+    from tita_cli.batch.journal import FILE_NAME, read_journal
+    from tita_cli.errors import TitaError
+    from tita_cli.files import read_toml
+    from tita_cli.images import read_picture
+    from tita_cli.metrics.ranking import read_published
+    from tita_cli.models.find import find_model
+    from tita_cli.pairing.manifest import read_manifest
+    from tita_cli.training.config import read_config
+    from tita_cli.training.log import read_log
+
+    pipe = tmp_path / FILE_NAME
+    os.mkfifo(pipe)
+    readers = (
+        Calibration.read, take_fingerprint, read_toml, read_picture, read_published, find_model, read_manifest,
+        read_config, read_log,
+    )  # fmt: skip
+    for reader in readers:
+        for path in (pipe, Path("/dev/zero")):
+            with pytest.raises(TitaError):
+                reader(path)
+    with pytest.raises(TitaError):
+        read_journal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"a = " + b"[" * 100_000, b"\xff", b"a =", b"a = 1\na = 2", b"a." * 20_000 + b"a = 1"]
+)
+def test_toml_that_is_none(content: bytes, tmp_path: Path) -> None:
+    from tita_cli.files import read_toml
+
+    (tmp_path / "x.toml").write_bytes(content)
+    with pytest.raises(InputError, match=r"x\.toml: not TOML: ") as caught:
+        read_toml(tmp_path / "x.toml")
+    assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize("text", ["NaN", "-Infinity", "1e999", "[" * 100_000, "9" * 5000, "{", b"\xff"])
+def test_json_that_not_every_parser_takes(text: str | bytes) -> None:
+    with pytest.raises(ValueError):
+        parse_json(text)

@@ -46,7 +46,7 @@ def test_a_reader_that_hangs_or_dies_is_found(
 
     mutations = trust.trust_mutations
     wrong = {"dies": lambda path: os._exit(9), "hangs": lambda path: time.sleep(60), "bug": lambda path: 1 // 0}
-    monkeypatch.setattr(mutations, "SECONDS", 0.3)
+    monkeypatch.setattr(mutations, "SECONDS", 0.1)
     monkeypatch.setattr(mutations, "readers", lambda: wrong)
     monkeypatch.setattr(mutations, "seeds", lambda: {name: ([], ".bin") for name in wrong})
     for name, said in (("dies", "died with 9"), ("hangs", "longer than"), ("bug", "ZeroDivisionError")):

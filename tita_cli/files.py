@@ -18,7 +18,9 @@ from tita_cli.errors import RESOURCES, DeviceError, InputError, first_line
 
 _MAX_PIPE = 2**32
 _PART = 1 << 20
-_MAX_TOML = 1 << 24
+_MAX_TOML = 1 << 20
+# The parser's memory grows with the square of a key's parts.
+_LONG_KEY = re.compile(r"""(?<![\w"'-])(?:[\w"'-]+\s*\.\s*){64}""")
 
 # stack.tif@3, stack.tif@2-5, FLIR0123.jpg@thermal. Unlike brackets, no shell gives an @ there a meaning.
 _NAMED_PAGE = re.compile(r"(.+)@(\d+(?:-\d+)?|[a-z]+)", re.DOTALL)
@@ -75,7 +77,10 @@ def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     content = read_input(path, max_bytes=_MAX_TOML)
     try:
-        return tomllib.loads(content.decode())
+        text = content.decode()
+        if _LONG_KEY.search(text):
+            raise ValueError("a key of more than 64 parts")
+        return tomllib.loads(text)
     except RecursionError:
         raise InputError(f"{os.fspath(path)}: not TOML: nested too deeply") from None
     except ValueError as error:  # of TOML, and of UTF-8

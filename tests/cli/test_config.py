@@ -232,3 +232,20 @@ def test_a_file_cannot_make_tita_replace_or_write_files(content: str, capfd) -> 
 def test_numbers_of_sources_are_shown_as_written(monkeypatch: pytest.MonkeyPatch, capfdbinary) -> None:
     monkeypatch.setenv("TITA_REFERENCE", "2")
     assert settings(capfdbinary, "fuse")["reference"] == ("2", "TITA_REFERENCE")
+
+
+def test_what_the_working_folder_sets_is_said_once(picture_file, capfd) -> None:
+    Path("tita.toml").write_text("max-pixels = 5\n[batch]\nworkers = 2\n")
+    assert run(["show", str(picture_file("a.png"))]) == ExitCode.UNREADABLE_INPUT
+    said = capfd.readouterr().err
+    assert said.count("tita: defaults of max-pixels from tita.toml in this folder\n") == 1
+
+
+@pytest.mark.parametrize("variable", ["TITA_METRICS", "TITA_EVAL_METRICS"])
+def test_metrics_of_a_report_leave_eval_alone(
+    variable: str, monkeypatch: pytest.MonkeyPatch, capfd, picture_file
+) -> None:
+    monkeypatch.setenv(variable, "none")
+    path = str(picture_file("a.png"))
+    assert run(["eval", "--fused", path, "--a", path, "--b", path, "--metrics", "EN"]) == 0
+    assert run(["eval", "--fused", path, "--a", path, "--b", path, "--metrics", "none"]) == ExitCode.USAGE

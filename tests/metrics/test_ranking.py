@@ -10,7 +10,7 @@ import pytest
 
 from tita_cli.errors import InputError, MismatchError
 from tita_cli.metrics import METRICS
-from tita_cli.metrics.ranking import Published, rank, read_published, reencode
+from tita_cli.metrics.ranking import Published, as_cell, from_cell, rank, read_published, reencode
 
 EN, CE = METRICS["EN"], METRICS["CE"]
 
@@ -79,3 +79,16 @@ def test_reencoding_is_what_a_file_would_have_become() -> None:
     assert (again.shape, again.dtype) == (image.shape, image.dtype)
     assert not np.array_equal(again, image)
     assert reencode(image[:, :, 0]).shape == (32, 40)
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+a", "-a", "@a", "\ta", "'", "'=a", "''a", "a", "", "0=1", "日本"])
+def test_cells_are_no_formulas_and_come_back(name: str) -> None:
+    cell = as_cell(name)
+    assert cell[:1] not in tuple("=+-@\t\r")
+    assert from_cell(cell) == name
+
+
+def test_names_that_are_not_utf_8_are_read_as_they_are(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_bytes(b"image,method,metric,value\na\xff,'=m,EN,-1\n")
+    assert read_published(table).values == {("a\udcff", "=m", "EN"): -1.0}

@@ -151,3 +151,37 @@ def test_a_missing_tensor_of_the_authors_is_named(tmp_path: Path) -> None:
     torch.save(state, tmp_path / "net.pth")
     with pytest.raises(ModelError, match=r"last3\.bias"):
         load_network(tmp_path / "net.pth")
+
+
+def _odd_tensors() -> dict[str, Any]:
+    state = torch.load(AUTHORS, weights_only=True)
+    name = "conv_first1_A.weight"
+    plain = state[name]
+    return {
+        "sparse": {**state, name: plain.reshape(len(plain), -1).to_sparse()},
+        "meta": {**state, name: plain.to("meta")},
+        "repeated": {key: torch.zeros(1).expand(4096) if value.ndim == 1 else value for key, value in state.items()},
+        "nested": {"params": {"params": {"params": state}}},
+        "list": [state],
+        "number": 3,
+        "of integers": {**state, name: plain.to(torch.int8)},
+    }
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+@pytest.mark.parametrize("kind", ["sparse", "meta", "repeated", "nested", "list", "number", "of integers"])
+def test_tensors_of_odd_kinds_are_refused(kind: str, legacy: bool, tmp_path: Path) -> None:
+    path = tmp_path / "odd.pth"
+    torch.save(_odd_tensors()[kind], path, _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(ModelError, match=r"odd\.pth"):
+        load_network(path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x80", b"\x80\x01{}", b"\x80" + b"\0" * 7 + b"{", b"PK", b"\x80\x02]" + b"]" * 9999, b""]
+)
+def test_files_that_begin_as_something_else(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "odd.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=r"odd\.safetensors"):
+        load_network(path)

@@ -273,3 +273,18 @@ def test_a_checkpoint_is_no_state(tmp_path: Path) -> None:
     torch.save({"params": {"w": torch.zeros(2)}}, tmp_path / "last.pt")
     with pytest.raises(TrainingError, match="not a training state"):
         load_state(tmp_path / "last.pt")
+
+
+@pytest.mark.parametrize(
+    "key", ["network", "tasks", "step", "seconds", "model", "ema", "optimizer", "balance", "format"]
+)
+@pytest.mark.parametrize("odd", [None, [], {}, {"state": {0: 3}}, {"state": {0: {"exp_avg": 1}}}, "text", float("nan")])
+def test_a_state_of_odd_types_is_refused(key: str, odd: Any, tmp_path: Path) -> None:
+    state = {
+        "format": "tita-training-1", "network": {}, "tasks": [], "step": 1, "seconds": 1.0, "model": {}, "ema": {},
+        "optimizer": {"state": {}}, "balance": {},
+    }  # fmt: skip
+    torch.save({**state, key: odd}, tmp_path / "last.pt")
+    trainer = Trainer(CONFIG, TASKS, CPU)
+    with pytest.raises(TrainingError):
+        trainer.load_state_dict(load_state(tmp_path / "last.pt"))

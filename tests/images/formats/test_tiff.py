@@ -201,3 +201,13 @@ def test_damaged_exif_is_left_out(exif: bytes, format: str, color: np.ndarray) -
     write_picture(picture, buffer, format=format)
     buffer.seek(0)
     assert read_picture(buffer).pixels.shape == color.shape
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_no_memory_is_taken_for_a_strip_that_is_not_there(compression, tiff, refused) -> None:
+    content = bytearray(tiff(np.zeros((16, 16), np.uint8), compression=compression).getvalue())
+    place = content.find(b"\x17\x01", 8)  # StripByteCounts
+    content[place + 8 : place + 12] = b"\xff\xff\xff\x7f"
+    if compression is None:
+        content[place + 2 : place + 8] = b"\x04\0\x01\0\0\0"
+    refused(io.BytesIO(content), "damaged or truncated")

@@ -26,6 +26,8 @@ def check_segments(stream: BinaryIO, page: tifffile.TiffPage, name: str) -> None
     """
     if len(page.dataoffsets) < prod(page.chunked):
         raise ValueError("strips or tiles are missing")
+    if max(page.databytecounts, default=0) > stream.seek(0, 2):  # memory is taken for as many bytes as it states
+        raise ValueError("a strip or tile is larger than the file")
     code = int(page.compression)
     if code in _PLAIN:
         return
