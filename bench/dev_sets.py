@@ -128,7 +128,7 @@ def _values(dev_set: str, fused: Pixels, first: Path, second: Path) -> dict[str,
     metrics = [METRICS[name] for name in chosen.metrics]
     fused = chosen.stored(fused, first)
     a, b = chosen.as_published(first, second)
-    return evaluate(fused, read(a), read(b), metrics, convention=chosen.convention)
+    return evaluate(fused, read(a), read(b), metrics=metrics, convention=chosen.convention)
 
 
 def score(

@@ -53,7 +53,7 @@ def values(job: Job) -> dict[str, float]:
     else:
         fused = SETS[name].stored(guided_filter_fusion.fuse(a, b), first)
     listed = read_published(SHARED / "bench" / SETS[name].table).metrics
-    return evaluate(fused, a, b, listed, convention=SETS[name].convention)
+    return evaluate(fused, a, b, metrics=listed, convention=SETS[name].convention)
 
 
 def redone_to_the_bit(shared: Path) -> tuple[int, int]:

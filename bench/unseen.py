@@ -78,7 +78,7 @@ def main() -> None:
                 "Mertens": grey(BASELINES["Mertens"](first, second)),
             }
             for method, picture in fused.items():
-                values = evaluate(picture, a, b, [METRICS[metric] for metric in SHOWN])
+                values = evaluate(picture, a, b, metrics=[METRICS[metric] for metric in SHOWN])
                 rows.setdefault(method, []).append([values[metric] for metric in SHOWN])
         print(f"{name} ({len(rows['tita'])} pairs)")
         print(f"{'':10}" + "".join(f"{metric + ' ' + METRICS[metric].arrow:>10}" for metric in SHOWN))

@@ -58,7 +58,7 @@ def fuse(
     load = _loading(engine, how)
     plan = Plan(
         described, align=how.align, reference=reference, border=how.border, calibration=calibration, resize=how.resize,
-        deghost=how.deghost, lead=metadata, options=how, progress=progress,
+        deghost=how.deghost, still=how.reference, lead=metadata, options=how, progress=progress,
     )  # fmt: skip
     fused = choose_strategy(load(), how.color, progress).fuse(plan)
     record = how.provenance() | ({} if calibration is None else {"align": calibration.name})

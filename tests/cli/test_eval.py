@@ -186,3 +186,24 @@ def test_values_do_not_hang_on_the_number_of_workers(folders: list[str]) -> None
         assert b"MS_SSIM is not defined on 2 of 2 images" in done.stderr
         documents.append(done.stdout)
     assert documents[0] == documents[1]
+
+
+def test_sets_of_any_size(picture_file: PictureFile, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """MEF-SSIM over all frames of each folder, and what needs no sources; metrics of pairs are refused."""
+    from tita_cli.metrics.evaluate import evaluate, grey
+    from tita_cli.metrics.files import read_bytes
+
+    frames = [picture_file(f"sources/one/{n}.png", seed=n, size=(64, 72)) for n in range(3)]
+    fused = picture_file("fused/one.png", seed=1, size=(64, 72))
+    picture_file("fused/two.png", seed=2, size=(64, 72))
+    arguments = ["eval", "--fused", f"{tmp_path}/fused", "--sources", f"{tmp_path}/sources", "--json", "--workers", "1"]
+    assert run(arguments) == ExitCode.SOME_FAILED
+    (measured,) = _json(capfdbinary)["images"]
+    values = measured["values"]
+    expected = evaluate(*(grey(read_bytes(path)[0]) for path in (fused, *frames)))["MEF_SSIM"]
+    assert values["MEF_SSIM"] == pytest.approx(expected, rel=1e-9)
+    assert "EN" in values
+    assert "Qabf" not in values
+    assert run([*arguments, "--metrics", "Qabf"]) == ExitCode.MISMATCH
+    assert b"of two sources, not of 3" in capfdbinary.readouterr().err
+    assert run(["eval", "--fused", f"{tmp_path}/fused", "--a", f"{tmp_path}/sources/one"]) == ExitCode.USAGE

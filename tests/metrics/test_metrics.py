@@ -32,7 +32,7 @@ def to_bytes(values: npt.NDArray[np.float64]) -> Bytes:
 
 
 def value(name: str, fused: Bytes, a: Bytes, b: Bytes) -> float:
-    return evaluate(fused, a, b, [METRICS[name]])[name]
+    return evaluate(fused, a, b, metrics=[METRICS[name]])[name]
 
 
 # Qc clips the share of the first source to 0 and 1 in the quality, not in the weight: it knows an order.

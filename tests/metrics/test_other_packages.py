@@ -18,7 +18,7 @@ def test_ssim_is_that_of_scikit_image(scene: Any) -> None:
         )
         for source in (scene.left_blurred, scene.right_blurred)
     )
-    found = evaluate(scene.sharp, scene.left_blurred, scene.right_blurred, [METRICS["SSIM"]])
+    found = evaluate(scene.sharp, scene.left_blurred, scene.right_blurred, metrics=[METRICS["SSIM"]])
     assert found["SSIM"] == pytest.approx(theirs, rel=1e-12)
 
 
@@ -30,4 +30,4 @@ def test_ms_ssim_is_that_of_pytorch_msssim(scene: Any) -> None:
     a, b, fused = (image[:176, :192].copy() for image in (scene.left_blurred, scene.right_blurred, scene.sharp))
     tensors = [torch.from_numpy(image.astype(np.float64))[None, None] for image in (a, b, fused)]
     theirs = sum(package.ms_ssim(source, tensors[2], data_range=255).item() for source in tensors[:2])
-    assert evaluate(fused, a, b, [METRICS["MS_SSIM"]])["MS_SSIM"] == pytest.approx(theirs, rel=1e-6)
+    assert evaluate(fused, a, b, metrics=[METRICS["MS_SSIM"]])["MS_SSIM"] == pytest.approx(theirs, rel=1e-6)

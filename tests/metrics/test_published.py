@@ -24,6 +24,6 @@ def test_values_of_vifb(method: str) -> None:
             np.asarray(Image.open(SHARED / f"data/dev/ivf/vifb/{kind}/{name}.jpg")) for kind in ("vis", "ir")
         )
         assert len(published.metrics) == 13
-        for metric, value in evaluate(fused, visible, infrared, published.metrics, convention="vifb").items():
+        for metric, value in evaluate(fused, visible, infrared, metrics=published.metrics, convention="vifb").items():
             # Five digits are printed.
             assert value == pytest.approx(published.values[name, method, metric], rel=6e-5), (name, metric)

@@ -66,7 +66,7 @@ def test_metrics_are_those_of_tita_eval(batch) -> None:
     batch.done("a.png")
     data, _ = report(batch, metrics="Qabf,MI")
     images = [np.asarray(Image.open(path)) for path in (batch.out / "a.png", *map(Path, data["rows"][0]["sources"]))]
-    expected = evaluate(*images, find_metrics("Qabf,MI"))
+    expected = evaluate(*images, metrics=find_metrics("Qabf,MI"))
     assert data["rows"][0]["metrics"] == pytest.approx(expected)
 
 

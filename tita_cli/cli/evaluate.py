@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tita_cli.metrics import Metric
-    from tita_cli.metrics.files import Outcome
+    from tita_cli.metrics.files import Case, Outcome
     from tita_cli.metrics.ranking import Published
 
 
@@ -26,12 +26,16 @@ class Folders(Group):
     PANEL: ClassVar[str] = "Input"
 
     fused: Path = option(MISSING, "Folder of fused images (or one image).", metavar="DIR", config=False)
-    a: Path = option(
-        MISSING, "Folder of first sources, matched by file name without extension.", metavar="DIR", config=False
+    a: Path | None = option(
+        None, "Folder of first sources, matched by file name without extension.", metavar="DIR", config=False
     )
-    b: Path = option(
-        MISSING, "Folder of second sources. Which are first matters to Qc only.", metavar="DIR", config=False
+    b: Path | None = option(
+        None, "Folder of second sources. Which are first matters to Qc only.", metavar="DIR", config=False
     )
+    sources: Path | None = option(
+        None, "For sets of any size: folder with a folder of sources for each fused image, of its name.",
+        metavar="DIR", config=False,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +90,7 @@ def command(
     """
     from tita_cli.cli import evaluate_display as display
     from tita_cli.images import check_writable
-    from tita_cli.metrics.files import match, measure
+    from tita_cli.metrics.files import measure
     from tita_cli.metrics.ranking import rank, read_published
     from tita_cli.runtime.threads import usable_cores
 
@@ -95,16 +99,16 @@ def command(
     if plot is not None and plot.suffix.lower() != ".svg":
         raise UsageError(f"{plot}: the plot is SVG", hint="name it FILE.svg")
     published = read_published(against) if against is not None else None
-    wanted = _wanted(measuring.metrics, published, against)
-    triples, outcomes = match(fused, folders.a, folders.b)
-    read = [path for triple in triples for path in (triple.fused, triple.a, triple.b)]
+    wanted = _wanted(measuring.metrics, published, against, sets=folders.sources is not None)
+    cases, outcomes = _matched(folders)
+    read = [path for case in cases for path in (case.fused, *case.sources)]
     for target in filter(None, (table, plot)):
         check_writable(target, overwrite=force, sources=[*read, against])
     with results() as stdout:
         names = [metric.name for metric in wanted]
-        with display.progress(len(triples), quiet=quiet) as advance:
+        with display.progress(len(cases), quiet=quiet) as advance:
             for outcome in measure(
-                triples,
+                cases,
                 names,
                 convention=measuring.convention,
                 as_stored=reencode,
@@ -149,14 +153,26 @@ def _warn_of_unfair_ranks(against: Path, published: Published, outcomes: Sequenc
         warn("the benchmarks stored fused images as JPEG: lossless ones rank better than they are (--reencode)")
 
 
-def _wanted(metrics: str | None, published: Published | None, against: Path | None) -> list[Metric]:
+def _matched(folders: Folders) -> tuple[list[Case], list[Outcome]]:
+    """Fused images with their sources. Raises UsageError for options that do not go together."""
+    from tita_cli.metrics.files import match, match_sets
+
+    a, b, sources = folders.a, folders.b, folders.sources
+    if sources is not None and a is None and b is None:
+        return match_sets(folders.fused, sources)
+    if sources is not None or a is None or b is None:
+        raise UsageError("give the sources as --a and --b, or as --sources")
+    return match(folders.fused, a, b)
+
+
+def _wanted(metrics: str | None, published: Published | None, against: Path | None, *, sets: bool) -> list[Metric]:
     from tita_cli.errors import InputError
     from tita_cli.metrics import METRICS, find_metrics
 
     if metrics is not None:
         return find_metrics(metrics)
     if published is None:
-        return list(METRICS.values())
+        return [metric for metric in METRICS.values() if not sets or metric.takes(3)]
     if not published.metrics:
         raise InputError(f"{against}: none of its metrics is known here", hint=f"known: {', '.join(METRICS)}")
     return published.metrics

@@ -22,6 +22,11 @@ _POSSIBLE, _CERTAIN = 2.0, 4.0  # scatters from which a pixel may belong to a mo
 _SAMPLED = 1 << 20  # pixels that the curve is fitted to
 _FEWEST = 16  # pixels of a level that make a median
 _DARK = 0.01  # levels below count as this one: the curve is fitted to logarithms
+_CLIPPED = 0.02  # from black or white: nothing can be told
+_ENOUGH = 0.1  # of a picture that has to be clipped in neither of two exposures
+_ENOUGH_PIXELS = 250_000  # for finding that something moved
+_APART = 1.15  # ratio of brightness from which two pictures are different exposures
+_UNEXPLAINED = 0.15  # of the contrast: a curve between exposures leaves less
 _AROUND = 9  # px that a comparison looks at: neighbours in the reference, and a blur
 
 
@@ -37,11 +42,8 @@ def deghost(picture: Picture, reference: Picture) -> tuple[Picture, float]:
     difference = np.zeros(frame.shape[:2], dtype=np.float32)
     seen = _seen(picture, reference)
     for channel in range(frame.shape[2]):
-        curve, scatter = _curve(base[..., channel], frame[..., channel], seen)
-        at = np.linspace(0.0, 1.0, _BINS, dtype=np.float32)
-        expected[..., channel] = np.interp(base[..., channel], at, curve)
-        allowed = np.interp(base[..., channel], at, scatter).astype(np.float32)
-        np.maximum(difference, _outside(frame[..., channel], expected[..., channel]) / allowed, out=difference)
+        expected[..., channel], apart = _compared(base[..., channel], frame[..., channel], seen)
+        np.maximum(difference, apart, out=difference)
     difference[~seen] = 0
     weight = _feathered(difference, max(frame.shape[:2]))
     if not weight.any():
@@ -51,13 +53,53 @@ def deghost(picture: Picture, reference: Picture) -> tuple[Picture, float]:
     return replace(picture, pixels=np.ascontiguousarray(mixed, dtype=np.float32)), share
 
 
+def moved_part(frame: FloatArray, base: FloatArray) -> float | None:
+    """Of luminances H×W, the part of the pixels in which something moved between two exposures of one scene.
+
+    None where that cannot be told: the exposures are equal, so that a difference may be one of focus; hardly any pixel
+    is clipped in neither; or no curve brings one to the other, as between infrared and visible.
+    """
+    base, frame = (_reduced(plane) for plane in (base, frame))
+    clipped = (np.minimum(base, frame) < _CLIPPED) | (np.maximum(base, frame) > 1 - _CLIPPED)
+    seen = ~_widened(clipped)
+    if seen.mean() < _ENOUGH:
+        return None
+    low, high = sorted((float(frame[seen].mean()), float(base[seen].mean())))
+    expected, difference = _compared(base, frame, seen)
+    unexplained = float(np.median(np.abs(frame - expected)[seen]))
+    if high < _APART * low or unexplained > _UNEXPLAINED * float(frame[seen].std()):
+        return None
+    difference[~seen] = 0
+    return float((_feathered(difference, max(base.shape)) > 0.5).mean())
+
+
+def _reduced(plane: FloatArray) -> FloatArray:
+    scale = (_ENOUGH_PIXELS / plane.size) ** 0.5
+    if scale >= 1:
+        return plane
+    return np.asarray(cv2.resize(plane, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
+
+
+def _compared(base: FloatArray, frame: FloatArray, seen: npt.NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
+    """One channel of the reference in the frame's exposure, and how far the frame is outside it, in scatters."""
+    curve, scatter = _curve(base, frame, seen)
+    at = np.linspace(0.0, 1.0, _BINS, dtype=np.float32)
+    expected = np.interp(base, at, curve).astype(np.float32)
+    allowed = np.interp(base, at, scatter).astype(np.float32)
+    return expected, np.asarray(_outside(frame, expected) / allowed)
+
+
 def _seen(picture: Picture, reference: Picture) -> npt.NDArray[np.bool_]:
     """H×W: where both are opaque, and everything around that a comparison looks at is, too."""
-    hidden = np.zeros(picture.pixels.shape[:2], np.uint8)
+    hidden = np.zeros(picture.pixels.shape[:2], np.bool_)
     for alpha in (picture.alpha, reference.alpha):
         if alpha is not None:
-            hidden |= (alpha < 1).astype(np.uint8)
-    return np.asarray(cv2.dilate(hidden, np.ones((_AROUND, _AROUND), np.uint8)) == 0)
+            hidden |= alpha < 1
+    return ~_widened(hidden)
+
+
+def _widened(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((_AROUND, _AROUND), np.uint8)) > 0)
 
 
 def _curve(base: FloatArray, frame: FloatArray, seen: npt.NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:

@@ -73,6 +73,13 @@ class Look:
         return self.range is not None and not self.range.of_sensor
 
 
+def middle(looks: Sequence[Look], used: Sequence[int]) -> int:
+    """Of the indices ``used``, the one of middle brightness; of two, the one nearer to the middle of the range."""
+    order = sorted(used, key=lambda index: looks[index].brightness)
+    two = order[(len(order) - 1) // 2 : len(order) // 2 + 1]
+    return min(two, key=lambda index: abs(looks[index].brightness - 0.5))
+
+
 class Decoded:
     """Reads sources and keeps what it has read until it is released, so that a file is decoded once.
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tita_cli.fusion.facts import Facts, needs_roles, settle_facts
-from tita_cli.fusion.look import Decoded, Look
+from tita_cli.fusion.look import Decoded, Look, middle
 from tita_cli.fusion.progress import Progress, silent
 from tita_cli.fusion.roles import Roles, judge_roles
 from tita_cli.fusion.source import Source
@@ -30,13 +30,14 @@ class Plan:
     range of all sources where they measure the same kind of thing; the result goes back into it. ``profile``: the ICC
     profile of the prepared sources, None for sRGB.
 
-    ``resize``: whether sources of other sizes are brought to the reference's. ``deghost``: whether what does not match
-    the reference gives way to it. ``lead``: index of the source whose profile the result bears, the reference where
-    None. ``align``, ``border``, ``calibration``: as :func:`tita_cli.align.find_frame` has them; "none" does not look.
-    ``reference``: where it is None, the photograph beside infrared, else the first of two, and of more what alignment
-    chooses. ``options``: what is told of sources that have to be looked at first; ``roles_matter``: whether something
-    else depends on which source is the infrared. Raises what ``find_frame`` raises, OptionError where no source is what
-    an option means, InputError for a source that cannot be read, and MismatchError for unequal sizes that neither
+    ``resize``: whether sources of other sizes are brought to the reference's. ``deghost``: whether what moved gives way
+    to what one source shows there: ``still``, or the middle exposure where that is None. ``lead``: index of the source
+    whose profile the result bears, the reference where None. ``align``, ``border``, ``calibration``:
+    as :func:`tita_cli.align.find_frame` has them; "none" does not look. ``reference``: where it is None, the photograph
+    beside infrared, else the first of two, and of more what alignment chooses. ``options``: what is told of sources
+    that have to be looked at first; ``roles_matter``: whether something else depends on which source is the infrared.
+    Raises what ``find_frame`` raises, OptionError where no source is what an option means, InputError for a source that
+    cannot be read, and MismatchError for unequal sizes that neither
     alignment nor ``resize`` explains.
     """
 
@@ -50,6 +51,7 @@ class Plan:
         calibration: Calibration | None = None,
         resize: bool = False,
         deghost: bool = False,
+        still: int | None = None,
         lead: int | None = None,
         budget: int | None = None,
         progress: Progress = silent,
@@ -60,8 +62,8 @@ class Plan:
         options = options or Input()
         self._progress = progress
         self._notes: list[str] = []
-        self._deghost = deghost
-        self._reference_fills = deghost or (align != "none" and border != "crop")
+        self.deghosts = deghost
+        self._reference_fills = align != "none" and border != "crop"
         self._decoded = Decoded(self.sources, budget)
         self._looks: dict[int, Look] = {}
         roles_matter |= len(sources) == 2 or needs_roles(options) or any(map(_says_what_it_is, sources))
@@ -80,6 +82,7 @@ class Plan:
         sizes = {(self.looks[index].width, self.looks[index].height) for index in self.used}
         if not resize and len(sizes) > 1:
             self._check_sizes()
+        self.still = middle(self.looks, self.used) if still is None else still
         lead = self.reference if lead is None else lead
         colored = next((look for look in self.looks if look.has_chroma), None)
         self.profile = common_profile(self.looks[lead], colored)
@@ -120,7 +123,7 @@ class Plan:
     def read(self, index: int) -> Picture:
         """Source ``index`` as a strategy fuses it: H×W×1 or H×W×3 in 0..1, of one size and profile with the others."""
         picture = self.aligned(index)
-        if self._deghost and index != self.reference:
+        if self.deghosts and index != self.still:
             picture = self._deghosted(picture)
         return to_profile(picture, self.profile)
 
@@ -144,7 +147,7 @@ class Plan:
         """Whether every pixel of a source becomes one of the result's, by itself."""
         look, target = self.looks[index], self.looks[self.reference]
         still = self.frame is None or self.frame.placements[index].is_still
-        return still and (look.width, look.height) == (target.width, target.height) and not self._deghost
+        return still and (look.width, look.height) == (target.width, target.height) and not self.deghosts
 
     def release(self, index: int) -> None:
         """Source ``index`` was read for the last time."""
@@ -226,16 +229,26 @@ class Plan:
         """The reference before it is placed, kept for the places that other sources do not show."""
         return self._sized(self.reference)
 
+    @cached_property
+    def _still_picture(self) -> Picture:
+        return self.aligned(self.still)
+
+    def remark(self, note: str) -> None:
+        """Add to the notes."""
+        self._notes.append(note)
+
     def _deghosted(self, picture: Picture) -> Picture:
         from tita_cli.fusion.deghost import deghost
 
-        reference = self.aligned(self.reference)
+        reference = self._still_picture
         if reference.metadata.icc != picture.metadata.icc:
             reference = to_profile(reference, picture.metadata.icc)
         picture, share = deghost(picture, reference)
         if not share:
             return picture
-        self._notes.append(f"{picture.name}: {share:.1%} replaced by the reference, which shows something else there")
+        self._notes.append(
+            f"{picture.name}: {share:.1%} replaced by {reference.name}, which shows something else there"
+        )
         return picture
 
     def _stated(self, looks: Mapping[int, Look], index: int) -> Matrix | None:

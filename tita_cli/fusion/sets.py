@@ -10,6 +10,7 @@ import numpy as np
 
 from tita_cli.fusion.blend import Blend, strips
 from tita_cli.fusion.coarse import Grid
+from tita_cli.fusion.deghost import moved_part
 from tita_cli.fusion.plan import Plan
 from tita_cli.fusion.progress import Progress, silent
 from tita_cli.fusion.strategy import Fused, Step, Weights
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _COLOR = 2
 """The level whose shares blend chroma where a pyramid blends luminance."""
+_MOVED = 0.005
+"""Of the picture, from which a moving thing is worth a warning."""
 _OPAQUE = np.float32(1e-3)
 _LEAST_COLOR = np.float32(0.02)
 """Share that every coloured source has in the chroma at least, for places where only grey ones count."""
@@ -43,6 +46,8 @@ class SetBlend:
         for number, index in enumerate(plan.used):
             self._progress("look", number, count)
             seen.add(plan.read(index))
+        if not plan.deghosts:
+            seen.warn_of_motion(plan)
         self._progress("decide", 0, 1)
         decision = seen.limited(seen.decided(self._engine, _roles(plan)))
         colored = [plan.looks[index].has_chroma and self._color != "grey" for index in plan.used]
@@ -98,6 +103,14 @@ class _Seen:
             self.alpha = alpha
         elif self.alpha is not None:  # opaque where any source is
             self.alpha = np.maximum(self.alpha, alpha)
+
+    def warn_of_motion(self, plan: Plan) -> None:
+        """Tell where a source of a bracket shows something else than the middle exposure."""
+        still = self._small[plan.used.index(plan.still)]
+        for name, image in zip(self.names, self._small, strict=True):
+            moved = None if image is still else moved_part(image, still)
+            if moved is not None and moved > _MOVED:
+                plan.remark(f"{name}: {moved:.1%} of it moved, which may leave ghosts (--deghost removes them)")
 
     def decided(self, engine: SetEngine, roles: FloatArray | None = None) -> Decision:
         """The network's decision. Where a source is transparent, it sees the mean of the others."""

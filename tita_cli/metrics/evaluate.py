@@ -1,4 +1,4 @@
-"""Metrics of one fused image against its two sources, channel by channel as the benchmarks do it."""
+"""Metrics of one fused image against its sources, channel by channel as the benchmarks do it."""
 
 from __future__ import annotations
 
@@ -17,25 +17,29 @@ Image = npt.NDArray[np.uint8]
 
 def evaluate(
     fused: Image,
-    a: Image,
-    b: Image,
+    *sources: Image,
     metrics: Sequence[Metric] | None = None,
-    *,
     convention: Convention = "mefb",
 ) -> dict[str, float]:
-    """Value of each metric (default: all) by name; NaN where it is not defined, on flat or too small images.
+    """Value of each metric (default: all that so many sources have) by name; NaN on flat or too small images.
 
-    ``fused``, ``a``, ``b``: H×W or H×W×1 (grey) or H×W×3 (R, G, B) uint8. A grey source beside a colour fused image is
+    ``fused``, ``sources``: H×W or H×W×1 (grey) or H×W×3 (R, G, B) uint8. A grey source beside a colour fused image is
     repeated over its channels; a grey fused image is compared with the sources' grey. ``convention`` matters where the
     benchmarks differ: VIFB computes the SF of a colour image on its channels side by side. Raises MismatchError if
-    sizes differ.
+    sizes differ, or where a metric compares two sources and there are others than two.
     """
-    wanted = list(METRICS.values()) if metrics is None else list(metrics)
-    if not fused.shape[:2] == a.shape[:2] == b.shape[:2]:
-        sizes = ", ".join(f"{image.shape[1]}×{image.shape[0]}" for image in (fused, a, b))
+    images = (fused, *sources)
+    fitting = [metric for metric in METRICS.values() if metric.takes(len(sources))]
+    wanted = fitting if metrics is None else list(metrics)
+    if unfit := [metric.name for metric in wanted if not metric.takes(len(sources))]:
+        raise MismatchError(
+            f"{', '.join(unfit)}: of two sources, not of {len(sources)}",
+            hint=f"for any number there are {', '.join(metric.name for metric in METRICS.values() if metric.takes(3))}",
+        )
+    if len({image.shape[:2] for image in images}) > 1:
+        sizes = ", ".join(f"{image.shape[1]}×{image.shape[0]}" for image in images)
         raise MismatchError(f"fused image and sources differ in size: {sizes}")
     channels = 3 if fused.ndim == 3 and fused.shape[2] == 3 else 1
-    images = (fused, a, b)
     values: dict[str, float] = {}
     for color, views in (
         ("mean", [[_channel(image, channel, channels) for image in images] for channel in range(channels)]),
@@ -49,10 +53,10 @@ def evaluate(
     return {metric.name: values[metric.name] for metric in wanted}
 
 
-def _of_planes(metrics: Sequence[Metric], fused: Plane, a: Plane, b: Plane) -> list[float]:
+def _of_planes(metrics: Sequence[Metric], fused: Plane, *sources: Plane) -> list[float]:
     """Planes exist only in here, so that their cached intermediates are freed before the next channel."""
     side = min(fused.shape)
-    return [metric(fused, a, b) if side >= metric.least else math.nan for metric in metrics]
+    return [metric(fused, *sources) if side >= metric.least else math.nan for metric in metrics]
 
 
 def _channel(image: Image, channel: int, channels: int) -> Bytes:

@@ -11,7 +11,7 @@ from tita_cli.metrics import activity, edges, exposure, fidelity, information, p
 from tita_cli.metrics.plane import Plane
 
 OfFused: TypeAlias = Callable[[Plane], float]
-OfAll: TypeAlias = Callable[[Plane, Plane, Plane], float]
+OfAll: TypeAlias = Callable[..., float]
 Color: TypeAlias = Literal["mean", "tiled", "grey"]
 Convention: TypeAlias = Literal["mefb", "vifb"]
 
@@ -22,7 +22,8 @@ class Metric:
 
     ``color``: ``mean`` over the channels, the channels ``tiled`` side by side, or computed on ``grey``;
     ``color_in_vifb``: the same for VIFB, if different.
-    ``least``: the smallest side of an image on which it is defined, in pixels.
+    ``least``: the smallest side of an image on which it is defined, in pixels. ``of_sets``: ``with_sources`` takes any
+    number of sources, not two.
     """
 
     name: str
@@ -32,13 +33,18 @@ class Metric:
     color: Color = "mean"
     color_in_vifb: Color | None = None
     least: int = 2
+    of_sets: bool = False
 
-    def __call__(self, fused: Plane, a: Plane, b: Plane) -> float:
+    def __call__(self, fused: Plane, *sources: Plane) -> float:
         if self.alone is not None:
             return self.alone(fused)
         if self.with_sources is None:
             raise TypeError(f"metric {self.name} has no function")
-        return self.with_sources(fused, a, b)
+        return self.with_sources(fused, *sources)
+
+    def takes(self, count: int) -> bool:
+        """Whether it is defined for ``count`` sources."""
+        return count == 2 or self.alone is not None or (self.of_sets and count > 2)
 
     def color_by(self, convention: Convention) -> Color:
         """How the metric treats colour under a benchmark's convention."""
@@ -63,7 +69,7 @@ METRICS: dict[str, Metric] = {
         Metric("SCD", True, with_sources=fidelity.scd),
         Metric("SSIM", True, with_sources=similarity.ssim, least=11),
         Metric("MS_SSIM", True, with_sources=similarity.ms_ssim, least=161),
-        Metric("MEF_SSIM", True, with_sources=exposure.mef_ssim, color="grey", least=44),
+        Metric("MEF_SSIM", True, with_sources=exposure.mef_ssim, color="grey", least=44, of_sets=True),
         Metric("AG", True, alone=activity.ag),
         Metric("EI", True, alone=activity.ei),
         Metric("SF", True, alone=activity.sf, color_in_vifb="tiled"),

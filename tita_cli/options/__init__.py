@@ -135,7 +135,9 @@ class Alignment(Group):
         metavar="FILE",
     )  # fmt: skip
     deghost: bool = option(
-        False, "For brackets in which something moved: the reference replaces what differs from it.", recorded=True
+        False,
+        "For brackets in which something moved: --reference, or the middle exposure, replaces what differs from it.",
+        recorded=True,
     )
 
 

@@ -101,20 +101,17 @@ def encode_preview(image: Bytes, side: int) -> str:
 
 
 def _measure(result: Picture, sources: list[Picture], row: Row, metrics: Sequence[Metric]) -> dict[str, float]:
-    """Metrics of a pair of equal size; for stacks and resized sources, only those of the result itself."""
+    """Metrics of sources of the result's size; for others, only those of the result itself."""
     from tita_cli.metrics.evaluate import evaluate
 
     fused = quantize(result.pixels, 8)
-    if len(row.sources) == len(sources) == 2:
-        a, b = (quantize(source.pixels, 8) for source in sources)
-    else:
-        a = b = fused
-    if not fused.shape[:2] == a.shape[:2] == b.shape[:2]:
-        a = b = fused
-    wanted = [metric for metric in metrics if a is not fused or metric.alone is not None]
+    given = [quantize(source.pixels, 8) for source in sources]
+    if len(row.sources) != len(given) or any(image.shape[:2] != fused.shape[:2] for image in given):
+        given = []
+    wanted = [metric for metric in metrics if metric.takes(len(given))]
     fitting = [metric for metric in wanted if min(fused.shape[:2]) >= metric.least]
     try:
-        found: dict[str, Any] = evaluate(fused, a, b, fitting)
+        found: dict[str, Any] = evaluate(fused, *given, metrics=fitting)
     except MismatchError:
         return {}
     return {name: float(value) for name, value in found.items() if math.isfinite(value)}
