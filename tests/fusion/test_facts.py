@@ -84,6 +84,7 @@ def test_flat_infrared_of_8_bits_is_as_bright_as_the_same_in_counts() -> None:
         ("ir/0001.png", "infrared"), ("vis/0001.png", "visible"), ("x_thermal.tif", "infrared"),
         ("LWIR-3.png", "infrared"), ("bird.png", None),
         ("0001_THRM.JPG", "infrared"), ("0002_WIDE.JPG", "visible"), ("vis_ir/a.png", None),
+        ("FLIR0123.jpg@visible", "visible"), ("FLIR0123.jpg@thermal", "infrared"), ("ir/x.tif@3", "infrared"),
     ],
 )  # fmt: skip
 def test_words_in_names(name: str, role: str | None) -> None:

@@ -41,7 +41,7 @@ _ABOUT = {
     "output": _TEXT,
     "why": _TEXT,
     "sources": _list_of(_SOURCE),
-    "reference": _is(int),
+    "reference": _is(int, type(None)),
     "options": _TEXT,
     "model": _TEXT,
     "file": _FILE,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePath
 
+from tita_cli.files import split_page
 from tita_cli.images.picture import Metadata
 from tita_cli.options import Role
 
@@ -24,8 +25,9 @@ _THERMAL_MAKERS = (
 
 def role_of_name(name: str) -> Role | None:
     """What the words of a file's name say, else those of the folder that it is in; None where they say nothing."""
-    path = PurePath(name)
-    for part in (path.stem, path.parent.name):
+    file, page = split_page(name)
+    path = PurePath(file)
+    for part in (page or "", path.stem, path.parent.name):
         words = {word.casefold() for word in re.findall(r"[^\W\d_]+", part)}
         infrared, visible = words.intersection(INFRARED), words.intersection(VISIBLE)
         if infrared or visible:
