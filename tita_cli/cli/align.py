@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tita_cli.cli.console import envelope, printable, results, text_bytes, warn
+from tita_cli.cli.console import envelope, printable, results, say, text_bytes, warn
 from tita_cli.cli.expand import Only, expand
 from tita_cli.options import Alignment, Input, OptionError, PerSource, Reporting, Writing
 
@@ -55,7 +55,7 @@ def command(
         false_color=PerSource.of(input.false_color),
     )  # fmt: skip
     with results() as stdout:
-        placements, notes = write_alignment(
+        placements, notes, summary = write_alignment(
             described, output, align=align, reference=alignment.reference, border=alignment.border,
             calibration=None if align_from is None else Calibration.of(align_from), overwrite=writing.force,
             options=input,
@@ -66,6 +66,8 @@ def command(
             stdout.write(text_bytes("".join(_line(placement) for placement in placements)))
     for note in () if reporting.quiet else notes:
         warn(note)
+    if summary is not None and not reporting.quiet:
+        say(f"tita: {printable(summary)}")
 
 
 def _line(placement: Placement) -> str:

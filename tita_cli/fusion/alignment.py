@@ -29,10 +29,11 @@ def write_alignment(
     calibration: Calibration | None = None,
     overwrite: bool = False,
     options: Input | None = None,
-) -> tuple[tuple[Placement, ...], tuple[str, ...]]:
-    """Align ``sources`` and write them to ``folder``, with overlays of each on the reference: placements, notes.
+) -> tuple[tuple[Placement, ...], tuple[str, ...], str | None]:
+    """Align ``sources`` and write them to ``folder``, with overlays of each on the reference.
 
-    The aligned files hold the sources' own values, depth and metadata (signed and 32-bit integers and linear light are
+    Returns the placements, the notes, and what alignment did in one line, None where nothing moved. A source that is
+    left out is not written. The aligned files hold the sources' own values, depth and metadata (signed and 32-bit integers and linear light are
     scaled, as in all that tita reads); the overlays are 8-bit PNG. ``align`` and the rest: as :class:`Plan` has them.
     Raises UsageError, InputError, MismatchError, OutputError.
     """
@@ -60,7 +61,7 @@ def write_alignment(
             for kind, path in overlays[index].items():
                 write_picture(OVERLAYS[kind](base, placed), path, overwrite=overwrite)
             plan.release(index)
-    return plan.placements, (*plan.notes, *([plan.summary] if plan.summary else []))
+    return plan.placements, plan.notes, plan.summary
 
 
 def _stem(source: Source) -> str:
