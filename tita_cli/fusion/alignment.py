@@ -33,8 +33,9 @@ def write_alignment(
     """Align ``sources`` and write them to ``folder``, with overlays of each on the reference.
 
     Returns the placements, the notes, and what alignment did in one line, None where nothing moved. A source that is
-    left out is not written. The aligned files hold the sources' own values, depth and metadata (signed and 32-bit integers and linear light are
-    scaled, as in all that tita reads); the overlays are 8-bit PNG. ``align`` and the rest: as :class:`Plan` has them.
+    left out is not written. The aligned files hold the sources' own values, depth and metadata (signed and 32-bit
+    integers and linear light are scaled, as in all that tita reads); the overlays are 8-bit PNG. ``align`` and the
+    rest: as :class:`Plan` has them.
     Raises UsageError, InputError, MismatchError, OutputError.
     """
     if align == "none":
