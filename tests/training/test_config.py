@@ -7,8 +7,10 @@ import pytest
 
 from tita_cli.errors import TrainingError
 from tita_cli.training.config import read_config
+from tita_cli.training.kinds import build_draw
 from tita_cli.training.schedule import learning_rate
 
+REPOSITORY = Path(__file__).parents[2]
 DATA = '\n[[data]]\ntask = "ivf"\nkind = "pairs"\na = "vis"\nb = "ir"\n'
 FULL = """
 steps = 100
@@ -115,6 +117,16 @@ def test_a_mistake_is_named_with_the_file(tmp_path: Path, text: str, named: str)
         read_config(path)
     assert str(path) in caught.value.message and named in caught.value.message
     assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "path", sorted((*REPOSITORY.glob("weights/training/*.toml"), *REPOSITORY.glob("bench/gpu/*.toml")))
+)
+def test_the_repositorys_own_configurations(path: Path, tmp_path: Path) -> None:
+    config = read_config(path, data_root=tmp_path)
+    build_draw(config)
+    assert config.manifest.tasks == ("ivf", "mef", "mff")
+    assert config.teacher is None or config.teacher.exists()
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
