@@ -13,7 +13,8 @@ from PIL import Image
 
 from tita_cli.errors import InputError, UsageError
 from tita_cli.images import Picture, read_picture
-from tita_cli.images.false_color import palette_to_intensity, palettes, recognise_palette, refuse_palette
+from tita_cli.images.false_color import palette_to_intensity, recognise_palette, refuse_palette
+from tita_cli.images.palettes import palettes
 from tita_cli.images.value_range import (
     ValueRange,
     apply_range,
@@ -169,7 +170,7 @@ def test_palettes_are_recognised_and_undone(name: str, quality: int | None) -> N
     )
     buffer.seek(0)
     picture = read_picture(buffer)
-    assert recognise_palette(picture) == name
+    assert recognise_palette(picture) == (name, True)
     with pytest.raises(InputError, match=name) as caught:
         refuse_palette(picture)
     assert caught.value.hint is not None and "--false-color intensity" in caught.value.hint
@@ -192,3 +193,14 @@ def test_photographs_and_greys_are_no_palettes() -> None:
         assert recognise_palette(picture) is None
         refuse_palette(picture)
         assert palette_to_intensity(picture) is picture
+
+
+def test_a_photograph_near_a_part_of_a_palette_is_none() -> None:
+    """Dim purple light keeps near the dark end of magma."""
+    part = palettes()["magma"][20 + _scene() // 8].astype(np.float32) / 255
+    dim = Picture(part)
+    assert recognise_palette(dim) is None
+    assert refuse_palette(dim) is dim
+    some = Picture(palettes()["magma"][60 + (_scene() * (74 / 255)).astype(np.uint8)].astype(np.float32) / 255)
+    assert recognise_palette(some) == ("magma", False)
+    assert "may be infrared" in refuse_palette(some).notes[-1]

@@ -58,8 +58,7 @@ class Source:
 
         if self.false_color == "intensity":
             return palette_to_intensity(picture)
-        refuse_palette(picture)
-        return picture
+        return refuse_palette(picture)
 
     def shares_file(self, other: Source) -> bool:
         """Whether both are pictures of one file."""

@@ -7,59 +7,83 @@ the result blue and orange and mistakes the middle of the scale for its end.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from tita_cli.errors import InputError
+from tita_cli.images.palettes import palettes
 from tita_cli.images.picture import FloatArray, Picture
 from tita_cli.images.quantize import quantize
 
-# Palettes of thermal cameras and of the programs that colour counts, by OpenCV's names, and the camera makers' iron,
-# of which every maker has a shade of its own; these are the corners that the shades share.
-_OPENCV_PALETTES = ("JET", "HOT", "INFERNO", "MAGMA", "PLASMA", "TURBO", "RAINBOW")
-_IRON_CORNERS = (
-    (0, 0, 0), (32, 0, 140), (120, 0, 155), (190, 20, 140), (225, 70, 35), (250, 135, 5), (255, 200, 30),
-    (255, 245, 130), (255, 255, 255),
-)  # fmt: skip
-
-_PROBES = 1024
-_COLORFUL = 24  # spread of R, G, B, of 255, from which a pixel says something about a palette
-_LEAST_COLORFUL = 0.2  # of all pixels
-_LEAST_STEPS = 8  # of 32 that a palette is cut into
-# Four of five coloured pixels lie so near to the palette, of 255: JPEG blurs colour, and cameras draw scales and marks.
-_NEAR, _NEAR_SHARE = 16.0, 0.8
+_BLOCK = 4  # px: the mean of a smooth block has lost what JPEG did to its colour
+_PROBES = 1500
+_COLORFUL = 24  # spread of R, G, B, of 255, from which a block says something about a palette
+_LEAST_COLORFUL = 0.15  # of all smooth blocks, and
+_FEWEST = 20
+# Four of five colourful blocks lie so near to the palette, of 255: cameras draw scales and marks, makers have shades.
+_NEAR, _NEAR_SHARE = 13.0, 0.8
+# Of 32 steps that a palette is cut into: a photograph may keep near a part of one, as dim light does to magma.
+_CERTAIN_STEPS, _POSSIBLE_STEPS = 12, 8
 
 
-def recognise_palette(picture: Picture) -> str | None:
-    """The name of the palette that coloured ``picture``; None for photographs and grey pictures."""
+class Recognised(NamedTuple):
+    """A palette, and whether it is certain that it coloured the picture."""
+
+    name: str
+    certain: bool
+
+
+def recognise_palette(picture: Picture) -> Recognised | None:
+    """The palette that coloured ``picture``; None for photographs and grey pictures.
+
+    The colours of smooth places must lie on a palette, and go along most of it.
+    """
     if not picture.is_color:
         return None
-    pixels = picture.pixels.reshape(-1, 3)
-    probes = pixels[np.linspace(0, len(pixels) - 1, min(_PROBES, len(pixels))).astype(np.intp)] * np.float32(255)
-    colorful = probes[np.ptp(probes, axis=1) > _COLORFUL]
-    if len(colorful) < _LEAST_COLORFUL * len(probes):
+    blocks = _smooth_blocks(picture.pixels)
+    colorful = blocks[np.ptp(blocks, axis=1) > _COLORFUL]
+    if len(colorful) < max(_LEAST_COLORFUL * len(blocks), _FEWEST):
         return None
     fitting = {}
     for name, table in palettes().items():
         steps, distances = _nearest(colorful, table)
-        if np.quantile(distances, _NEAR_SHARE) < _NEAR and len(np.unique(steps // 8)) >= _LEAST_STEPS:
-            fitting[name] = float(distances.mean())
-    return min(fitting, key=lambda name: fitting[name], default=None)
+        often = np.bincount(steps // 8, minlength=32) >= max(1, len(colorful) // 500)
+        if np.quantile(distances, _NEAR_SHARE) < _NEAR and often.sum() >= _POSSIBLE_STEPS:
+            fitting[name] = float(distances.mean()), bool(often.sum() >= _CERTAIN_STEPS)
+    best = min(fitting, key=lambda name: fitting[name][0], default=None)
+    return None if best is None else Recognised(best, fitting[best][1])
 
 
-def refuse_palette(picture: Picture) -> None:
-    """Refuse a picture that a palette has coloured.
+def _smooth_blocks(pixels: FloatArray) -> FloatArray:
+    """The mean colours, 0..255, of the smoother half of some blocks of a picture: N×3."""
+    rows, columns = pixels.shape[0] // _BLOCK, pixels.shape[1] // _BLOCK
+    if rows == 0 or columns == 0:
+        return pixels.reshape(-1, 3) * np.float32(255)
+    step = max(1, int((rows * columns / (2 * _PROBES)) ** 0.5))
+    tiles = pixels[: rows * _BLOCK, : columns * _BLOCK].reshape(rows, _BLOCK, columns, _BLOCK, 3)[::step, :, ::step]
+    means = tiles.mean(axis=(1, 3)).reshape(-1, 3)
+    spread = tiles.mean(axis=4).std(axis=(1, 3)).reshape(-1)
+    smooth = np.argsort(spread, kind="stable")[: max(len(spread) // 2, _FEWEST)]
+    return np.asarray(means[smooth] * np.float32(255), np.float32)
 
-    :raises InputError: it is one; the hint names the ways out.
+
+def refuse_palette(picture: Picture) -> Picture:
+    """``picture``, with a note where it may be that a palette has coloured it.
+
+    :raises InputError: it is certain; the hint names the ways out.
     """
-    name = recognise_palette(picture)
-    if name is not None:
-        raise InputError(
-            f"{picture.name}: is coloured by the palette {name!r}, its colours mean intensities",
-            hint="--false-color intensity turns it back, --false-color keep takes it as it is",
-        )
+    found = recognise_palette(picture)
+    if found is None:
+        return picture
+    if not found.certain:
+        note = f"{picture.name}: may be infrared coloured by {found.name!r} (--false-color intensity turns it back)"
+        return replace(picture, notes=(*picture.notes, note))
+    raise InputError(
+        f"{picture.name}: is coloured by the palette {found.name!r}, its colours mean intensities",
+        hint="--false-color intensity turns it back, --false-color keep takes it as it is",
+    )
 
 
 def palette_to_intensity(picture: Picture, palette: str | None = None) -> Picture:
@@ -67,9 +91,10 @@ def palette_to_intensity(picture: Picture, palette: str | None = None) -> Pictur
 
     ``palette``: one of :func:`palettes`, or None to recognise it.
     """
-    name = palette or recognise_palette(picture)
-    if name is None:
+    found = recognise_palette(picture) if palette is None else Recognised(palette, True)
+    if found is None:
         return picture
+    name = found.name
     codes = quantize(picture.pixels, 8).astype(np.uint32)
     packed = (codes[..., 0] << 16) | (codes[..., 1] << 8) | codes[..., 2]
     colors, places = np.unique(packed, return_inverse=True)
@@ -78,23 +103,7 @@ def palette_to_intensity(picture: Picture, palette: str | None = None) -> Pictur
     intensity = (steps.astype(np.float32) / 255)[places.reshape(packed.shape)]
     note = f"{picture.name}: turned back to intensity from the palette {name!r}"
     metadata = replace(picture.metadata, icc=None)
-    return replace(picture, pixels=intensity[..., None], metadata=metadata, notes=(*picture.notes, note))
-
-
-@cache
-def palettes() -> dict[str, FloatArray]:
-    """The palettes that are recognised, each 256×3, 0..255, from the cold end to the hot one."""
-    import cv2
-
-    ramp = np.arange(256, dtype=np.uint8)[:, None]
-    tables = {
-        name.lower(): cv2.applyColorMap(ramp, getattr(cv2, f"COLORMAP_{name}"))[:, 0, ::-1].astype(np.float32)
-        for name in _OPENCV_PALETTES
-    }
-    corners = np.array(_IRON_CORNERS, np.float32)
-    at, places = np.linspace(0, 1, 256), np.linspace(0, 1, len(corners))
-    tables["iron"] = np.stack([np.interp(at, places, corners[:, c]) for c in range(3)], axis=1).astype(np.float32)
-    return tables
+    return replace(picture, pixels=intensity[..., None], palette=name, metadata=metadata, notes=(*picture.notes, note))
 
 
 def _nearest(colors: FloatArray, table: FloatArray) -> tuple[npt.NDArray[np.intp], FloatArray]:
