@@ -88,6 +88,7 @@ def test_provenance_has_the_names_of_the_command_line() -> None:
     assert told.provenance() == {
         "resize": False, "range": "1:1.5,20 b.tif:full", "polarity": "black-hot", "role": "found out",
         "false_color": "refuse", "align": "auto", "deghost": False, "color": "auto",
+        "balance": 0.5, "palette": None, "overlay": None,
     }  # fmt: skip
     assert [flag_of(name, how) for name, how in declared(Input).items()][:2] == ["--resize", "--max-pixels"]
 

@@ -12,6 +12,7 @@ from tita_cli.fusion.progress import Progress, silent
 from tita_cli.fusion.result import Fusion
 from tita_cli.fusion.source import SourceLike, describe_sources
 from tita_cli.fusion.strategy import choose_strategy
+from tita_cli.fusion.thermal import asks_for_more, styled
 from tita_cli.options import DEFAULT_MODEL, FuseOptions, OptionError, PerSource
 
 if TYPE_CHECKING:
@@ -59,8 +60,11 @@ def fuse(
     plan = Plan(
         described, align=how.align, reference=reference, border=how.border, calibration=calibration, resize=how.resize,
         deghost=how.deghost, still=how.reference, lead=metadata, options=how, progress=progress,
+        roles_matter=asks_for_more(how),
     )  # fmt: skip
     fused = choose_strategy(load(), how.color, progress).fuse(plan)
+    if asks_for_more(how):
+        fused = styled(plan, fused, how)
     record = how.provenance() | ({} if calibration is None else {"align": calibration.name})
     bearer = None if how.metadata == "none" else plan.reference if metadata is None else metadata
     picture = finish(plan, fused, model=how.model, options=record, depth=how.depth, metadata=bearer)

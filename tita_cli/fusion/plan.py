@@ -15,7 +15,7 @@ from tita_cli.fusion.source import Source
 from tita_cli.images import Picture
 from tita_cli.images.profile import common_profile, to_profile
 from tita_cli.images.roles import role_of_name
-from tita_cli.images.value_range import apply_range, find_range, invert, settle_ranges
+from tita_cli.images.value_range import ValueRange, apply_range, find_range, invert, settle_ranges
 from tita_cli.options import Input
 
 if TYPE_CHECKING:
@@ -149,6 +149,10 @@ class Plan:
         still = self.frame is None or self.frame.placements[index].is_still
         return still and (look.width, look.height) == (target.width, target.height) and not self.deghosts
 
+    def value_range(self, index: int) -> ValueRange | None:
+        """The values of source ``index`` that become 0 and 1; None for its own."""
+        return self.shared or self._ranges[index]
+
     def release(self, index: int) -> None:
         """Source ``index`` was read for the last time."""
         self._decoded.release(index)
@@ -208,7 +212,7 @@ class Plan:
 
     def _in_range(self, index: int, picture: Picture) -> Picture:
         """``picture``, of source ``index``, with the values of its range at 0..1, white where it is hot."""
-        picture = apply_range(picture, self.shared or self._ranges[index])
+        picture = apply_range(picture, self.value_range(index))
         return invert(picture) if self.facts.inverted[index] else picture
 
     def _sized(self, index: int) -> Picture:

@@ -28,8 +28,10 @@ from tita_cli.options.values import (
     FormatName,
     MatrixModel,
     Mode,
+    PaletteName,
     Polarity,
     RangeSetting,
+    parse_balance,
     parse_device,
     parse_range,
     parse_size,
@@ -183,6 +185,18 @@ class Output(Group):
     color: ColorRule = option(
         "auto", "Colour of the result: auto follows the source that is in focus, reference mixes as TITA's authors do.",
         recorded=True,
+    )  # fmt: skip
+    balance: float = option(
+        0.5,
+        "Between two sources: 0 shows the photograph, or the first; 1 the infrared, or the second; 0.5 the network's.",
+        metavar="0…1", parse=parse_balance, recorded=True,
+    )  # fmt: skip
+    palette: PaletteName | None = option(
+        None, "Colour the result by the infrared; its luminance keeps the detail of all sources.", recorded=True
+    )
+    overlay: float | None = option(
+        None, "Colour only what is hotter than T, in °C where the infrared file tells temperatures, else in its units.",
+        metavar="T", recorded=True,
     )  # fmt: skip
     depth: Depth | None = option(
         None, "Bits a sample; 32 is float.", aliases={"32f": 32}, unset="the deepest source's, if the format has it"

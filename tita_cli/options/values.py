@@ -14,6 +14,8 @@ MatrixModel: TypeAlias = Literal["translation", "similarity", "affine", "homogra
 Border: TypeAlias = Literal["crop", "fill", "mask"]
 ColorRule: TypeAlias = Literal["auto", "reference", "grey"]
 FalseColor: TypeAlias = Literal["refuse", "intensity", "keep"]
+PaletteName: TypeAlias = Literal["inferno", "magma", "plasma", "viridis", "cividis", "turbo", "hot", "iron", "ironbow"]
+"""Those that a result may be coloured by; all are in ``tita_cli.images.palettes``."""
 Polarity: TypeAlias = Literal["white-hot", "black-hot"]
 Depth: TypeAlias = Literal[8, 16, 32]
 RangeSetting: TypeAlias = Literal["auto", "full"] | tuple[float, float]
@@ -46,6 +48,17 @@ def parse_range(text: str) -> RangeSetting:
 def range_text(value: RangeSetting) -> str:
     """The inverse of :func:`parse_range`."""
     return value if isinstance(value, str) else "{:g},{:g}".format(*value)
+
+
+def parse_balance(text: str) -> float:
+    """A number from 0 to 1. Raises OptionError."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise OptionError(f"`balance`: {text!r} is not a number from 0 to 1")
+    return value
 
 
 def parse_size(text: str) -> int:

@@ -1,0 +1,88 @@
+"""Balance, palette and overlay of the finish."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tita_cli import Picture
+from tita_cli.errors import UsageError
+from tita_cli.fusion.plan import Plan
+from tita_cli.fusion.source import describe_sources
+from tita_cli.fusion.strategy import Fused
+from tita_cli.fusion.thermal import asks_for_more, styled
+from tita_cli.images.color import Chroma, luma, merge_luma, split_luma
+from tita_cli.images.picture import Thermal
+from tita_cli.options import FuseOptions
+
+HEIGHT, WIDTH = 40, 60
+
+
+def _pair() -> tuple[Picture, Picture]:
+    """A photograph in colour, and infrared whose counts rise from left to right."""
+    rng = np.random.default_rng(0)
+    photograph = Picture(rng.random((HEIGHT, WIDTH, 3), dtype=np.float32), name="vis.png", levels=(0, 255))
+    counts = np.linspace(7000, 9000, WIDTH, dtype=np.float32) / 65535
+    celsius = (np.arange(65536, dtype=np.float32) - 7000) / 100  # 0 °C at 7000 counts, 20 °C at 9000
+    pixels = np.repeat(counts[None, :, None], HEIGHT, axis=0)
+    thermal = Thermal("maker", celsius)
+    return photograph, Picture(pixels, depth=16, name="ir.tif", levels=(0, 65535), thermal=thermal)
+
+
+def _styled(**options: object) -> tuple[Plan, Fused, Fused]:
+    """The plan, what a network might have fused, and what became of it."""
+    how = FuseOptions(**options)  # type: ignore[arg-type]
+    plan = Plan(describe_sources(_pair()), align="none", options=how)
+    y, cb, cr = split_luma(plan.read(0).pixels)
+    fused = Fused((y + plan.read(1).pixels[..., 0]) / 2, Chroma(cb, cr), None, None, ())
+    return plan, fused, styled(plan, fused, how)
+
+
+def test_balance_goes_from_one_source_to_the_other() -> None:
+    assert not asks_for_more(FuseOptions())
+    plan, _, photograph = _styled(balance=0.0)
+    np.testing.assert_allclose(photograph.luminance, luma(plan.read(0).pixels), atol=1e-6)
+    plan, _, infrared = _styled(balance=1.0)
+    np.testing.assert_allclose(infrared.luminance, plan.read(1).pixels[..., 0], atol=1e-6)
+    assert infrared.chroma is not None
+    assert np.abs(infrared.chroma.cb).max() < 1e-6
+    plan, fused, between = _styled(balance=0.75)
+    np.testing.assert_allclose(between.luminance, (fused.luminance + plan.read(1).pixels[..., 0]) / 2, atol=1e-6)
+    with pytest.raises(UsageError, match="`balance`: 2 is not"):
+        _styled(balance=2.0)
+
+
+def test_a_palette_colours_and_keeps_the_luminance() -> None:
+    _, fused, colored = _styled(palette="inferno")
+    np.testing.assert_array_equal(colored.luminance, fused.luminance)
+    assert colored.chroma is not None
+    pixels = merge_luma(colored.luminance, *colored.chroma)
+    assert pixels.min() > -1e-5 and pixels.max() < 1 + 1e-5
+    warm, cold = (np.mean(colored.chroma.cr[:, part]) for part in (slice(-20, -10), slice(5)))
+    assert warm > cold + 0.05
+
+
+def test_an_overlay_colours_what_is_hotter() -> None:
+    plan, fused, colored = _styled(overlay=15.0)
+    assert fused.chroma is not None and colored.chroma is not None
+    hot = plan.read(1).pixels[..., 0] > 0.78
+    cold = plan.read(1).pixels[..., 0] < 0.7
+    np.testing.assert_array_equal(colored.chroma.cb[cold], fused.chroma.cb[cold])
+    assert np.abs(colored.chroma.cb[hot] - fused.chroma.cb[hot]).mean() > 0.05
+    with pytest.raises(UsageError, match=r"`overlay` 60: ir.tif shows 0\.\d °C to 20\.0 °C"):
+        _styled(overlay=60.0)
+
+
+def test_what_needs_the_infrared_asks_for_it() -> None:
+    grey = [Picture(np.random.default_rng(i).random((40, 60, 1), dtype=np.float32), name=f"{i}.png") for i in (0, 1)]
+    plan = Plan(describe_sources(grey), align="none")
+    fused = Fused(grey[0].pixels[..., 0], None, None, None, ())
+    with pytest.raises(UsageError, match="`palette`: which source is the infrared is not clear"):
+        styled(plan, fused, FuseOptions(palette="hot"))
+
+
+def test_the_names_are_those_of_the_palettes() -> None:
+    from tita_cli.images.palettes import palettes
+    from tita_cli.options import declared
+
+    assert set(declared(FuseOptions)["palette"].choices) <= set(palettes())
