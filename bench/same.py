@@ -121,7 +121,7 @@ def cases(tree: Path, made: Path) -> dict[str, list[str]]:
         "fuse-ivf-no-align": fuse(_pair("ivf/vifb", "elecbike"), "--align", "none"),
         "fuse-ivf-msrs": fuse(_pair("ivf/msrs", "00036N"), "--weights-map", "OUT/map.png"),
         "fuse-ivf-grey": fuse(tno),
-        "fuse-ivf-invert": fuse(tno, "--invert", "2", "--align", "none"),
+        "fuse-ivf-invert": fuse(tno, "--polarity", "2:black-hot", "--align", "none"),
         "fuse-ivf-color-reference": fuse(manlight, "--color", "reference"),
         "fuse-ivf-color-grey": fuse(manlight, "--color", "grey"),
         "fuse-ivf-jpeg": fuse(manlight, to="fused.jpg"),
