@@ -68,8 +68,8 @@ def fuse(
     record = how.provenance() | ({} if calibration is None else {"align": calibration.name})
     bearer = None if how.metadata == "none" else plan.reference if metadata is None else metadata
     picture = finish(plan, fused, model=how.model, options=record, depth=how.depth, metadata=bearer)
-    winners = winner_map(plan, fused)
-    return Fusion(picture, fused.steps, load().describe(), plan.notes, winners, plan.placements, plan.summary)
+    winners, names = winner_map(plan, fused), tuple(look.name for look in plan.looks)
+    return Fusion(picture, fused.steps, load().describe(), plan.notes, winners, plan.placements, plan.summary, names)
 
 
 def _loading(engine: AnyEngine | None, how: FuseOptions) -> Callable[[], AnyEngine]:

@@ -46,9 +46,9 @@ def test_pipe_in_and_out_gives_the_same_picture_as_files(
 ) -> None:
     ir, vis = pair
     assert run(["fuse", str(ir), str(vis), "-o", str(tmp_path / "out.png"), "-m", str(tiny_model)]) == 0
-    done = _tita("fuse", "-", vis, "-o", "-", "-m", tiny_model, "-v", "--explain", stdin=ir.read_bytes())
+    done = _tita("fuse", "-", vis, "-o", "-", "-m", tiny_model, "-v", stdin=ir.read_bytes())
     assert done.returncode == 0, done.stderr
-    assert b"high-pass" in done.stderr
+    assert b"backend" in done.stderr
     with Image.open(io.BytesIO(done.stdout)) as piped, Image.open(tmp_path / "out.png") as filed:
         np.testing.assert_array_equal(np.asarray(piped), np.asarray(filed))
 
@@ -140,6 +140,8 @@ def test_broken_inputs_are_one_line_and_leave_nothing(
         (["{ir}", "{vis}"], ExitCode.USAGE),
         (["-", "-", "-o", "{out}"], ExitCode.USAGE),
         (["{ir}", "{vis}", "-o", "-", "--json"], ExitCode.USAGE),
+        (["{ir}", "{vis}", "-o", "-", "--explain"], ExitCode.USAGE),
+        (["{ir}", "{vis}", "-o", "{out}", "--quality", "101"], ExitCode.USAGE),
         (["{ir}", "{vis}", "-o", "{out}", "--align", "sideways"], ExitCode.USAGE),
         (["{ir}", "{vis}", "-o", "{out}.xyz"], ExitCode.UNWRITABLE_OUTPUT),
         (["{ir}", "{vis}", "-o", "no/such/folder/out.png"], ExitCode.UNWRITABLE_OUTPUT),

@@ -150,7 +150,7 @@ def test_what_fusing_does_is_told(engine: SetEngine) -> None:
     ]  # fmt: skip
     parts = [source.describe()["part"] for source in fusion.steps[0].sources]
     assert sum(parts) == pytest.approx(1, abs=1e-3)
-    assert f"detail comes from {np.argmax(parts)} in {max(parts):.0%}" in fusion.explain()
+    assert fusion.explain().startswith(f"Detail comes from {np.argmax(parts)} ({max(parts):.0%}), ")
 
 
 def test_sixteen_bits_keep_their_levels(engine: SetEngine, tmp_path: Path) -> None:

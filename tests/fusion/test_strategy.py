@@ -43,7 +43,6 @@ def test_a_strategy_may_fuse_a_set_at_once() -> None:
     assert winners is not None
     np.testing.assert_allclose(np.unique(winners.pixels), [0, 1 / 3, 2 / 3, 1], atol=1e-6)
     assert len(fused.steps[0].describe()["sources"]) == 4
-    assert "same weight" in fused.steps[0].explain()
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
@@ -57,12 +56,6 @@ def test_the_tree_reports_the_weights_of_both_sources_of_every_step(count: int, 
         assert sum(sum(source.values) for source in step.sources) == pytest.approx(1, abs=1e-5)
 
 
-def test_a_step_is_explained_in_words() -> None:
+def test_a_step_is_described_for_json() -> None:
     step = Step((Weights("a", (0.1, 0.1, 0.1)), Weights("b", (0.5, 0.1, 0.1))))
-    assert step.explain().splitlines() == [
-        "a + b",
-        "   30% features of a: high-pass 0.100, add 0.100, multiply 0.100",
-        "   70% features of b: high-pass 0.500, add 0.100, multiply 0.100",
-        "  the largest weight: high-pass of b",
-    ]
     assert step.describe()["sources"][1] == {"name": "b", "high-pass": 0.5, "add": 0.1, "multiply": 0.1}

@@ -106,3 +106,9 @@ def test_a_manifest_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "latin.csv").write_bytes(b"a,b\n\xff.png,y.png\n")
     with pytest.raises(InputError, match="is not UTF-8 at byte 4"):
         read_manifest(tmp_path / "latin.csv")
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_spreadsheets_write_other_separators(mark: str) -> None:
+    plan = parse_manifest(f"visible{mark}infrared\na,1.png{mark}b.png\n".encode(), name="list.csv", base=Path("x"))
+    assert plan.groups[0].sources == (Path("x/a,1.png"), Path("x/b.png"))

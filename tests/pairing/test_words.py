@@ -198,3 +198,18 @@ def test_an_excluded_folder_is_passed_by(tree) -> None:
 def test_names_from_a_mac_meet_names_from_elsewhere(tree) -> None:
     root = tree(["vis/caf\u00e9.png", "ir/cafe\u0301.png"])
     assert [group.name for group in pair_folder(root).groups] == ["caf\u00e9"]
+
+
+def test_a_mixed_folder_is_sorted_into_its_groups(tree) -> None:
+    """Each kind by its own evidence; what lacks its counterpart is no frame of a stack."""
+    root = tree(
+        [f"street/{word}-{n}.png" for word in ("visible", "infrared") for n in (1, 2)]
+        + ["street/infrared-3.png", "street/infrared-4.png"]
+        + [f"macro/step_{n}.jpg" for n in range(1, 6)]
+    )
+    plan = pair_folder(root)
+    assert plan.rule == "names, numbers"
+    assert {name: len(sources) for name, sources in grouped(plan, root).items()} == {
+        "street/1": 2, "street/2": 2, "macro/step": 5,
+    }  # fmt: skip
+    assert set(left(plan)) == {"infrared-3.png", "infrared-4.png"}

@@ -44,15 +44,16 @@ class Fuser(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FuserOptions:
-    """How to fuse, and the format of the results; None is the format of the reference source."""
+    """How to fuse, and the format of the results, where None is that of the reference source; and its quality."""
 
     fuse: FuseOptions
     format: str | None = None
+    quality: int | None = None
 
     @property
     def deciding(self) -> dict[str, Any]:
         """Options that change the result, as the journal hashes them."""
-        return {**self.fuse.deciding(), "format": self.format}
+        return {**self.fuse.deciding(), "format": self.format, "quality": self.quality}
 
 
 class ApiFuser:
@@ -81,8 +82,9 @@ class ApiFuser:
 
         make_folder(job.target.parent)
         written = fused.save(
-            job.target, overwrite=overwrite, format=self._options.format, depth=self._options.fuse.depth
-        )
+            job.target, overwrite=overwrite, format=self._options.format, depth=self._options.fuse.depth,
+            quality=self._options.quality,
+        )  # fmt: skip
         return describe_fusion(fused, written)
 
 

@@ -17,9 +17,12 @@ def is_manifest(source: str) -> bool:
 
 
 def default_folder(sources: Sequence[str]) -> Path:
-    """The default output folder: ``photos-fused`` beside ``photos``."""
+    """The default output folder: ``photos-fused`` beside ``photos``.
+
+    Raises UsageError for a manifest from stdin, which has no name: it could meet another batch's folder.
+    """
     if sources[0] == STDIN:
-        return Path("fused")
+        raise UsageError("a manifest from stdin does not say where the results go", hint="-o FOLDER")
     first = Path(sources[0])
     if is_manifest(sources[0]):
         return first.with_name(f"{first.stem}-fused")

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 import typer
 
+from tita_cli.cli.arguments import expand_patterns
 from tita_cli.cli.batch_steps import check_report, header, manifest_from_stdin, recipe_of, show_plan
 from tita_cli.cli.console import results
 from tita_cli.cli.expand import expand
@@ -114,6 +115,7 @@ def command(
 
     DeviceRequest(network.backend, network.device, network.provider).check()
     report, force, quiet = page.report, writing.force, reporting.quiet
+    sources = expand_patterns(sources)
     folder = output or default_folder(sources)
     words = tuple(word.strip() for text in pairing.pair for word in text.split(","))
     plan = find_plan(
@@ -130,7 +132,7 @@ def command(
     if isinstance(options.align_from, str):
         # Its content and not its name: another calibration redoes what was made with the old one.
         options = options.changed(align_from=Calibration.read(options.align_from).as_dict())
-    how = FuserOptions(options, writing.format)
+    how = FuserOptions(options, writing.format, writing.quality)
     if pairing.dry_run:
         show_plan(plan, folder, jobs, how, as_json=reporting.json, retry_failed=writing.retry_failed, force=force)
         return int(ExitCode.OK)
@@ -161,5 +163,7 @@ def command(
                 raise
         display.end(summary, folder)
         if report is not None:
-            write_report_page(folder, report, metrics=page.metrics, force=force, quiet=quiet)
+            from tita_cli.report import is_report
+
+            write_report_page(folder, report, metrics=page.metrics, force=force or is_report(report), quiet=quiet)
     return int(ExitCode.SOME_FAILED if summary.incomplete else ExitCode.OK)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from tita_cli.batch import Record, State, Summary, Task
 from tita_cli.batch.journal import encode
 from tita_cli.cli.console import envelope, printable, results, say
+from tita_cli.cli.outcome import shape_of
 from tita_cli.pairing import Plan
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class Display:
         self._count = 0
         self._total = 0
         self._ended: Record | None = None
+        self._noted = 0
+        self._told: Counter[str] = Counter()
 
     @contextmanager
     def showing(self, plan: Plan, folder: Path, tasks: Sequence[Task]) -> Iterator[None]:
@@ -70,11 +73,24 @@ class Display:
         self._count += 1
         if record["event"] == "failed":
             self.line(f"[{self._count}/{self._total}] {_failure(record)}")
-        elif not self.quiet:
+            return
+        notes = self._new_notes(record)
+        if not self.quiet:
             seconds = sum(record["seconds"].values())
             self.line(f"[{self._count}/{self._total}] {record['output']} {seconds:.2f} s")
-            for note in record["result"].get("notes", ()):
+            for note in notes:
                 self.line(f"  {note}")
+
+    def _new_notes(self, record: Record) -> list[str]:
+        """Those notes of a result whose like was not told before; with --verbose all."""
+        notes = record["result"].get("notes", ())
+        self._noted += bool(notes)
+        new = []
+        for note in notes:
+            self._told[shape_of(note)] += 1
+            if self.verbose or self._told[shape_of(note)] == 1:
+                new.append(note)
+        return new
 
     def line(self, text: str) -> None:
         say(printable(text))
@@ -91,6 +107,7 @@ class Display:
         parts = [f"{summary.done} fused"]
         parts += [f"{summary.skipped} done before"] if summary.skipped else []
         parts += [f"{len(summary.failed)} failed"] if summary.failed else []
+        parts += [f"{self._noted} with notes"] if self._noted else []
         parts += [f"{len(summary.failed_before)} failed before"] if summary.failed_before else []
         parts += [f"{summary.remaining} left undone"] if summary.remaining else []
         rate = f", {summary.done / summary.seconds:.1f} a second" if summary.done and summary.seconds else ""
@@ -150,6 +167,9 @@ class Bar(Display):
         if record["event"] == "failed":
             self._failures += 1
             self.line(_failure(record))
+        else:
+            for note in self._new_notes(record):
+                self.line(f"{record['output']}: {note}")
         seconds = time.monotonic() - self._begun
         self._progress.update(
             self._task,

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
 
 def check_report(report: Path, metrics: str, folder: Path, jobs: Sequence[Job], *, force: bool) -> None:
-    """Find out before the run, not after it."""
+    """Find out before the run, not after it. A report of an earlier run may be replaced; ``folder`` will be made."""
     from tita_cli.batch.journal import FILE_NAME
     from tita_cli.images.atomic import check_writable
-    from tita_cli.report import report_metrics
+    from tita_cli.report import is_report, report_metrics
 
     files = [folder / FILE_NAME, *(path for job in jobs for path in (*job.sources, job.target))]
-    check_writable(report, overwrite=force, sources=files)
+    if report.parent.resolve() != folder.resolve() or folder.exists():
+        check_writable(report, overwrite=force or is_report(report), sources=files)
     report_metrics(metrics)
 
 

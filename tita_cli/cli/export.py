@@ -11,6 +11,7 @@ import typer
 
 from tita_cli.cli.console import envelope, results, say
 from tita_cli.cli.expand import Only, expand
+from tita_cli.cli.stages import showing
 from tita_cli.errors import OutputError, UsageError, need
 from tita_cli.options import Group, Network, Reporting, Writing, option
 
@@ -95,7 +96,8 @@ def command(
     check_writable(output, overwrite=file.force, sources=[path, *scenes.calibrate])
     from tita_cli.export.export import export
 
-    with results() as stdout:
+    with results() as stdout, showing(quiet=reporting.quiet) as progress:
+        progress("exporting and checking, a minute or two", 0, 1)
         done = export(
             path,
             output,

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, ClassVar
 
 import typer
 
-from tita_cli.cli.console import envelope, printable, results, say, warn
+from tita_cli.cli.arguments import expand_patterns, refuse_folder_as_output, refuse_folders
+from tita_cli.cli.console import envelope, printable, results, say, text_bytes, warn
 from tita_cli.cli.expand import expand
+from tita_cli.cli.outcome import summary, told_once
+from tita_cli.cli.stages import showing
 from tita_cli.cli.streams import STDOUT
 from tita_cli.errors import InputError, UsageError
 from tita_cli.options import Alignment, Group, Input, Network, Output, Reporting, Writing, merged, option
@@ -25,7 +28,7 @@ PIPE = "-"
 class Explaining(Reporting):
     """What ``tita fuse`` also tells of the fusion."""
 
-    explain: bool = option(False, "Print OAF's six weights and what they say.")
+    explain: bool = option(False, "Say on stdout what the picture takes from which source.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +83,11 @@ def command(
     from tita_cli.runtime.memory import raise_malloc_thresholds
 
     output = PIPE if output in STDOUT else output
-    if reporting.json and output == PIPE:
-        raise UsageError("--json and -o - both want stdout", hint="write the picture to a file")
+    sources = expand_patterns(sources)
+    refuse_folders(sources)
+    for wanted, flag in ((reporting.json, "--json"), (reporting.explain, "--explain")):
+        if wanted and output == PIPE:
+            raise UsageError(f"{flag} and -o - both want stdout", hint="write the picture to a file")
     DeviceRequest(network.backend, network.device, network.provider).check()
     raise_malloc_thresholds()  # before pictures are read: they gain from it too
     weights_map, force = mapping.weights_map, writing.force
@@ -90,27 +96,33 @@ def command(
         if FileIdentities([output]).holds(weights_map):
             raise UsageError(f"-o and --weights-map are the same file, {weights_map}")
     if output != PIPE:
+        refuse_folder_as_output(output, sources)
         check_output(output, format=writing.format, depth=result.depth, overwrite=force, sources=sources)
     elif sys.stdout.isatty():
         raise UsageError("an image does not belong on a terminal", hint="-o FILE, or pipe the output")
     with results() as stdout:
-        fusion = api.fuse(_opened(sources), merged(input, alignment, network, result))
-        target = stdout if output == PIPE else output
-        written = fusion.save(target, overwrite=force, format=writing.format, depth=result.depth)
+        how = merged(input, alignment, network, result)
+        with showing(quiet=reporting.quiet) as progress:
+            progress("fuse", 0, 1)
+            fusion = api.fuse(_opened(sources), how)
+            progress("writing", 0, 1)
+            target = stdout if output == PIPE else output
+            written = fusion.save(
+                target, overwrite=force, format=writing.format, depth=result.depth, quality=writing.quality
+            )
         if weights_map is not None:
             fusion.save_winners(weights_map, overwrite=force)
         notes = [*fusion.engine.get("notes", ()), *fusion.notes, *written.notes]
         if reporting.json:
             stdout.write(envelope("fuse", _report(fusion, sources, written, notes)))
-    for note in () if reporting.quiet else notes:
+        elif reporting.explain:
+            stdout.write(text_bytes(f"{printable(fusion.explain())}\n"))
+    for note in () if reporting.quiet else told_once(notes):
         warn(note)
-    if fusion.alignment is not None and not reporting.quiet:
-        say(f"tita: {printable(fusion.alignment)}")
     if reporting.verbose:
         say("tita: " + ", ".join(f"{key} {value}" for key, value in fusion.engine.items()))
-    if reporting.explain and not reporting.json:
-        for line in fusion.explain().splitlines():
-            say(line)
+    if not reporting.quiet:
+        say(f"tita: {summary(fusion, written)}")
 
 
 def _opened(sources: list[str]) -> list[str | BinaryIO]:

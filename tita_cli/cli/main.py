@@ -29,6 +29,7 @@ from tita_cli.cli import (
     show,
     train,
 )
+from tita_cli.cli.arguments import readable
 from tita_cli.cli.console import complain
 from tita_cli.cli.interrupt import abort_if_interrupted, exit_code, reason
 from tita_cli.errors import ExitCode, ReaderGoneError, explained
@@ -98,7 +99,7 @@ def run(argv: Sequence[str]) -> int:
     _silence_libraries()
     try:
         # Not standalone: usage errors reach us as exceptions, so that they too are one line.
-        code = app(args=list(argv), prog_name="tita", standalone_mode=False)
+        code = app(args=readable(argv), prog_name="tita", standalone_mode=False)
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         complain(reason())

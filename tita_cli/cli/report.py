@@ -46,10 +46,11 @@ def command(
     ] = None,
 ) -> None:
     """Write one self-contained page about a batch: results beside sources, weights, metrics, failures."""
+    from tita_cli.report import is_report
+
+    target = output or folder / "report.html"
     with results():
-        write(
-            folder, output or folder / "report.html", metrics=shown.metrics, force=writing.force, quiet=reporting.quiet
-        )
+        write(folder, target, metrics=shown.metrics, force=writing.force or is_report(target), quiet=reporting.quiet)
 
 
 def write(folder: Path, target: Path, *, metrics: str, force: bool, quiet: bool) -> None:

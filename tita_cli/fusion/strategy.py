@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 OPERATIONS = ("high-pass", "add", "multiply")
 """What OAF weighs for each source."""
 
-_NAMED = 4  # sources that a sentence names
-_EVEN = 1.25  # times the mean: a largest weight below says nothing
-
 
 @dataclass(frozen=True, slots=True)
 class Weights:
@@ -53,31 +50,6 @@ class Step:
     def describe(self) -> dict[str, Any]:
         """As JSON has it."""
         return {"sources": [source.describe() for source in self.sources]}
-
-    def explain(self) -> str:
-        """The weights in words, after a sentence that says whose picture it is."""
-        lines = [" + ".join(source.name for source in self.sources)]
-        if all(source.part is not None for source in self.sources):
-            lines.append(f"  {self._summary()}")
-        for source in self.sources:
-            parts = ", ".join(f"{name} {w:.3f}" for name, w in zip(OPERATIONS, source.values, strict=True))
-            lines.append(f"  {sum(source.values):4.0%} features of {source.name}: {parts}")
-        flat = [(w, f"{name} of {s.name}") for s in self.sources for name, w in zip(OPERATIONS, s.values, strict=True)]
-        largest, what = max(flat, key=lambda one: one[0])
-        if largest * len(flat) < _EVEN:
-            lines.append("  all operations have about the same weight")
-        else:
-            lines.append(f"  the largest weight: {what}")
-        return "\n".join(lines)
-
-    def _summary(self) -> str:
-        """Which sources give the picture its detail, the largest first."""
-        ranked = sorted(self.sources, key=lambda source: -(source.part or 0))
-        named = [f"{source.name} in {source.part or 0:.0%}" for source in ranked[:_NAMED] if source.part]
-        rest = sum(source.part or 0 for source in ranked[_NAMED:])
-        if rest:
-            named.append(f"{len(ranked) - _NAMED} others in {rest:.0%}")
-        return f"detail comes from {', '.join(named)} of the picture"
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,10 @@ def evaluate(
         )
     if len({image.shape[:2] for image in images}) > 1:
         sizes = ", ".join(f"{image.shape[1]}×{image.shape[0]}" for image in images)
-        raise MismatchError(f"fused image and sources differ in size: {sizes}")
+        raise MismatchError(
+            f"fused image and sources differ in size: {sizes}",
+            hint="fuse without cropping (--border fill), or measure against the files that tita align writes",
+        )
     channels = 3 if fused.ndim == 3 and fused.shape[2] == 3 else 1
     values: dict[str, float] = {}
     for color, views in (

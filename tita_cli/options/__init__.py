@@ -33,6 +33,7 @@ from tita_cli.options.values import (
     RangeSetting,
     parse_balance,
     parse_device,
+    parse_quality,
     parse_range,
     parse_size,
     range_text,
@@ -243,6 +244,10 @@ class Writing(Group):
     format: FormatName | None = option(
         None, "Format of the result.", unset="by the file name's suffix, png for stdout; in a batch, the reference's",
         aliases={"jpg": "jpeg", "jpe": "jpeg", "tif": "tiff", "ppm": "pnm", "pgm": "pnm"},
+    )  # fmt: skip
+    quality: int | None = option(
+        None, "Quality of JPEG, AVIF and WebP, 1 to 100; WebP is lossless without it.", minimum=1, metavar="1..100",
+        parse=parse_quality, unset="95 for JPEG, 90 for AVIF",
     )  # fmt: skip
     force: bool = option(False, "Replace an output that exists already.", short="f", config=False, decides=False)
 

@@ -70,6 +70,13 @@ def parse_size(text: str) -> int:
     return size
 
 
+def parse_quality(text: str) -> int:
+    """1 to 100. Raises ValueError."""
+    if not text.isdecimal() or not 1 <= int(text) <= 100:
+        raise ValueError(f"{text!r} is not a quality from 1 to 100")
+    return int(text)
+
+
 def parse_device(text: str) -> str:
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``. Raises OptionError."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):

@@ -104,19 +104,64 @@ class _Finder:
         return read_captures(self._images)
 
     def find(self, rule: Rule | None) -> Plan:
-        """The only grouping that ``rule``, or the first tier that finds any, offers; else raises MismatchError."""
-        tiers = self._tiers(rule)
+        """The grouping that ``rule`` offers, or the one that the user's wishes leave; without either, each kind of
+        group by its own rule. Raises MismatchError where that is not clear."""
+        if rule is None and self._wishes == replace(Wishes(), gap=self._wishes.gap):
+            return self._sorted()
+        return self._only(self._tiers(rule), rule)
+
+    def _sorted(self) -> Plan:
+        """The groups of every tier, of what the stronger ones left. Mere sequence counts only in folders where nothing
+        stronger was found; an image that is known to lack its counterpart goes nowhere else."""
+        plans: list[Plan] = []
+        rest, left = list(self._images), dict[Path, Leftover]()
+        for tier in TIERS:
+            if tier is TIERS[-1]:
+                taken = {source.parent for plan in plans for group in plan.groups for source in group.sources}
+                rest = [image for image in rest if image.path.parent not in taken]
+            plan = _Finder(self._root, rest, self._wishes).best(tier) if rest else None
+            if plan is not None:
+                plans.append(plan)
+                left |= {leftover.path: leftover for leftover in plan.leftovers}
+                grouped = {source for group in plan.groups for source in group.sources}
+                alone = {path for path, leftover in left.items() if leftover.reason.startswith("there is no")}
+                rest = [image for image in rest if image.path not in grouped | alone]
+        if not plans:
+            raise self._nothing(TIERS)
+        groups = [group for plan in plans for group in plan.groups]
+        grouped = {source for group in groups for source in group.sources}
+        rules = ", ".join(dict.fromkeys(plan.rule for plan in plans))
+        united = make_plan(rules, groups, [each for path, each in left.items() if path not in grouped])
+        if not self._are_most(united):
+            raise self._undecided(plans)
+        return united
+
+    def best(self, tier: Sequence[Rule]) -> Plan | None:
+        """The only grouping that a tier offers, None where there is none. Raises MismatchError for several."""
+        plans, failures = self._offers(tier, any_pages=False)
+        if len(plans) > 1:
+            raise self._undecided(plans)
+        if failures and not plans:
+            raise failures[0]
+        return plans[0] if plans else None
+
+    def _offers(self, tier: Sequence[Rule], *, any_pages: bool) -> tuple[list[Plan], list[MismatchError]]:
+        """The groupings of a tier, and why its rules failed. ``any_pages``: few files of several pictures count too: a
+        stray animation does not make a folder one of stacks."""
+        plans: list[Plan] = []
+        failures: list[MismatchError] = []
+        for each in tier:
+            try:
+                plans.extend(self._apply(each))
+            except MismatchError as failure:
+                failures.append(failure)
+        plans = [plan for plan in plans if any_pages or plan.rule != "pages" or self._are_most(plan)]
+        return _distinct(plans), failures
+
+    def _only(self, tiers: Sequence[Sequence[Rule]], rule: Rule | None) -> Plan:
+        """The only grouping of the first tier that offers any."""
         for tier in tiers:
-            plans: list[Plan] = []
-            failures: list[MismatchError] = []
-            for each in tier:
-                try:
-                    plans.extend(self._apply(each))
-                except MismatchError as failure:
-                    failures.append(failure)
-            if rule is None:  # a stray animation does not make a folder one of stacks
-                plans = [plan for plan in plans if plan.rule != "pages" or self._are_most(plan)]
-            plans = _distinct(plans)
+            plans, failures = self._offers(tier, any_pages=rule is not None)
             if len(plans) == 1 and (rule or self._are_most(plans[0])):
                 return plans[0]
             if plans:

@@ -46,7 +46,7 @@ def parse_manifest(content: bytes, *, name: str, base: Path, is_csv: bool | None
 
 
 def _csv_groups(text: str, name: str, base: Path) -> Iterator[Group]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     try:
         header = [cell.strip() for cell in next(reader, [])]
         if any(cell and (base / cell).is_file() for cell in header):
@@ -65,6 +65,12 @@ def _csv_groups(text: str, name: str, base: Path) -> Iterator[Group]:
             yield _group(sources, output, None, where, base)
     except csv.Error as error:
         raise InputError(f"{name}: line {reader.line_num}: {error}", hint=CSV_HELP) from error
+
+
+def _delimiter(text: str) -> str:
+    """What separates the columns: spreadsheets write semicolons where the comma is in numbers, or tabs."""
+    first = text.partition("\n")[0]
+    return max(",;\t", key=first.count)
 
 
 def _jsonl_groups(text: str, name: str, base: Path) -> Iterator[Group]:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tita_cli.report.write import DEFAULT_METRICS, report_metrics, write_report
+from tita_cli.report.write import DEFAULT_METRICS, is_report, report_metrics, write_report
 
-__all__ = ["DEFAULT_METRICS", "report_metrics", "write_report"]
+__all__ = ["DEFAULT_METRICS", "is_report", "report_metrics", "write_report"]

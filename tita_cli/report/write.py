@@ -30,6 +30,9 @@ DEFAULT_METRICS = "EN,SF,SSIM,Qabf"
 NO_METRICS = "none"
 PACKAGES = ("numpy", "opencv-python-headless", "pillow", "torch", "onnxruntime", "onnxruntime-gpu")
 
+MARK = b'<meta name="generator" content="tita report">'
+_HEAD = 1000  # bytes within which the mark is
+
 Listener = Callable[[int, int], None]
 
 
@@ -71,6 +74,15 @@ def write_report(
         file.write(between.encode())
         file.write(_script_json(_data(history, folder, wanted, details)).encode())
         file.write(after.encode())
+
+
+def is_report(path: Path) -> bool:
+    """Whether the file is a page that :func:`write_report` wrote, which a newer one may replace."""
+    try:
+        with path.open("rb") as file:
+            return MARK in file.read(_HEAD)
+    except OSError:
+        return False
 
 
 def report_metrics(names: str) -> Sequence[Metric]:

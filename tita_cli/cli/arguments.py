@@ -1,0 +1,58 @@
+"""What users type that a parser would refuse, or a program not find: file names with a minus, patterns, folders."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from tita_cli.errors import InputError, OutputError
+
+_NUMBER_FIRST = re.compile(r"-\.?\d")
+
+
+def readable(argv: Sequence[str]) -> list[str]:
+    """``argv`` with ``help X`` as ``X --help``, and ``-2ev.tif`` as a file: no option begins with a digit."""
+    if argv and argv[0] == "help":
+        return [*argv[1:2], "--help"]
+    return [f"./{each}" if _NUMBER_FIRST.match(each) else each for each in argv]
+
+
+def expand_patterns(sources: Sequence[str]) -> list[str]:
+    """``sources`` with patterns replaced by the files that they match, sorted: not every shell does that.
+
+    Raises InputError for one that matches nothing.
+    """
+    found: list[str] = []
+    for source in sources:
+        if not glob.has_magic(source) or Path(source).exists():
+            found.append(source)
+            continue
+        matches = sorted(glob.glob(source))  # noqa: PTH207  (a pattern may begin with a drive or be absolute)
+        if not matches:
+            raise InputError(f"{source}: no file matches", hint="look at the folder's names with ls")
+        found += matches
+    return found
+
+
+def refuse_folders(sources: Sequence[str]) -> None:
+    """Raise InputError for a folder among what is to be one picture, with the command that takes folders."""
+    folders = [source for source in sources if Path(source).is_dir()]
+    if not folders:
+        return
+    if len(folders) == len(sources) > 1:
+        hint = f"tita batch {' '.join(folders)} fuses their pictures two by two, by their names"
+    else:
+        hint = (
+            f"tita batch {folders[0]} finds what belongs together in it; tita fuse {Path(folders[0]) / '*'} fuses all"
+        )
+    raise InputError(f"{folders[0]}: is a folder", hint=hint)
+
+
+def refuse_folder_as_output(output: str, sources: Sequence[str]) -> None:
+    """Raise OutputError where ``-o`` is a folder, with a name inside it."""
+    folder = Path(output)
+    if folder.is_dir():
+        stem = Path(next((source for source in sources if source != "-"), "picture")).stem
+        raise OutputError(f"{output}: is a folder", hint=f"name the picture in it: -o {folder / f'{stem}-fused.png'}")

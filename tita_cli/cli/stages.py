@@ -1,0 +1,40 @@
+"""Progress of one fusion or export on a terminal: the stage, and how far it is."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+WORDS = {
+    "read": "reading and aligning",
+    "look": "looking at the sources",
+    "decide": "running the network",
+    "blend": "blending",
+    "fuse": "fusing",
+}
+"""What users read for the stages that a fusion tells."""
+
+
+@contextmanager
+def showing(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """A function that takes stage, parts done and parts in all, and shows them; nothing remains when the block ends.
+
+    Silent where stderr is no terminal.
+    """
+    if quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield lambda stage, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("starting", total=None)
+
+        def show(stage: str, done: int, total: int) -> None:
+            description = f"{WORDS.get(stage, stage)} {done}/{total}" if total > 1 else WORDS.get(stage, stage)
+            progress.update(task, description=description, completed=done, total=total if total > 1 else None)
+
+        yield show
