@@ -59,7 +59,7 @@ def main() -> None:
     engine = load_engine(options.model, threads=options.threads)
 
     def ours(first: Path, second: Path) -> Pixels:
-        fusion = fuse([first, second], engine=engine, align="none")
+        fusion = fuse(first, second, engine=engine, align="none")
         pixels = np.rint(fusion.picture.pixels * 255).astype(np.uint8).squeeze()
         if options.save:
             target = options.save / f"{first.parent.parent.name}_{first.stem}.png"

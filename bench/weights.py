@@ -38,7 +38,7 @@ def main() -> None:
 
     def fuse_pair(first: Path, second: Path) -> Pixels:
         name = next(name for name in SETS if name in str(first))
-        fusion = fuse([first, second], engine=engine, align="none")
+        fusion = fuse(first, second, engine=engine, align="none")
         weights[name].append([w for source in fusion.steps[0].sources for w in source.values])
         pixels = np.rint(fusion.picture.pixels * 255).astype(np.uint8)
         if options.save:

@@ -61,7 +61,7 @@ def test_from_python_an_error_names_the_field() -> None:
         fuse(["a.png", "b.png"], colour="grey")
     assert caught.value.hint == "did you mean color?"
     with pytest.raises(OptionError, match="`false_color`: 'x' is not one of refuse, intensity, keep"):
-        fuse(["a.png", "b.png"], FuseOptions(), false_color="x")
+        fuse("a.png", "b.png", options=FuseOptions(), false_color="x")
     with pytest.raises(OptionError, match="`align` none and `align_from` exclude each other"):
         fuse(["a.png", "b.png"], align="none", align_from="c.json")
 

@@ -1,41 +1,46 @@
-"""``fuse``: plan → strategy → finish, as a program calls it and as the commands do."""
+"""``fuse``, ``align_pictures`` and ``Session``: what a program calls, and what the commands call too."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tita_cli.errors import InputError, UsageError
 from tita_cli.fusion.finish import finish, winner_map
 from tita_cli.fusion.plan import Plan
 from tita_cli.fusion.progress import Progress, silent
 from tita_cli.fusion.result import Fusion
-from tita_cli.fusion.source import SourceLike, describe_sources
+from tita_cli.fusion.source import Source, SourceLike, describe_sources
 from tita_cli.fusion.strategy import choose_strategy
 from tita_cli.fusion.thermal import asks_for_more, styled
-from tita_cli.options import DEFAULT_MODEL, FuseOptions, OptionError, PerSource
+from tita_cli.images.from_array import picture_of
+from tita_cli.options import DEFAULT_MODEL, FuseOptions, Network, OptionError, PerSource, declared
 
 if TYPE_CHECKING:
-    from tita_cli.align import Calibration, CalibrationLike
+    from tita_cli.align import Calibration, CalibrationLike, Placement
+    from tita_cli.images import Picture
     from tita_cli.runtime import AnyEngine
 
-__all__ = ["DEFAULT_MODEL", "FuseOptions", "Fusion", "fuse"]
+__all__ = ["DEFAULT_MODEL", "Aligned", "FuseOptions", "Fusion", "Session", "align_pictures", "fuse"]
 
 
 def fuse(
-    sources: Sequence[SourceLike],
+    *sources: SourceLike | Sequence[SourceLike],
     options: FuseOptions | None = None,
-    *,
     engine: AnyEngine | None = None,
     progress: Progress = silent,
     **changes: Any,
 ) -> Fusion:
     """Fuse two or more images of one scene into one picture.
 
-    ``sources``: paths, open binary files, ``Picture``s, or ``tita_cli.fusion.source.Source``s with facts of their own;
-    of one size unless ``resize`` or alignment brings them to the reference's. A file given alone stands for the
-    pictures that it holds (a z-stack, a radiometric JPEG). ``options``: see
-    :class:`tita_cli.options.FuseOptions`, whose fields may be given as keywords too: ``fuse(pair, align="none")``.
+    ``sources``: one after the other or in one list: paths, open binary files, NumPy arrays (H×W or H×W×C), Pillow
+    images, PyTorch tensors (H×W or C×H×W), earlier ``Fusion``s, ``Picture``s, or ``tita_cli.fusion.source.Source``s
+    with facts of their own; of one size unless ``resize`` or alignment brings them to the reference's. A file given
+    alone stands for the pictures that it holds (a z-stack, a radiometric JPEG). ``options``: see
+    :class:`tita_cli.options.FuseOptions`, whose fields may be given as keywords too: ``fuse(a, b, align="none")``.
     ``engine``: one from ``load_engine`` to be used again, instead of ``device``, ``backend``, ``provider``, ``threads``
     and ``memory``. ``progress``: told how far the fusion is, see ``tita_cli.fusion.progress``.
 
@@ -47,14 +52,7 @@ def fuse(
     """
     how = (options or FuseOptions()).changed(**changes)
     calibration = None if how.align_from is None else _calibration(how.align_from, how.align)
-    described = describe_sources(
-        sources,
-        max_pixels=how.max_pixels,
-        value_range=PerSource.of(how.value_range),
-        polarity=PerSource.of(how.polarity),
-        role=PerSource.of(how.role),
-        false_color=PerSource.of(how.false_color),
-    )
+    described = _described(sources, how)
     reference, metadata = _numbers(how, len(described))
     load = _loading(engine, how)
     plan = Plan(
@@ -70,6 +68,84 @@ def fuse(
     picture = finish(plan, fused, model=how.model, options=record, depth=how.depth, metadata=bearer)
     winners, names = winner_map(plan, fused), tuple(look.name for look in plan.looks)
     return Fusion(picture, fused.steps, load().describe(), plan.notes, winners, plan.placements, plan.summary, names)
+
+
+class Aligned(NamedTuple):
+    """What :func:`align_pictures` gives: the sources in one frame, where each lay, and what the user should know."""
+
+    pictures: tuple[Picture, ...]
+    placements: tuple[Placement, ...]
+    notes: tuple[str, ...]
+
+
+def align_pictures(
+    *sources: SourceLike | Sequence[SourceLike], options: FuseOptions | None = None, **changes: Any
+) -> Aligned:
+    """Bring images of one scene into the frame of the first, or of ``reference``, and fuse nothing.
+
+    Takes what :func:`fuse` takes, and raises what it raises. Values are in 0..1, see ``value_range``.
+    """
+    how = (options or FuseOptions()).changed(**changes)
+    calibration = None if how.align_from is None else _calibration(how.align_from, how.align)
+    described = _described(sources, how)
+    reference, _ = _numbers(how, len(described))
+    plan = Plan(
+        described, align=how.align, reference=reference, border=how.border, calibration=calibration, resize=how.resize,
+        options=how,
+    )  # fmt: skip
+    pictures = tuple(plan.aligned(index) for index in range(len(described)))
+    return Aligned(pictures, plan.placements, plan.notes)
+
+
+class Session:
+    """A network that is loaded once, for many fusions.
+
+    ``options`` and ``changes`` hold for all of them, as in :func:`fuse`; those of the network (``model``, ``device``,
+    ``backend``, ``provider``, ``memory``, ``threads``) can be given here only. Threads may share a session: fusions
+    wait for one another. Raises ``ModelError``, ``DeviceError``, ``UsageError``.
+    """
+
+    def __init__(self, options: FuseOptions | None = None, **changes: Any) -> None:
+        from tita_cli.runtime import load_engine
+
+        self.options = (options or FuseOptions()).changed(**changes)
+        self._engine = load_engine(self.options.model, **self.options.engine_settings())
+        self._turn = Lock()
+
+    def fuse(self, *sources: SourceLike | Sequence[SourceLike], **changes: Any) -> Fusion:
+        """As :func:`fuse`, with the session's network."""
+        fixed = [name for name in changes if name in declared(Network)]
+        if fixed:
+            raise UsageError(f"{fixed[0]} belongs to the whole session", hint="give it to Session(…)")
+        with self._turn:
+            return fuse(*sources, options=self.options, engine=self._engine, **changes)
+
+    def describe(self) -> dict[str, Any]:
+        """What runs: variant, back end, device, precision."""
+        return self._engine.describe()
+
+
+def _described(sources: Sequence[Any], how: FuseOptions) -> tuple[Source, ...]:
+    """The sources as records, given one by one or in one list. Raises UsageError, InputError."""
+    given = list(sources[0]) if len(sources) == 1 and isinstance(sources[0], (list, tuple)) else list(sources)
+    for index, one in enumerate(given):
+        if isinstance(one, (str, os.PathLike, Source)) or hasattr(one, "read"):
+            continue
+        picture = picture_of(one, f"<source {index + 1}>")
+        if picture is None:
+            raise InputError(
+                f"source {index + 1} is a {type(one).__name__}, which is no picture",
+                hint="paths, open files, NumPy arrays, Pillow images, tensors and fusions are",
+            )
+        given[index] = picture
+    return describe_sources(
+        given,
+        max_pixels=how.max_pixels,
+        value_range=PerSource.of(how.value_range),
+        polarity=PerSource.of(how.polarity),
+        role=PerSource.of(how.role),
+        false_color=PerSource.of(how.false_color),
+    )
 
 
 def _loading(engine: AnyEngine | None, how: FuseOptions) -> Callable[[], AnyEngine]:

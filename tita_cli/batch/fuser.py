@@ -100,7 +100,7 @@ class _ApiLane:
         how, found = self._options, job.group.reference
         # Pairing names a reference of brackets only; of a focus stack alignment chooses it.
         reference = found if how.reference is None else how.reference
-        return fuse(decoded, how, engine=self._engine, reference=reference)
+        return fuse(decoded, options=how, engine=self._engine, reference=reference)
 
 
 def describe_fusion(fusion: Fusion, written: Written) -> dict[str, Any]:

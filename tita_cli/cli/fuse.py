@@ -103,8 +103,7 @@ def command(
     with results() as stdout:
         how = merged(input, alignment, network, result)
         with showing(quiet=reporting.quiet) as progress:
-            progress("fuse", 0, 1)
-            fusion = api.fuse(_opened(sources), how)
+            fusion = api.fuse(_opened(sources), options=how, progress=progress)
             progress("writing", 0, 1)
             target = stdout if output == PIPE else output
             written = fusion.save(

@@ -20,6 +20,7 @@ from tita_cli.cli import (
     calibrate,
     config,
     convert,
+    demo,
     doctor,
     evaluate,
     export,
@@ -76,6 +77,7 @@ def _add(name: str, command: Callable[..., Any]) -> None:
 
 
 _add("fuse", fuse.command)
+_add("demo", demo.command)
 _add("batch", batch.command)
 _add("align", align.command)
 _add("calibrate", calibrate.command)

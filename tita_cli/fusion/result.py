@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from tita_cli.errors import ModelError
 from tita_cli.fusion.strategy import Step
 from tita_cli.images import Picture, Written, write_picture
+from tita_cli.images.quantize import quantize
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+
     from tita_cli.align import Placement
 
 _NAMED = 4  # sources that a sentence names
+_SHOWN = 1600  # pixels of width or height in a notebook
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,40 @@ class Fusion:
     placements: tuple[Placement, ...] = ()
     alignment: str | None = None
     sources: tuple[str, ...] = ()
+
+    @property
+    def array(self) -> npt.NDArray[Any]:
+        """H×W, H×W×3, or with alpha last H×W×2 or H×W×4: uint8, uint16 or float32, as deep as the deepest source."""
+        picture = self.picture
+        pixels = picture.pixels if picture.alpha is None else np.dstack([picture.pixels, picture.alpha])
+        samples = quantize(pixels, picture.depth)
+        return samples[..., 0] if samples.shape[2] == 1 else samples
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        """So that ``np.asarray(fusion)`` is :attr:`array`."""
+        return np.asarray(self.array, dtype)
+
+    def to_pil(self) -> Image:
+        """A Pillow image: L, RGB or with alpha of 8 bits; I;16 for grey of 16. Deeper colour is rounded to 8."""
+        from PIL import Image
+
+        grey_of_16 = self.picture.depth == 16 and not self.picture.is_color and self.picture.alpha is None
+        if self.picture.depth == 8 or grey_of_16:
+            return Image.fromarray(self.array)
+        return replace(self, picture=replace(self.picture, depth=8)).to_pil()
+
+    def to_tensor(self) -> Tensor:
+        """A PyTorch tensor, C×H×W float32, nominally in 0..1."""
+        import torch
+
+        return torch.from_numpy(np.ascontiguousarray(self.picture.pixels.transpose(2, 0, 1)))
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows: 8 bits, at most 1600 pixels wide or high."""
+        image, file = self.to_pil(), io.BytesIO()
+        image.thumbnail((_SHOWN, _SHOWN))
+        image.save(file, "png")
+        return file.getvalue()
 
     def save(self, target: str | os.PathLike[str] | BinaryIO, *, overwrite: bool = False, **options: Any) -> Written:
         """Write the picture; ``options`` and errors as in :func:`tita_cli.write_picture`."""

@@ -6,7 +6,7 @@ import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from tita_cli.errors import MismatchError, UsageError
 from tita_cli.files import drained, is_handed_over, names_several, open_input, split_page
@@ -14,8 +14,16 @@ from tita_cli.images import Picture, list_pages, read_picture
 from tita_cli.images.formats.format import listed
 from tita_cli.options import FalseColor, OptionError, PerSource, Polarity, RangeSetting, Role
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from PIL.Image import Image
+    from torch import Tensor
+
+    from tita_cli.fusion.result import Fusion
+
 Origin: TypeAlias = str | os.PathLike[str] | BinaryIO | Picture
-SourceLike: TypeAlias = "Origin | Source"
+SourceLike: TypeAlias = "Origin | Source | npt.NDArray[Any] | Image | Tensor | Fusion"
+"""What :func:`tita_cli.fuse` takes; all but files becomes a :class:`Picture` before a plan is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,7 @@ _NOTHING: PerSource[Any] = PerSource()
 
 
 def describe_sources(
-    given: Sequence[SourceLike],
+    given: Sequence[Origin | Source],
     *,
     max_pixels: int | None = None,
     value_range: PerSource[RangeSetting] = _NOTHING,
@@ -105,7 +113,7 @@ def describe_sources(
     )  # fmt: skip
 
 
-def _few(given: Sequence[SourceLike]) -> str:
+def _few(given: Sequence[Origin | Source]) -> str:
     if not given:
         return "0 given"
     return f"and {_name(given[0].origin if isinstance(given[0], Source) else given[0])} holds one"
@@ -115,7 +123,7 @@ def _name(origin: Origin) -> str:
     return os.fspath(origin) if isinstance(origin, str | os.PathLike) else str(getattr(origin, "name", "<stdin>"))
 
 
-def _pictures(one: SourceLike, max_pixels: int | None, *, alone: bool) -> list[Source]:
+def _pictures(one: Origin | Source, max_pixels: int | None, *, alone: bool) -> list[Source]:
     """``one``, or the pictures in the file that it is, where it is ``alone`` or names several of them."""
     if not isinstance(one, Source):
         one = Source(one, max_pixels=max_pixels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -67,6 +67,13 @@ class Picture:
     thermal: Thermal | None = None
     palette: str | None = None
     notes: tuple[str, ...] = ()
+
+    @classmethod
+    def from_array(cls, array: npt.NDArray[Any], *, name: str = "<array>") -> Picture:
+        """See :func:`tita_cli.images.from_array.from_array`: shapes, types and values that mean a picture."""
+        from tita_cli.images.from_array import from_array
+
+        return from_array(array, name=name)
 
     @property
     def height(self) -> int:
