@@ -120,7 +120,7 @@ class _Finder:
                 taken = {source.parent for plan in plans for group in plan.groups for source in group.sources}
                 rest = [image for image in rest if image.path.parent not in taken]
             plan = _Finder(self._root, rest, self._wishes).best(tier) if rest else None
-            if plan is not None:
+            if plan is not None and (plan.rule != "pages" or self._are_most(plan)):
                 plans.append(plan)
                 left |= {leftover.path: leftover for leftover in plan.leftovers}
                 grouped = {source for group in plan.groups for source in group.sources}
