@@ -9,8 +9,20 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tita_cli.align.geometry import Matrix, Points, is_sane, transform, translating
-from tita_cli.align.structure import Field, FieldOf
+from tita_cli.align.geometry import (
+    Matrix,
+    Points,
+    Size,
+    corner_error,
+    inverse,
+    is_sane,
+    mean_scale,
+    normalized,
+    resizing,
+    transform,
+    translating,
+)
+from tita_cli.align.structure import Field, FieldOf, orientation_field, reduced
 from tita_cli.images.picture import FloatArray
 
 
@@ -128,3 +140,34 @@ def _contrast(plane: FloatArray) -> npt.NDArray[np.uint8]:
     """Eight bits, with local contrast equalised, so that the frames of a bracket look similar."""
     stretched = np.clip(plane * 255.0, 0, 255).astype(np.uint8)
     return np.asarray(cv2.createCLAHE(clipLimit=3.0, tileGridSize=(8, 8)).apply(stretched))
+
+
+_WIDE = 192  # px of the longer side: enough to find the scale
+_RATIO = 1.12
+_SMALLEST_VIEW = 0.2  # of the wider field of view's longer side
+_CANDIDATES = 8
+_APART = 0.12  # of the frame's width at the corners, between two candidates
+
+
+def fields_of_view(reference: FloatArray, source: FloatArray, full: Size, source_full: Size) -> list[Matrix]:
+    """Motions source → reference (in pixels of the full pictures) for pictures of different fields of view, the best
+    first: either shows from a fifth to all of what the other shows."""
+    planes = [reduced(plane, _WIDE) for plane in (reference, source)]
+    up, down = (
+        resizing((plane.shape[1], plane.shape[0]), size)
+        for plane, size in zip(planes, (full, source_full), strict=True)
+    )
+    steps = int(np.ceil(np.log(1.0 / _SMALLEST_VIEW) / np.log(_RATIO)))
+    scales = _RATIO ** np.arange(-steps, 3.0)
+    inside, around = (
+        search(one, two, orientation_field, rotations=(0.0,), scales=scales, least_overlap=0.7)
+        for one, two in (planes, planes[::-1])
+    )
+    found = [(one.score, one.matrix) for one in inside] + [(one.score, inverse(one.matrix)) for one in around]
+    kept: list[Matrix] = []
+    for _, matrix in sorted(found, key=lambda one: -one[0]):
+        whole = normalized(up @ matrix @ inverse(down))
+        limit = _APART * mean_scale(whole, source_full) * source_full[0]
+        if len(kept) < _CANDIDATES and all(corner_error(whole, one, source_full) > limit for one in kept):
+            kept.append(whole)
+    return kept

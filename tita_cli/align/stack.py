@@ -19,6 +19,7 @@ from tita_cli.align.placement import Placement
 from tita_cli.align.sequence import capture_order, find_edges, solve
 from tita_cli.align.stated import refine_stated
 from tita_cli.align.structure import View
+from tita_cli.align.turned import turned_by
 from tita_cli.errors import MismatchError, UsageError
 from tita_cli.images.picture import Picture
 
@@ -102,6 +103,7 @@ def _pair(
         if mode == "flow" and found.same_kind:
             found = estimator.refine(views[reference], views[source], found)
         placements[source] = Placement.of(names[source], views[source].full, found)
+        notes += _turned(names[source], names[reference], found.matrix)
     else:
         placements[source] = Placement.unaligned(names[source], views[source].full, found.confidence)
         notes.append(_refusal(names[source], names[reference], found.confidence, mode) + ": left where it is")
@@ -137,6 +139,7 @@ def _stack(
                 found = estimator.refine(views[reference], view, found)
             placed = Placement.of(name, view.full, found)
             placements.append(replace(placed, model="none") if placed.is_still else placed)
+            said += _turned(name, names[reference], found.matrix)
         else:
             confidence = max(
                 (e.estimate.confidence for e in edges if index in (e.first, e.second) and not e.estimate.accepted),
@@ -160,6 +163,12 @@ def _stated(
             hint="--align auto places it as its file states, whether it fits or not",
         )
     return found, [] if refined else [f"{name}: is placed as its file states, it shows too little to refine that"]
+
+
+def _turned(name: str, base: str, matrix: Matrix) -> list[str]:
+    """What is said of a source that is turned or mirrored against the reference."""
+    turn = turned_by(matrix)
+    return [] if turn is None else [f"{name}: is {turn} against {base}, and is put right"]
 
 
 def _refusal(name: str, base: str, confidence: float, mode: Mode) -> str:

@@ -1,0 +1,107 @@
+"""Pairs of two modalities: found, recognised, refused; turned and mirrored frames; fits of known matches."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tita_cli.align import find_frame
+from tita_cli.align.cross import estimate_across, measure_across
+from tita_cli.align.displacements import basis, matrix_of, parameters_of
+from tita_cli.align.features import features, sharpness
+from tita_cli.align.fitting import fit, starts
+from tita_cli.align.geometry import FRAME, corner_error, corners, transform, translating
+from tita_cli.align.matching import Matches
+from tita_cli.align.structure import View
+from tita_cli.align.turned import turned_by, turned_starts
+
+Scenes = SimpleNamespace
+SIZE = (160, 120)  # of the features
+
+
+def _matches(parameters: np.ndarray, *, outliers: float = 0.0, seed: int = 0) -> Matches:
+    """Patches with a clear peak where ``parameters`` displace them, some of them anywhere."""
+    rng = np.random.default_rng(seed)
+    centres = np.stack(np.meshgrid(np.arange(16.0, 150, 16), np.arange(16.0, 110, 16)), -1).reshape(-1, 2)
+    at = basis(centres, SIZE) @ parameters
+    wild = rng.random(len(centres)) < outliers
+    at[wild] = rng.uniform(-12, 12, (int(wild.sum()), 2))
+    grid = np.arange(-12, 13)
+    y, x = (np.exp(-0.5 * (grid - at[:, k, None]) ** 2) for k in (1, 0))
+    chances = y[:, :, None] * x[:, None, :] + 1e-6
+    return Matches(centres, (chances / chances.sum(axis=(1, 2), keepdims=True)).astype(np.float32), 12, 0.25)
+
+
+def test_features_ignore_the_sign_of_contrast(scenes: Scenes) -> None:
+    plane = scenes.scene(1, size=(128, 96))
+    one, two = features(plane), features(1.0 - plane)
+    assert one.shape == (48, 64, 16)
+    np.testing.assert_allclose(one, two, atol=1e-3)
+    assert sharpness() > 1.0
+
+
+def test_a_motion_is_fitted_though_half_of_the_patches_match_anywhere() -> None:
+    truth = np.array([4.0, -3.0, 2.0, -1.5, 0.4, -0.3, 0.5, 0.2])
+    matches = _matches(truth, outliers=0.5)
+    best = max(
+        (fit(matches, SIZE, start, np.zeros(8), "homography") for start in starts(matches, SIZE)),
+        key=lambda one: one.evidence,
+    )
+    off = basis(corners(SIZE), SIZE) @ (best.parameters - truth)
+    assert np.hypot(*off.T).mean() < 0.8
+    assert best.spread(SIZE) < 3.0
+    assert best.evidence > 20.0
+
+
+def test_the_score_is_for_the_simplest_motion_that_explains_the_matches() -> None:
+    for model, truth in (("none", np.zeros(8)), ("translation", np.array([3.0, -2.0, 0, 0, 0, 0, 0, 0]))):
+        matches = _matches(truth)
+        fits = [fit(matches, SIZE, truth, np.zeros(8), other) for other in ("none", "translation", "homography")]
+        assert max(fits, key=lambda one: one.score).model == model
+
+
+def test_parameters_and_matrices() -> None:
+    parameters = np.array([1.0, -2.0, 1.5, 0.5, 0.2, -0.1, 0.3, -0.2])
+    np.testing.assert_allclose(parameters_of(matrix_of(parameters, SIZE), SIZE), parameters, atol=0.05)
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_infrared_is_moved_onto_visible(scenes: Scenes, seed: int) -> None:
+    reference, source, truth = scenes.moved(scenes.scene(seed), scenes.scene(seed, kind="ir"), scenes.motion(seed))
+    one, two = (View.of(scenes.picture(plane), 640) for plane in (reference, source))
+    found = estimate_across(one, two, np.eye(3), "homography")
+    size = source.shape[1], source.shape[0]
+    assert found.accepted
+    assert corner_error(found.matrix, truth, size) * FRAME / size[0] < 3.0
+    measured = measure_across(one, two, truth)
+    assert measured.accepted
+    assert measured.residual is not None and measured.residual < 1.5
+    assert not measure_across(one, two, translating(25.0, 9.0) @ truth).accepted
+
+
+@pytest.mark.parametrize(
+    ("quarters", "mirror", "words"), [(1, False, "turned by"), (2, False, "turned by 180°"), (0, True, "mirrored")]
+)
+def test_a_turned_or_mirrored_frame_is_found_and_named(scenes: Scenes, quarters: int, mirror: bool, words: str) -> None:
+    plane, other = scenes.scene(4), scenes.scene(4, kind="ir")
+    source = np.rot90(other[:, ::-1] if mirror else other, quarters)
+    pictures = [scenes.picture(plane, "one"), scenes.picture(source, "two")]
+    frame = find_frame(2, pictures.__getitem__)
+    assert frame.placements[1].accepted
+    assert any("two" in note and words in note for note in frame.notes)
+    placed = frame.place(1, pictures[1], lambda: pictures[0]).pixels[..., 0]
+    kept = frame.area
+    inner = other[kept.top : kept.top + kept.height, kept.left : kept.left + kept.width]
+    assert np.abs(placed - inner).mean() < 0.02
+
+
+def test_turned_starts_lay_corner_on_corner() -> None:
+    for matrix in turned_starts((40, 30), (80, 60)):
+        moved = transform(matrix, corners((40, 30)))
+        low, high = moved.min(axis=0), moved.max(axis=0)
+        np.testing.assert_allclose([*low, *high], [0.5, 0.5, 78.5, 58.5], atol=1.0)
+        assert turned_by(matrix) is not None
+    assert len({turned_by(matrix) for matrix in turned_starts((40, 30), (80, 60))}) == 7
+    assert turned_by(np.eye(3)) is None

@@ -1,0 +1,201 @@
+"""Align pictures of two modalities: infrared and visible, and other sensors that show a scene unlike each other.
+
+Patches of dense features are matched coarse to fine (``canvas``, ``matching``), and a motion is fitted to what they
+agree on (``fitting``). Its evidence against chance and its precision give the confidence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from tita_cli.align.canvas import Canvas
+from tita_cli.align.displacements import matrix_of, parameters_of
+from tita_cli.align.estimator import ACCEPTED, Estimate
+from tita_cli.align.fitting import Fit, fit, starts
+from tita_cli.align.geometry import FRAME, Matrix, corner_error, is_sane, mean_scale, normalized, resizing
+from tita_cli.align.matching import Matches
+from tita_cli.align.modes import MATRIX_MODELS, Model
+from tita_cli.align.motion import projected
+from tita_cli.align.search import fields_of_view
+from tita_cli.align.structure import View
+from tita_cli.align.turned import turned_starts
+
+_STILL = 4.0  # px at the corners of a 640-px-wide frame: what published registered pairs are off by, as a rule
+_INDISTINCT = 3.0  # nats: a motion with no more evidence than this over none is none
+_EVIDENCE, _PER_NAT = 45.0, 8.0  # nats at which the evidence alone gives a confidence of a half, and its scale
+_SPREAD = 5.0  # px on a 640-px-wide frame, at which the precision alone does
+_PROMISING = 8.0  # nats that a start needs to be followed
+
+
+class _Stage(NamedTuple):
+    """The canvas's longer side in pixels; reach and distance of patches in pixels of its features."""
+
+    longest: int
+    reach: int
+    step: int
+
+
+_COARSE, _FINE = _Stage(320, 12, 16), _Stage(640, 12, 24)
+_ENOUGH = 2.5  # px of the features: after a step that was smaller, resampling again brings nothing
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A motion ``matrix`` and the evidence for it on a canvas.
+
+    ``start``: where it was sought from, and ``base``: the evidence there.
+    """
+
+    matrix: Matrix
+    fit: Fit
+    canvas: Canvas
+    base: Fit
+    start: Matrix
+
+    @property
+    def spread(self) -> float:
+        """Of the corners, in pixels of a frame 640 pixels wide that the overlap fills."""
+        return self.fit.spread(self.canvas.field_size) * FRAME / max(self.canvas.field_size)
+
+    @property
+    def confidence(self) -> float:
+        return confidence_of(self.fit.evidence, self.spread)
+
+    @property
+    def residual(self) -> float | None:
+        """In pixels of the reference."""
+        return None if self.fit.residual is None else self.fit.residual * self.canvas.pixel()
+
+
+def confidence_of(evidence: float, spread: float) -> float:
+    """0..1, calibrated by bench/align_cross.py: from the evidence (nats) and the spread (px on a 640-px-wide frame)."""
+    distinct = 1.0 / (1.0 + math.exp(-(evidence - _EVIDENCE) / _PER_NAT))
+    return distinct / (1.0 + (spread / _SPREAD) ** 4)
+
+
+def estimate_across(
+    reference: View, source: View, start: Matrix, most: Model, *, exact: bool = False, wide: bool = True
+) -> Estimate:
+    """The motion between two pictures of one scene by different sensors, sought near ``start`` (source → reference).
+
+    ``wide``: whether also pictures of other fields of view are tried. Without ``exact``, a motion that the data cannot
+    tell from ``start``, or that is too small to matter, is ``start`` of the model "none".
+    """
+    pair = _Pair(reference, source, start)
+    models = (most,) if exact else ("none", *MATRIX_MODELS[: MATRIX_MODELS.index(most) + 1])
+    near = pair.coarse(start)
+    if not exact and near is not None and pair.is_registered(near):
+        return Estimate("none", start, confidence_of(near.base.evidence, near.spread), near.residual, False)
+    best = None if near is None else pair.refined(near, models)
+    if wide and (best is None or best.confidence < ACCEPTED):
+        far = pair.best(fields_of_view(reference.plane, source.plane, reference.full, source.full))
+        other = None if far is None else pair.refined(far, models)
+        if other is not None and (best is None or other.confidence > best.confidence):
+            best = other
+    return pair.chosen(best, exact)
+
+
+def estimate_turned(reference: View, source: View) -> Estimate:
+    """The motion of a source that is turned by quarter turns or mirrored, if it is."""
+    pair = _Pair(reference, source, resizing(source.full, reference.full))
+    best = pair.best(turned_starts(source.full, reference.full))
+    if best is None:
+        return Estimate("none", pair.start, 0.0, None, False)
+    pair.start = best.start
+    return pair.chosen(pair.refined(best, MATRIX_MODELS), exact=True)
+
+
+def measure_across(reference: View, source: View, matrix: Matrix) -> Estimate:
+    """Confidence and residual of a known ``matrix``."""
+    found = _Pair(reference, source, matrix).measured()
+    if found is None:
+        return Estimate("homography", matrix, 0.0, None, False)
+    return Estimate("homography", matrix, found.confidence, found.residual, False)
+
+
+class _Pair:
+    def __init__(self, reference: View, source: View, start: Matrix) -> None:
+        self.reference, self.source, self.start = reference, source, start
+
+    def coarse(self, matrix: Matrix) -> _Found | None:
+        """The best similarity near ``matrix``, and its evidence."""
+        canvas = Canvas.of(self.reference, self.source.full, matrix, _COARSE.longest)
+        matches = canvas.matches(self.source, matrix, reach=_COARSE.reach, step=_COARSE.step)
+        if not len(matches):
+            return None
+        size, zero = canvas.field_size, np.zeros(8)
+        fits = [fit(matches, size, start, zero, "affine") for start in (*starts(matches, size), zero)]
+        best = max(fits, key=lambda one: one.evidence)
+        return self._found(canvas, matrix, best, fit(matches, size, zero, zero, "none"), matrix)
+
+    def _found(self, canvas: Canvas, matrix: Matrix, best: Fit, base: Fit, start: Matrix) -> _Found | None:
+        moved = canvas.moved(matrix, matrix_of(best.parameters, canvas.field_size))
+        sane = is_sane(normalized(moved @ np.linalg.inv(start)), self.reference.full)
+        return _Found(moved, best, canvas, base, start) if sane else None
+
+    def best(self, candidates: Iterable[Matrix]) -> _Found | None:
+        """The candidate with the most evidence after a coarse fit."""
+        found = [one for one in map(self.coarse, candidates) if one is not None]
+        return max(found, key=lambda one: one.fit.evidence, default=None)
+
+    def is_registered(self, near: _Found) -> bool:
+        """Whether there is no motion that the data can tell from none, or none that matters."""
+        if confidence_of(near.base.evidence, near.spread) < ACCEPTED:
+            return False
+        off = self.off(near.matrix)
+        return off < _STILL or (off < 1.5 * _STILL and near.fit.evidence - near.base.evidence < _INDISTINCT)
+
+    def off(self, matrix: Matrix) -> float:
+        """How far ``matrix`` moves the corners, in pixels on a 640-px-wide frame that the source fills."""
+        width = self.source.full[0] * mean_scale(self.start, self.source.full)
+        return corner_error(matrix, self.start, self.source.full) * FRAME / max(width, 1e-9)
+
+    def refined(self, near: _Found, models: tuple[Model, ...]) -> _Found | None:
+        """``near`` on a finer canvas, by the model that the evidence is for."""
+        if near.fit.evidence < _PROMISING:
+            return near
+        canvas = Canvas.of(self.reference, self.source.full, near.matrix, _FINE.longest)
+        found, matrix = near, near.matrix
+        for _ in range(2):
+            matches = canvas.matches(self.source, matrix, reach=_FINE.reach, step=_FINE.step)
+            if not len(matches):
+                return None
+            best = self._fitted(canvas, matches, matrix, models)
+            step = self._found(canvas, matrix, best, found.base, found.start)
+            if step is None:
+                return None
+            moved = corner_error(step.matrix, matrix, self.source.full) / canvas.pixel()
+            found, matrix = step, step.matrix
+            if moved < _ENOUGH:
+                break
+        return found
+
+    def _fitted(self, canvas: Canvas, matches: Matches, matrix: Matrix, models: tuple[Model, ...]) -> Fit:
+        known = parameters_of(canvas.offset(self.start, matrix), canvas.field_size)
+        fits = [fit(matches, canvas.field_size, np.zeros(8), known, model) for model in models]
+        return max(fits, key=lambda one: one.score)
+
+    def measured(self) -> _Found | None:
+        """The evidence for ``start`` itself."""
+        canvas = Canvas.of(self.reference, self.source.full, self.start, _FINE.longest)
+        matches = canvas.matches(self.source, self.start, reach=_FINE.reach, step=_FINE.step)
+        if not len(matches):
+            return None
+        here = fit(matches, canvas.field_size, np.zeros(8), np.zeros(8), "none")
+        return self._found(canvas, self.start, here, here, self.start)
+
+    def chosen(self, best: _Found | None, exact: bool) -> Estimate:
+        if best is None:
+            return Estimate("none", self.start, 0.0, None, False)
+        model, matrix = best.fit.model, best.matrix
+        if not exact and self.off(matrix) < _STILL:
+            model, matrix = "none", self.start
+        elif model != "homography":
+            onto = normalized(matrix @ np.linalg.inv(self.start))
+            matrix = normalized(projected(onto, model, self.reference.full) @ self.start)
+        return Estimate(model, matrix, best.confidence, best.residual, False)

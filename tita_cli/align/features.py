@@ -1,0 +1,44 @@
+"""Dense features that pictures of one scene share whatever the sensor: a small network, run by ONNX Runtime.
+
+Trained by weights/training/align_features.py so that patches of registered pairs match each other and nothing near.
+Contrast reversed, brightness and gamma change little; turns beyond some degrees and other scales do.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tita_cli.errors import ModelError
+from tita_cli.images.picture import FloatArray
+
+_FILE = Path(__file__).with_name("features.onnx")
+_SILENT = 3  # errors only
+
+
+@cache
+def _session() -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # frames are aligned in parallel where it pays
+    options.log_severity_level = _SILENT
+    try:
+        return onnxruntime.InferenceSession(_FILE, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's own kinds have no other base
+        raise ModelError(f"{_FILE}: cannot be loaded: {error}", hint="reinstall tita") from error
+
+
+@cache
+def sharpness() -> float:
+    """The factor on the correlation of two patches whose softmax over displacements is their probability."""
+    return float(_session().get_modelmeta().custom_metadata_map["sharpness"])
+
+
+def features(plane: FloatArray) -> FloatArray:
+    """Luminance H×W (0..1, even sides) → H/2×W/2×16, at half the size. Raises ModelError for a damaged installation."""
+    (found,) = _session().run(None, {"plane": np.ascontiguousarray(plane, dtype=np.float32)[None, None]})
+    return np.ascontiguousarray(np.moveaxis(found[0], 0, -1))
