@@ -55,7 +55,7 @@ def sift(case: Case) -> np.ndarray | None:
     matrix, _ = cv2.findHomography(
         np.float32([points_b[m.queryIdx].pt for m in matches]),
         np.float32([points_a[m.trainIdx].pt for m in matches]),
-        cv2.RANSAC,
+        cv2.USAC_MAGSAC,
         3.0,
     )
     return matrix
