@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +27,8 @@ from tita_cli.align.turned import turned_starts
 
 _STILL = 4.0  # px at the corners of a 640-px-wide frame: what published registered pairs are off by, as a rule
 _INDISTINCT = 3.0  # nats: a motion with no more evidence than this over none is none
-_EVIDENCE, _PER_NAT = 45.0, 8.0  # nats at which the evidence alone gives a confidence of a half, and its scale
+_EVIDENCE, _PER_NAT = 60.0, 8.0  # nats at which the evidence alone gives a confidence of a half, and its scale
+_SEARCHED = 20.0  # nats less for what was found among many starts: the best of them agrees better by chance
 _SPREAD = 5.0  # px on a 640-px-wide frame, at which the precision alone does
 _PROMISING = 8.0  # nats that a start needs to be followed
 
@@ -48,7 +49,8 @@ _ENOUGH = 2.5  # px of the features: after a step that was smaller, resampling a
 class _Found:
     """A motion ``matrix`` and the evidence for it on a canvas.
 
-    ``start``: where it was sought from, and ``base``: the evidence there.
+    ``start``: where it was sought from, and ``base``: the evidence there. ``searched``: nats that it has to give up,
+    since it is the best of many starts.
     """
 
     matrix: Matrix
@@ -56,6 +58,7 @@ class _Found:
     canvas: Canvas
     base: Fit
     start: Matrix
+    searched: float = 0.0
 
     @property
     def spread(self) -> float:
@@ -64,7 +67,7 @@ class _Found:
 
     @property
     def confidence(self) -> float:
-        return confidence_of(self.fit.evidence, self.spread)
+        return confidence_of(self.fit.evidence - self.searched, self.spread)
 
     @property
     def residual(self) -> float | None:
@@ -122,14 +125,14 @@ class _Pair:
     def __init__(self, reference: View, source: View, start: Matrix) -> None:
         self.reference, self.source, self.start = reference, source, start
 
-    def coarse(self, matrix: Matrix) -> _Found | None:
-        """The best similarity near ``matrix``, and its evidence."""
+    def coarse(self, matrix: Matrix, count: int = 3) -> _Found | None:
+        """The best motion near ``matrix``, from the ``count`` best similarities there, and its evidence."""
         canvas = Canvas.of(self.reference, self.source.full, matrix, _COARSE.longest)
         matches = canvas.matches(self.source, matrix, reach=_COARSE.reach, step=_COARSE.step)
         if not len(matches):
             return None
         size, zero = canvas.field_size, np.zeros(8)
-        fits = [fit(matches, size, start, zero, "affine") for start in (*starts(matches, size), zero)]
+        fits = [fit(matches, size, start, zero, "affine") for start in (*starts(matches, size, count), zero)]
         best = max(fits, key=lambda one: one.evidence)
         return self._found(canvas, matrix, best, fit(matches, size, zero, zero, "none"), matrix)
 
@@ -140,8 +143,9 @@ class _Pair:
 
     def best(self, candidates: Iterable[Matrix]) -> _Found | None:
         """The candidate with the most evidence after a coarse fit."""
-        found = [one for one in map(self.coarse, candidates) if one is not None]
-        return max(found, key=lambda one: one.fit.evidence, default=None)
+        found = [one for one in (self.coarse(matrix, 1) for matrix in candidates) if one is not None]
+        best = max(found, key=lambda one: one.fit.evidence, default=None)
+        return None if best is None else replace(best, searched=_SEARCHED)
 
     def is_registered(self, near: _Found) -> bool:
         """Whether there is no motion that the data can tell from none, or none that matters."""
@@ -169,6 +173,7 @@ class _Pair:
             step = self._found(canvas, matrix, best, found.base, found.start)
             if step is None:
                 return None
+            step = replace(step, searched=near.searched)
             moved = corner_error(step.matrix, matrix, self.source.full) / canvas.pixel()
             found, matrix = step, step.matrix
             if moved < _ENOUGH:

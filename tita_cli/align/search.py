@@ -145,7 +145,7 @@ def _contrast(plane: FloatArray) -> npt.NDArray[np.uint8]:
 _WIDE = 192  # px of the longer side: enough to find the scale
 _RATIO = 1.12
 _SMALLEST_VIEW = 0.2  # of the wider field of view's longer side
-_CANDIDATES = 8
+_CANDIDATES = 6
 _APART = 0.12  # of the frame's width at the corners, between two candidates
 
 
