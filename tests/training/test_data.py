@@ -187,7 +187,7 @@ def test_entries_that_read_the_same_folder_share_its_images(root: Path) -> None:
 
 
 def test_a_batch_for_other_tasks_is_refused(root: Path) -> None:
-    with pytest.raises(TrainingError, match="the batch is given for ivf, mef, the data are for ivf"):
+    with pytest.raises(TrainingError, match="batch is given for ivf, mef, the data are for ivf"):
         data(root, [PAIRS], batch={"ivf": 2, "mef": 2})
 
 

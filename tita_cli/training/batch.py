@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
 from typing_extensions import Self
+
+from tita_cli.errors import TrainingError
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,17 @@ class Batch:
     def _each(self, change: Callable[[Tensor], Tensor]) -> Self:
         planes = {field.name: getattr(self, field.name) for field in fields(self)}
         return replace(self, **{name: change(plane) for name, plane in planes.items() if plane is not None})
+
+
+def by_task(size: int | Mapping[str, int], name: str, tasks: Sequence[str]) -> dict[str, int]:
+    """``size`` for each of ``tasks``. Raises ``TrainingError`` if it names other tasks than there are."""
+    sizes = dict.fromkeys(tasks, size) if isinstance(size, int) else dict(size)
+    if set(sizes) != set(tasks):
+        raise TrainingError(
+            f"{name} is given for {', '.join(sorted(sizes))}, the data are for {', '.join(tasks)}",
+            hint="give one number for all tasks, or one for each task that has data",
+        )
+    return sizes
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,8 +77,9 @@ class TrainingConfig:
     """A training run. ``steps`` and ``minutes``: its length, whichever ends first; 0 for no such limit.
 
     ``crop``: side of the square crops in pixels. ``batch``: pairs per step, for every task or by task. ``frames`` and
-    ``counts``, for networks for sets: about how many sources there are to a task and step, and how many to a sample;
-    a count comes up as often as it is listed. ``workers``: processes that prepare batches for each training process.
+    ``counts``, for networks for sets: about how many sources there are to a task and step, for every task or by task,
+    and how many to a sample; a count comes up as often as it is listed. ``workers``: processes that prepare batches
+    for each training process.
 
     ``ema``: decay of the exponential moving average whose weights are the result. ``init``: a checkpoint to start from.
     ``start``, without one: random weights, or weights with which `tita` outputs the mean of its sources (see
@@ -92,7 +93,7 @@ class TrainingConfig:
     minutes: float = 0.0
     crop: int = 128
     batch: int | dict[str, int] = 3
-    frames: int = 8
+    frames: int | dict[str, int] = 8
     counts: tuple[int, ...] = (2, 2, 2, 3, 3, 4, 5, 6, 8)
     workers: int = 1
     seed: int = 17

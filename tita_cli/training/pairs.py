@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tita_cli.errors import TrainingError
 from tita_cli.network.layout import FusionOutput
-from tita_cli.training.batch import Batch, TaskReport
+from tita_cli.training.batch import Batch, TaskReport, by_task
 from tita_cli.training.crops import draw
 from tita_cli.training.losses import Loss
 from tita_cli.training.sample import Sample
@@ -47,13 +46,7 @@ class PairDraw:
     """
 
     def __init__(self, batch: int | Mapping[str, int], tasks: Sequence[str]) -> None:
-        sizes = dict.fromkeys(tasks, batch) if isinstance(batch, int) else dict(batch)
-        if set(sizes) != set(tasks):
-            raise TrainingError(
-                f"the batch is given for {', '.join(sorted(sizes))}, the data are for {', '.join(tasks)}",
-                hint="give one number for all tasks, or one for each task that has data",
-            )
-        self._sizes = sizes
+        self._sizes = by_task(batch, "batch", tasks)
 
     def __call__(self, pool: Pool, task: str, crop: int, seed: Sequence[int]) -> PairBatch:
         """A batch that depends on nothing but ``pool``, ``crop`` and ``seed``."""

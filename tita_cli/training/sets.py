@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from tita_cli.errors import TrainingError
 from tita_cli.network.tita_set import blend
-from tita_cli.training.batch import Batch, TaskReport
+from tita_cli.training.batch import Batch, TaskReport, by_task
 from tita_cli.training.manifest import Entry
 from tita_cli.training.set_losses import set_losses
 from tita_cli.training.set_sample import SetSample, draw_set
@@ -44,13 +44,16 @@ class SetBatch(Batch):
 
 
 class SetDraw:
-    """Draws batches of about ``frames`` frames whose samples have one of ``counts`` sources, infrared samples two.
+    """Draws batches of about ``frames`` frames, the same for every task or by task, whose samples have one of
+    ``counts`` sources, infrared samples two.
 
-    A count comes up as often as it stands in ``counts``. Raises ``TrainingError`` for data without truth or reference.
+    A count comes up as often as it stands in ``counts``. Raises ``TrainingError`` for data without truth or
+    reference, or if ``frames`` names other tasks than there are.
     """
 
-    def __init__(self, frames: int, counts: Sequence[int], entries: Iterable[Entry]) -> None:
-        self._frames, self._counts = frames, tuple(counts)
+    def __init__(self, frames: int | Mapping[str, int], counts: Sequence[int], entries: Iterable[Entry]) -> None:
+        entries = tuple(entries)
+        self._frames, self._counts = by_task(frames, "frames", sorted({e.task for e in entries})), tuple(counts)
         for entry in entries:
             if not entry.reference or (entry.task == "mff" and entry.kind == "pairs"):
                 raise TrainingError(
@@ -65,7 +68,7 @@ class SetDraw:
         count = int(rng.choice(counts)) if counts else 2
         usable = pool.only(lambda entry: _has_sets_of(count, entry))
         samples = []
-        for _ in range(max(1, round(self._frames / count))):
+        for _ in range(max(1, round(self._frames[task] / count))):
             entry, scene = usable.draw(rng)
             samples.append(draw_set(entry, scene, crop, count, rng))
         size = min(len(sample.frames) for sample in samples)
