@@ -357,3 +357,8 @@ def test_a_network_for_sets_takes_any_number_and_size(tmp_path: Path) -> None:
         assert isinstance(engine, SetEngine)
         fused.append(fuse_luminances(engine, images))
     np.testing.assert_allclose(*fused, atol=1e-5)
+    docs: dict[str, Any] = {}
+    page = (Path(__file__).parents[2] / "docs/how-to/onnx.md").read_text(encoding="utf-8")
+    exec(page.partition("```python\n")[2].partition("```")[0], docs)  # what the page shows is what tita does
+    session = onnxruntime.InferenceSession(tmp_path / "set.onnx", providers=[CPU])
+    np.testing.assert_allclose(docs["fuse"](session, images), fused[0], atol=1e-5)

@@ -201,6 +201,8 @@ def _quiet() -> Iterator[None]:
     levels = {logger: logger.level for logger in map(logging.getLogger, ("torch.onnx", "onnxscript", "onnx_ir"))}
     for logger in levels:
         logger.setLevel(logging.ERROR)
+    # It has no handler, which Python would remark on.
+    logging.getLogger("torch.__trace").addHandler(logging.NullHandler())
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

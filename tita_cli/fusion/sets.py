@@ -17,6 +17,7 @@ from tita_cli.fusion.strategy import Fused, Step, Weights
 from tita_cli.images.color import luma
 from tita_cli.images.picture import FloatArray, Picture
 from tita_cli.options import ColorRule
+from tita_cli.runtime.memory import give_back
 from tita_cli.runtime.set_engine import Decision
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class SetBlend:
             del parts  # and with them the picture, where it was read as a whole
             plan.release(index)
             blend.add(number, luminance)
+            del luminance  # before the next one is made
         self._progress("blend", count, count)
         parts = np.bincount(decision.shares[0].argmax(0).ravel(), minlength=count) / decision.shares[0][0].size
         step = Step(tuple(
@@ -66,7 +68,10 @@ class SetBlend:
             for name, row, part in zip(seen.names, decision.weights, parts, strict=True)
         ))  # fmt: skip
         winner = np.minimum(plan.used, 255).astype(np.uint8)[blend.winner()]
-        return Fused(blend.luminance(), blend.chroma(), seen.alpha, winner, (step,))
+        fused = Fused(blend.luminance(), blend.chroma(), seen.alpha, winner, (step,))
+        del blend, seen, decision
+        give_back()  # what comes next is larger than any of the pieces
+        return fused
 
 
 def _roles(plan: Plan) -> FloatArray:

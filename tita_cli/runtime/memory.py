@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 # <malloc.h>. The values are C ints: 1 << 34 would wrap to 0 and make it worse.
@@ -42,6 +43,13 @@ def raise_malloc_thresholds() -> bool:
     mallopt.restype = ctypes.c_int
     accepted = [mallopt(parameter, value) == 1 for parameter, value in _THRESHOLDS]
     return all(accepted)
+
+
+def give_back() -> None:
+    """Return the free pieces of the heap to the system, which large planes may not fit into. Linux with glibc only."""
+    if sys.platform.startswith("linux"):
+        with suppress(AttributeError, OSError):
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def free_memory() -> int:
