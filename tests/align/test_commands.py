@@ -39,7 +39,7 @@ def test_registered_files_give_the_bytes_of_align_none(
     assert _fuse(tiny_model, outs[1], *pair, "--align", "none") == 0
     pixels = [np.asarray(Image.open(out)) for out in outs]
     np.testing.assert_array_equal(*pixels)
-    assert capfd.readouterr().err == ""
+    assert "warning" not in capfd.readouterr().err
 
 
 def test_what_is_put_off_is_aligned_and_cropped(
@@ -74,7 +74,7 @@ def test_what_does_not_fit_is_warned_of_once_and_strict_fails(
 ) -> None:
     pair = write("a.png", scenes.scene(1)), write("b.png", scenes.scene(60))
     assert _fuse(tiny_model, tmp_path / "auto.png", *pair) == 0
-    said = capfd.readouterr().err.splitlines()
+    said = [line for line in capfd.readouterr().err.splitlines() if "warning" in line]
     assert len(said) == 1
     assert said[0].startswith("tita: warning: ")
     assert "b.png" in said[0]
