@@ -15,7 +15,7 @@ import street
 import table
 from PIL import Image, TiffImagePlugin
 
-NAMES = {"bracket": ("under", "middle", "over"), "focus": ("near", "middle", "far")}
+NAMES = {"bracket": ("under", "middle", "over"), "focus": ("table1", "table2", "table3")}
 
 
 def exif(seconds: float, number: int) -> Image.Exif:

@@ -57,11 +57,15 @@ def test_a_source_is_never_replaced(tmp_path: Path) -> None:
         (["a/photos/"], "a/photos-fused"),
         (["a/vis", "a/ir"], "a/fused"),
         (["lists/pairs.csv"], "lists/pairs-fused"),
-        (["-"], "fused"),
     ],
 )
 def test_results_go_beside_the_source(sources: list[str], folder: str) -> None:
     assert default_folder(sources) == Path(folder)
+
+
+def test_a_manifest_from_stdin_has_no_folder_beside_it() -> None:
+    with pytest.raises(UsageError):
+        default_folder(["-"])
 
 
 def test_results_of_the_current_folder_go_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,7 +105,7 @@ def test_failures_are_listed_at_the_end_and_the_exit_code_says_so(folder: Path, 
     assert lines[-3].startswith("failed: 1.png: ")
     assert "ir/1.png" in lines[-3]
     assert lines[-2].startswith("failed: 2.png: ")
-    assert "--resize" in lines[-2]
+    assert "is 8×8 but" in lines[-2]
     assert "1 fused, 2 failed" in lines[-1]
     assert batch(folder, tiny_model) == ExitCode.SOME_FAILED
     assert "2 failed before" in capfd.readouterr().err

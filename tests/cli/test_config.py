@@ -151,7 +151,7 @@ def test_completion_is_installed_and_works_in_bash(home: Path) -> None:
     lines = done.stdout.splitlines()
     assert "_tita_completion tita" in lines[0]
     assert lines[1:] == [
-        "by folders names exposure numbers burst scenes",
+        "by folders names lenses pages exposure numbers burst scenes",
         "option --retry-failed",
         "command batch",
     ]

@@ -71,7 +71,7 @@ def test_a_damaged_file_is_shown_and_fails(folders: Path, capfdbinary: pytest.Ca
     models.file_hash.cache_clear()
     found = _listed(capfdbinary, ExitCode.MODEL)
     assert "SHA256SUMS" in found["shipped light"][0]["problem"]
-    assert "not a model" in found["user mine"][0]["problem"]
+    assert "damaged or truncated" in found["user mine"][0]["problem"]
 
 
 def test_listing_loads_no_network_library() -> None:

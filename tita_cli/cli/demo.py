@@ -17,7 +17,7 @@ from tita_cli.options import Network, Reporting, Writing
 EXAMPLES = {
     "infrared": ("visible.png", "infrared.png"),
     "bracket": ("middle.jpg", "under.jpg", "over.jpg"),
-    "focus": ("near.jpg", "middle.jpg", "far.jpg"),
+    "focus": ("table1.jpg", "table2.jpg", "table3.jpg"),
 }
 """The folder of each example, and its pictures, the one whose frame the result has first."""
 
