@@ -4,7 +4,8 @@
 
 Eight metrics as the evaluator that comes with CDDFuse defines them (Zhao et al., CVPR 2023): VIF and SSIM are sums over
 both sources, VIF that of pixels at four scales, SSIM in windows of 7×7 at a range of 2. Prints every network's means
-and its average place among the networks; the pixel maximum and mean are listed, but have no place.
+and its average place among the networks; the pixel maximum and mean are listed, but have no place. Infrared is taken as it is
+stored (`--range full`), since that is what the other networks got and what the metrics compare with.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def by_model(model: str) -> Fuse:
     engine = load_engine(model)
 
     def fused(visible: Path, infrared: Path) -> Pixels:
-        pixels = fuse([visible, infrared], engine=engine, align="none").picture.pixels
+        pixels = fuse([visible, infrared], engine=engine, align="none", value_range="full").picture.pixels
         return grey(np.rint(pixels * 255).astype(np.uint8).squeeze())
 
     return fused
@@ -105,7 +106,7 @@ def measure(name: str, method: Fuse) -> Means:
     for visible in sorted((SHARED / "data/dev/ivf" / name / "vis").iterdir()):
         (infrared,) = visible.parents[1].glob(f"ir/{visible.stem}.*")
         fused, a, b = method(visible, infrared), read_grey(visible), read_grey(infrared)
-        row = evaluate(fused, a, b, [METRICS[m] for m in OURS], convention="vifb")
+        row = evaluate(fused, a, b, metrics=[METRICS[m] for m in OURS], convention="vifb")
         rows.append(row | {"VIF": vif(a, fused) + vif(b, fused), "SSIM": ssim(a, fused) + ssim(b, fused)})
     return {metric: float(np.mean([row[metric] for row in rows])) for metric in SHOWN}
 

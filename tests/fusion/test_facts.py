@@ -72,10 +72,15 @@ def test_polarity_means_the_infrared() -> None:
 
 
 def test_flat_infrared_of_8_bits_is_as_bright_as_the_same_in_counts() -> None:
-    counts, flat = _plan(_counts("ir.tif"), _photograph()).read(0), _plan(_grey("ir.png", 0.06, 0.7), _photograph())
+    counts, flat = _plan(_counts("ir.tif"), _photograph()).read(0), _plan(_grey("ir.png", 0.14, 0.55), _photograph())
     np.testing.assert_allclose(flat.read(0).pixels, counts.pixels, atol=0.02)
-    full = _plan(_grey("ir.png", 0.06, 0.7), _photograph(), value_range="full").read(0)
-    np.testing.assert_array_equal(full.pixels, _grey("ir.png", 0.06, 0.7).pixels)
+    full = _plan(_grey("ir.png", 0.14, 0.55), _photograph(), value_range="full").read(0)
+    np.testing.assert_array_equal(full.pixels, _grey("ir.png", 0.14, 0.55).pixels)
+
+
+def test_infrared_that_uses_most_of_8_bits_stays_as_it_is() -> None:
+    wide = _grey("ir.png", 0.1, 0.8)
+    np.testing.assert_array_equal(_plan(wide, _photograph()).read(0).pixels, wide.pixels)
 
 
 @pytest.mark.parametrize(

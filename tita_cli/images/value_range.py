@@ -17,10 +17,9 @@ from tita_cli.options import RangeSetting
 
 # Below and above these shares lie dead pixels and the sun.
 _PERCENTILES = (0.1, 99.9)
-# A deep grey picture that uses less of its range than this holds counts; a photograph uses more.
+# Grey that uses no more of its range than this holds counts, or infrared that nobody has stretched.
 _COUNTS_SPAN = 0.5
 _PROBED = 1 << 20
-_MOST_UNUSED = 0.9  # 8-bit infrared that uses more of its range than this has been stretched by the camera
 _FEWEST_LEVELS = 8  # fewer show nothing but noise
 _WIDEST = 65535  # counts that 16-bit formats hold
 _FEWEST_BITS = 10  # of a sensor whose samples are stored with more than 8
@@ -64,12 +63,12 @@ def given_range(bounds: tuple[float, float], levels: tuple[float, float]) -> Val
 
 
 def used_range(picture: Picture) -> ValueRange | None:
-    """What infrared of 8 bits uses of its range; None where that is most of it or nothing, and for other pictures."""
+    """What infrared of 8 bits uses of its range; None where that is more than half or nothing, and for other pictures."""
     if picture.is_color or picture.depth != 8:
         return None
     values = _visible(picture)
     low, high = (float(bound) for bound in np.percentile(values, _PERCENTILES)) if values.size else (0.0, 0.0)
-    return ValueRange(low, high) if _FEWEST_LEVELS <= 255 * (high - low) < 255 * _MOST_UNUSED else None
+    return ValueRange(low, high) if _FEWEST_LEVELS <= 255 * (high - low) <= 255 * _COUNTS_SPAN else None
 
 
 def _visible(picture: Picture) -> FloatArray:
