@@ -4,8 +4,8 @@
 
 Eight metrics as the evaluator that comes with CDDFuse defines them (Zhao et al., CVPR 2023): VIF and SSIM are sums over
 both sources, VIF that of pixels at four scales, SSIM in windows of 7×7 at a range of 2. Prints every network's means
-and its average place among the networks; the pixel maximum and mean are listed, but have no place. Infrared is taken as it is
-stored (`--range full`), since that is what the other networks got and what the metrics compare with.
+and its average place among the networks; the pixel maximum and mean are listed, but have no place. Infrared is taken as
+it is stored (`--range full`), since that is what the other networks got and what the metrics compare with.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import json
 import re
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -68,6 +68,18 @@ PERMISSIVE = re.compile(
     re.IGNORECASE,
 )
 
+COPYLEFT = {"flyr": "EUPL"}
+"""Packages whose licence asks that changes to them be shared, known and accepted: they are used as they are."""
+
+
+def unusual(found: Mapping[str, tuple[str, str]]) -> list[str]:
+    """Those of :func:`closure` whose licence nobody has looked at."""
+    return [
+        name
+        for name, (_, licence) in found.items()
+        if not PERMISSIVE.search(licence) and not (name in COPYLEFT and COPYLEFT[name] in licence.upper())
+    ]
+
 
 def dependencies(options: argparse.Namespace, folder: Path) -> bool:
     """Every package that an installation pulls in, with its licence: a table, and the query that OSV takes."""
@@ -79,7 +91,7 @@ def dependencies(options: argparse.Namespace, folder: Path) -> bool:
     ]
     if options.osv is not None:
         options.osv.write_text(json.dumps({"queries": queries}, indent=1))
-    odd = [name for name, (_, licence) in found.items() if not PERMISSIVE.search(licence)]
+    odd = unusual(found)
     print(f"dependencies: {len(found)}; licences to look at: {', '.join(odd) or 'none'}")
     return not odd
 

@@ -63,7 +63,7 @@ def given_range(bounds: tuple[float, float], levels: tuple[float, float]) -> Val
 
 
 def used_range(picture: Picture) -> ValueRange | None:
-    """What infrared of 8 bits uses of its range; None where that is more than half or nothing, and for other pictures."""
+    """What infrared of 8 bits uses of its range; None where that is more than half, or nothing, and for others."""
     if picture.is_color or picture.depth != 8:
         return None
     values = _visible(picture)
