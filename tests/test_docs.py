@@ -87,13 +87,15 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def _blocks(page: Path) -> list[str]:
+    return re.findall(r"^```sh\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [page for page in PAGES if _blocks(page)], ids=lambda page: page.stem)
 def test_the_commands_of_a_page_run_from_a_clone(page: Path, clone: Path) -> None:
     """Blocks that are marked ``sh``, one after the other; those marked ``text`` need files that nobody has."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    if not blocks:
-        pytest.skip("no block of commands to run")
+    blocks = _blocks(page)
     environment = {"PATH": f"{clone / 'bin'}:/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HOME": str(clone)}
     done = subprocess.run(
         ["sh", "-e"], input="\n".join(blocks), cwd=clone, env=environment, capture_output=True, text=True, check=False

@@ -21,9 +21,11 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from engine import pictures
 
 from tita_cli.models.checkpoint import load_network
 from tita_cli.runtime import load_engine
@@ -32,19 +34,10 @@ FIXTURE = Path(__file__).parents[2] / "tests" / "data" / "official_small"
 ROUNDS = 3
 
 
-def pictures(width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
-    """Two luminances, one blurred on the right and the other on the left."""
-    rng = np.random.default_rng(height)
-    coarse = cv2.resize(rng.random((height // 16 + 2, width // 16 + 2), dtype=np.float32), (width, height))
-    sharp = np.clip(coarse + 0.2 * (rng.random((height, width), dtype=np.float32) - 0.5), 0, 1)
-    left = np.arange(width) < width // 2
-    return np.where(left, sharp, coarse), np.where(left, coarse, sharp)
-
-
 def measure(model: str, device: str, size: tuple[int, int], half: bool, compare: int) -> dict[str, Any]:
     kind = torch.device(device).type
     engine = load_engine(model, backend="torch", device=device)
-    sources = pictures(*size)
+    sources = pictures(size[1], size[0])
     seconds = []
     if kind == "cuda":
         torch.cuda.reset_peak_memory_stats()
@@ -76,7 +69,7 @@ def fixture(device: str) -> float:
 
 def fallback(model: str, device: str, size: tuple[int, int]) -> float:
     """The difference that too little GPU memory makes, in 1/255."""
-    sources = pictures(*size)
+    sources = pictures(size[1], size[0])
     whole = load_engine(model, backend="torch", device=device).fuse(*sources).fused
     torch.cuda.empty_cache()
     torch.cuda.set_per_process_memory_fraction(0.01)
