@@ -13,6 +13,7 @@ from tita_cli.training.similarity import blur, gradients, ssim
 
 _C2 = 0.03**2
 FLAT = 0.3
+CANCELLED = 0.1
 # Of exposures, the reference sets the tones and MEF-SSIM the contrast: the more frames, the more there is to choose.
 WEIGHTS = {
     "ivf": {"intensity": 50.0, "base": 80.0, "hot": 40.0, "gradient": 20.0, "structure": 10.0},
@@ -103,7 +104,8 @@ def mef_ssim(frames: Tensor, fused: Tensor) -> Tensor:
     for k, (i, j) in enumerate(mixed):
         cov = products[:, k] - mean[:, i] * mean[:, j]
         square = square + (1 if i == j else 2) * scale[:, i] * scale[:, j] * cov
-    length = square.clamp_min(tiny).sqrt()
+    # Where structures cancel (an edge against its negative), what is left of their sum has no direction worth following.
+    length = torch.maximum(square.clamp_min(tiny).sqrt(), CANCELLED * (scale * sd).sum(1))
     wanted = peak[:, 0] / length
     cov = (wanted[:, None] * scale).detach().mul(cov_f).sum(1)
     return (2 * cov + _C2) / (peak[:, 0].detach() ** 2 + var_f + _C2)
