@@ -58,6 +58,10 @@ class InputError(TitaError):
     exit_code = ExitCode.UNREADABLE_INPUT
 
 
+class UnreachableError(InputError):
+    """An address whose server refuses or does not answer, which says nothing about the file."""
+
+
 class DamagedError(InputError):
     """A file whose content is not what it should be: truncated, overwritten, or of no kind that tita reads."""
 

@@ -16,7 +16,7 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """Size in bytes, modification time in nanoseconds, SHA-256 of the content."""
+    """Size in bytes, modification time in nanoseconds (below 0 where it is not known), SHA-256 of the content."""
 
     size: int
     changed: int
@@ -31,16 +31,19 @@ def take_fingerprint(path: Path) -> Fingerprint:
     path = file_of(path)
     with open_input(path), parsing(str(path)):
         stat = path.stat()
-    return Fingerprint(stat.st_size, stat.st_mtime_ns, _sha256(path, stat.st_size, stat.st_mtime_ns))
+    hashed = _known_sha256 if stat.st_mtime_ns >= 0 else _sha256
+    return Fingerprint(stat.st_size, stat.st_mtime_ns, hashed(path, stat.st_size, stat.st_mtime_ns))
 
 
-@lru_cache(maxsize=8)  # the pictures of one file follow one another
 def _sha256(path: Path, size: int, changed: int) -> str:
     digest = hashlib.sha256()
     with open_input(path) as file, parsing(str(path)):
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+_known_sha256 = lru_cache(maxsize=8)(_sha256)  # the pictures of one file follow one another
 
 
 def is_unchanged(path: Path, known: Any) -> bool:
@@ -51,11 +54,11 @@ def is_unchanged(path: Path, known: Any) -> bool:
     path = file_of(path)
     try:
         stat = path.stat()
-    except OSError:
+    except (OSError, InputError):
         return known is None
     if not isinstance(known, dict) or stat.st_size != known.get("size"):
         return False
-    if stat.st_mtime_ns == known.get("mtime_ns"):
+    if stat.st_mtime_ns == known.get("mtime_ns") and stat.st_mtime_ns >= 0:
         return True
     try:
         return take_fingerprint(path).sha256 == known.get("sha256")

@@ -69,9 +69,11 @@ class ApiFuser:
         return _ApiLane(load_engine(how.model, **how.engine_settings()), how)
 
     def decode(self, job: Job) -> list[SourceLike]:
-        from tita_cli.files import split_page
+        from tita_cli.files import file_of, split_page
+        from tita_cli.files.remote import prefetch
         from tita_cli.images import read_picture
 
+        prefetch(file_of(source) for source in job.sources)
         if not 1 < len(job.sources) <= _READ_AHEAD or any(split_page(source)[1] for source in job.sources):
             return list(job.sources)
         how = self._options.fuse

@@ -18,6 +18,7 @@ from tita_cli.batch.record import Record
 from tita_cli.batch.resume import Recipe, State, judge_jobs
 from tita_cli.batch.runner import run_batch
 from tita_cli.batch.sizing import choose_sizes, is_gpu_likely
+from tita_cli.files import path_of
 from tita_cli.models.find import file_hash, find_model
 from tita_cli.options import FuseOptions
 from tita_cli.pairing import Rule, Wishes
@@ -73,7 +74,7 @@ def fuse_batch(
     """
     how = FuserOptions((options or FuseOptions()).changed(**changes), format, quality)
     given = [os.fspath(source) for source in sources]
-    folder = Path(output) if output is not None else default_folder(given)
+    folder = path_of(output) if output is not None else default_folder(given)
     plan = find_plan(given, folder, rule=by, wishes=wishes)
     jobs = make_jobs(plan, folder, format_name=format)
     recipe = Recipe(how.deciding, file_hash(find_model(how.fuse.model)))
@@ -86,7 +87,10 @@ def fuse_batch(
             sizes, threads = choose_sizes(jobs=len(tasks), on_gpu=gpu, workers=workers, threads=how.fuse.threads)
             fuser = ApiFuser(replace(how, fuse=how.fuse.changed(threads=threads)))
             header = {"command": "batch", "model": how.fuse.model, "rule": plan.rule, "groups": len(plan.groups)}
-            run_batch(tasks, journal, fuser, recipe, sizes, header=header, listener=listener)
+            try:
+                run_batch(tasks, journal, fuser, recipe, sizes, header=header, listener=listener)
+            finally:
+                journal.store_copy()
 
     return _results(work, folder, jobs, progress)
 

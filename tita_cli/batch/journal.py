@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +15,8 @@ from typing import Any
 
 from tita_cli.batch.record import RESULTS, Record, is_record
 from tita_cli.errors import InputError, OutputError, UsageError
-from tita_cli.files import parse_json, read_input
+from tita_cli.files import Address, parse_json, read_input
+from tita_cli.images.atomic import atomic_output
 
 FILE_NAME = "tita-batch.jsonl"
 LOCK_NAME = ".tita-batch.lock"
@@ -42,7 +45,7 @@ class History:
 def read_journal(folder: Path) -> History:
     """The history of ``folder``, empty if there is no journal. Raises OutputError if it cannot be read."""
     history = History()
-    path = folder / FILE_NAME
+    path = journal_folder(folder) / FILE_NAME
     if not os.path.lexists(path):
         return history
     _refuse_link(path)
@@ -68,6 +71,31 @@ def read_journal(folder: Path) -> History:
     return history
 
 
+def journal_folder(folder: Path) -> Path:
+    """Where the journal of the output folder ``folder`` lies: in it, or, of an address, in a folder of this machine.
+
+    A store has no files that grow. So the journal is written here, and a copy is stored at the address after every run;
+    it is taken where it is longer than ours, because a run on another machine has gone on. Raises OutputError.
+    """
+    if not isinstance(folder, Address):
+        return folder
+    from platformdirs import user_state_path
+
+    from tita_cli.files import remote
+
+    digest = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+    home = user_state_path("tita", appauthor=False) / "batches" / f"{folder.name}-{digest}"
+    copy, own = folder / FILE_NAME, home / FILE_NAME
+    if remote.is_there(copy) and (not own.exists() or copy.stat().st_size > own.stat().st_size):
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            with atomic_output(own, overwrite=True) as file, remote.opened(copy) as journal:
+                shutil.copyfileobj(journal, file)
+        except OSError as error:
+            raise OutputError(f"{home}: cannot be written: {error.strerror}") from error
+    return home
+
+
 def _refuse_link(path: Path) -> None:
     """A folder of unknown origin may hold a link under the name of one of our own files."""
     if path.is_symlink():
@@ -90,9 +118,14 @@ class Journal:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Create ``folder`` if necessary and lock it. Raises UsageError if another run holds the lock, OutputError."""
+        """Create ``folder`` if necessary and lock it. Raises UsageError if another run holds the lock, OutputError.
+
+        Of an address: its folder on this machine, see :func:`journal_folder`.
+        """
         from filelock import FileLock, Timeout
 
+        self._address = folder / FILE_NAME if isinstance(folder, Address) else None
+        folder = journal_folder(folder)
         self.path = folder / FILE_NAME
         for name in (FILE_NAME, LOCK_NAME):
             _refuse_link(folder / name)
@@ -127,6 +160,14 @@ class Journal:
                 os.fsync(self._file)
         except OSError as error:
             raise OutputError(f"{self.path}: cannot write the journal: {error.strerror}") from error
+
+    def store_copy(self) -> None:
+        """Where the output folder is at an address, store the journal there too. Raises OutputError."""
+        if self._address is not None:
+            from tita_cli.files.remote import storing
+
+            with storing(self._address) as copy, self.path.open("rb") as journal:
+                shutil.copyfileobj(journal, copy)
 
     def close(self) -> None:
         os.close(self._file)

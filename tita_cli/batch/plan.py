@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tita_cli.errors import UsageError
+from tita_cli.files import is_address, path_of
 from tita_cli.pairing import Plan, Rule, Wishes, pair_folder, pair_parallel, parse_manifest, read_manifest
 from tita_cli.pairing.manifest import SUFFIXES
 
@@ -13,17 +14,22 @@ STDIN = "-"
 
 
 def is_manifest(source: str) -> bool:
-    return source == STDIN or (Path(source).suffix.lower() in SUFFIXES and not Path(source).is_dir())
+    if source == STDIN:
+        return True
+    return path_of(source).suffix.lower() in SUFFIXES and (is_address(source) or not Path(source).is_dir())
 
 
 def default_folder(sources: Sequence[str]) -> Path:
     """The default output folder: ``photos-fused`` beside ``photos``.
 
-    Raises UsageError for a manifest from stdin, which has no name: it could meet another batch's folder.
+    Raises UsageError for a manifest from stdin, which has no name: it could meet another batch's folder; and for what
+    is at an address, where nothing is written unasked.
     """
     if sources[0] == STDIN:
         raise UsageError("a manifest from stdin does not say where the results go", hint="-o FOLDER")
-    first = Path(sources[0])
+    if is_address(sources[0]):
+        raise UsageError(f"{sources[0]}: is at an address, so say where the results go", hint="-o FOLDER")
+    first = path_of(sources[0])
     if is_manifest(sources[0]):
         return first.with_name(f"{first.stem}-fused")
     resolved = first.resolve()
@@ -53,8 +59,8 @@ def find_plan(
             raise UsageError("a manifest defines the groups: --by, --pair, --stack and --gap do not apply")
         if sources[0] == STDIN:
             return parse_manifest(stdin or b"", name="<stdin>", base=Path())
-        return read_manifest(Path(sources[0]))
-    paths = [Path(source) for source in sources]
+        return read_manifest(path_of(sources[0]))
+    paths = [path_of(source) for source in sources]
     exclude = [folder] if all(folder.resolve() != path.resolve() for path in paths) else []
     if len(paths) == 1:
         return pair_folder(paths[0], rule=rule, wishes=wishes, exclude=exclude)

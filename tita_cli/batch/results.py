@@ -12,6 +12,7 @@ from tita_cli.batch.jobs import Job
 from tita_cli.batch.journal import History
 from tita_cli.batch.record import Record
 from tita_cli.errors import DamagedError, MismatchError, OutputError, TitaError
+from tita_cli.files import is_address
 
 _ANY_SIZE = 1 << 60
 
@@ -57,6 +58,8 @@ class Results:
     def obstacle(self, job: Job) -> TitaError | None:
         """Why nothing can, or may, be written at the target, where that is known before."""
         target, folder = job.target, job.folder
+        if is_address(target):  # no links
+            return None
         try:
             found = target.lstat()
         except (FileNotFoundError, NotADirectoryError):
@@ -79,4 +82,4 @@ class Results:
 
 def exists(path: Path) -> bool:
     """As ``os.path.exists``, which raises nothing, whatever is in the way."""
-    return os.path.exists(path)  # noqa: PTH110
+    return path.exists() if is_address(path) else os.path.exists(path)  # noqa: PTH110

@@ -15,11 +15,13 @@ from tita_cli.batch.jobs import Job
 from tita_cli.batch.journal import History
 from tita_cli.batch.record import Record
 from tita_cli.batch.results import Results, exists, is_damaged_picture
-from tita_cli.errors import ExitCode, OutputError, TitaError
+from tita_cli.errors import ExitCode, OutputError, TitaError, UnreachableError
+from tita_cli.files import is_address
 from tita_cli.pairing.plan import listing
 
 _PASSING = (ExitCode.UNWRITABLE_OUTPUT, ExitCode.DEVICE)
 """Exit codes of failures that say nothing about the sources: a full disk, short memory. They are tried again."""
+_PASSING_KINDS = (UnreachableError.__name__,)
 
 
 class State(str, Enum):
@@ -102,7 +104,8 @@ def judge_jobs(
 
 def sweep_remains(tasks: Iterable[Task]) -> None:
     """Remove temporary files of a run that was killed while writing. The caller must hold the lock of the folder."""
-    folders = {task.job.target.parent for task in tasks if (task.before or {}).get("event") == "writing"}
+    writing = (task for task in tasks if (task.before or {}).get("event") == "writing")
+    folders = {task.job.target.parent for task in writing if not is_address(task.job.target)}
     for folder in folders:
         for remains in folder.glob(".tita-*.part"):
             remains.unlink(missing_ok=True)
@@ -124,7 +127,7 @@ def _judge(job: Job, record: Record | None, recipe: Recipe, results: Results) ->
 
 
 def _judge_failure(error: Record) -> tuple[State, str]:
-    if error.get("code") in _PASSING:
+    if error.get("code") in _PASSING or error.get("kind") in _PASSING_KINDS:
         return State.TODO, f"failed before: {error['message']}"
     return State.FAILED, error["message"]
 

@@ -9,6 +9,7 @@ from tita_cli.batch.jobs import Job
 from tita_cli.batch.pipeline import Sizes
 from tita_cli.errors import InputError, parsing
 from tita_cli.files import file_of, open_input
+from tita_cli.files.remote import FETCHERS
 from tita_cli.runtime.memory import free_memory
 from tita_cli.runtime.threads import usable_cores
 
@@ -28,17 +29,20 @@ def is_gpu_likely(device: str) -> bool:
 
 
 def choose_sizes(
-    *, jobs: int, on_gpu: bool, workers: int | None = None, threads: int | None = None
+    *, jobs: int, on_gpu: bool, workers: int | None = None, threads: int | None = None, remote: bool = False
 ) -> tuple[Sizes, int]:
     """Sizes of the pipeline and threads per engine, from cores, memory and device.
 
     ``workers``, ``threads``: numbers of engines and of threads for each, if the user gave them. A GPU has one engine,
-    and the cores decode and encode for it.
+    and the cores decode and encode for it. ``remote``: sources or results are at addresses, where most of the time of
+    reading and writing is waiting.
     """
     cores, memory = usable_cores(), free_memory()
     lanes = workers or (1 if on_gpu else max(1, min(cores, _MOST_LANES, memory // 2 // _LANE_MEMORY)))
     lanes = max(1, min(lanes, jobs))
     helpers = max(2, min(8, cores if on_gpu else lanes))
+    if remote:
+        helpers = max(helpers, FETCHERS)
     return Sizes(helpers, lanes, helpers, memory // _SHARE), threads or max(1, cores // lanes)
 
 

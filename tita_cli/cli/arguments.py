@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tita_cli.errors import InputError, OutputError
+from tita_cli.files import Address, is_address
 
 _NUMBER_FIRST = re.compile(r"-\.?\d")
 
@@ -29,11 +30,21 @@ def expand_patterns(sources: Sequence[str]) -> list[str]:
         if not glob.has_magic(source) or Path(source).exists():
             found.append(source)
             continue
-        matches = sorted(glob.glob(source))  # noqa: PTH207  (a pattern may begin with a drive or be absolute)
+        # glob, since a pattern may begin with a drive or be absolute
+        matches = _matches(source) if is_address(source) else sorted(glob.glob(source))  # noqa: PTH207
         if not matches:
             raise InputError(f"{source}: no file matches", hint="look at the folder's names with ls")
         found += matches
     return found
+
+
+def _matches(pattern: str) -> list[str]:
+    """The files that a pattern at an address matches; in web addresses ? and [ are no wildcards."""
+    from tita_cli.files import remote
+
+    if "*" not in pattern:
+        return [pattern]
+    return [str(match) for match in remote.match(Address(pattern))]
 
 
 def refuse_folders(sources: Sequence[str]) -> None:

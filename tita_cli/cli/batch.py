@@ -10,12 +10,13 @@ from typing import Annotated, ClassVar, Literal
 import typer
 
 from tita_cli.cli.arguments import expand_patterns
-from tita_cli.cli.batch_steps import check_report, header, manifest_from_stdin, recipe_of, show_plan
+from tita_cli.cli.batch_steps import check_report, header, manifest_from_stdin, recipe_of, show_plan, store_copy
 from tita_cli.cli.console import results
 from tita_cli.cli.expand import expand
 from tita_cli.cli.report import ShownMetrics
 from tita_cli.cli.report import write as write_report_page
 from tita_cli.errors import ExitCode
+from tita_cli.files import is_address, path_of
 from tita_cli.options import Alignment, Group, Input, Network, Output, Reporting, Writing, merged, option
 
 
@@ -67,7 +68,8 @@ def command(
         list[str],
         typer.Argument(
             metavar="FOLDER|MANIFEST|- …",
-            help="A folder to search, two or more parallel folders, a manifest (.csv, .jsonl), or - for one on stdin.",
+            help="A folder to search, two or more parallel folders, a manifest (.csv, .jsonl), or - for one on stdin; "
+            "here or at an address (s3://, gs://, sftp://).",
             show_default=False,
         ),
     ],
@@ -80,14 +82,14 @@ def command(
     page: Page,
     reporting: Reporting,
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--output",
             "-o",
             metavar="DIR",
             rich_help_panel="Output",
             show_default=False,
-            help="Folder for the results and their journal  \\[default: FOLDER-fused beside FOLDER].",
+            help="Folder or address for the results and their journal  \\[default: FOLDER-fused beside FOLDER].",
         ),
     ] = None,
 ) -> int:
@@ -116,7 +118,7 @@ def command(
     DeviceRequest(network.backend, network.device, network.provider).check()
     report, force, quiet = page.report, writing.force, reporting.quiet
     sources = expand_patterns(sources)
-    folder = output or default_folder(sources)
+    folder = default_folder(sources) if output is None else path_of(output)
     words = tuple(word.strip() for text in pairing.pair for word in text.split(","))
     plan = find_plan(
         sources,
@@ -144,7 +146,11 @@ def command(
         with Journal(folder) as journal:
             tasks = judge_jobs(jobs, read_journal(folder), recipe, retry_failed=writing.retry_failed, force=force)
             sizes, per_worker = choose_sizes(
-                jobs=len(tasks), on_gpu=is_gpu_likely(network.device), workers=network.workers, threads=network.threads
+                jobs=len(tasks),
+                on_gpu=is_gpu_likely(network.device),
+                workers=network.workers,
+                threads=network.threads,
+                remote=any(is_address(path) for task in tasks[:1] for path in (task.job.target, *task.job.sources)),
             )
             try:
                 with display.showing(plan, folder, tasks):
@@ -161,6 +167,8 @@ def command(
             except KeyboardInterrupt:
                 display.interrupted()
                 raise
+            finally:
+                store_copy(journal)
         display.end(summary, folder)
         if report is not None:
             from tita_cli.report import is_report

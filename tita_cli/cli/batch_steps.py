@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tita_cli.errors import InputError
+from tita_cli.cli.console import warn
+from tita_cli.errors import InputError, OutputError
 
 if TYPE_CHECKING:
-    from tita_cli.batch import FuserOptions, Job, Recipe
+    from tita_cli.batch import FuserOptions, Job, Journal, Recipe
     from tita_cli.pairing import Plan
 
 
@@ -57,6 +58,14 @@ def show_plan(
     # Without a journal nothing depends on the model, and a plan can be made where there is none.
     recipe = recipe_of(how) if history.last else Recipe(how.deciding, "")
     print_plan(plan, folder, judge_jobs(jobs, history, recipe, retry_failed=retry_failed, force=force), as_json=as_json)
+
+
+def store_copy(journal: Journal) -> None:
+    """The journal's copy at an address, which results may not depend on: a warning where it cannot be stored."""
+    try:
+        journal.store_copy()
+    except OutputError as error:
+        warn(f"{error.message}; the journal is in {journal.path.parent}")
 
 
 def manifest_from_stdin() -> bytes:

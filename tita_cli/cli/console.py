@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import unicodedata
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from tita_cli.cli.streams import results
 __all__ = ["complain", "envelope", "printable", "results", "say", "text_bytes", "warn"]
 
 JSON_VERSION = 1
+_PASSWORD = re.compile(r"(://[^\s/:@]+):[^\s/@]+@")
 
 
 def complain(message: str, *, hint: str | None = None) -> None:
@@ -36,7 +38,8 @@ def say(message: str) -> None:
 
 
 def printable(text: str) -> str:
-    """A file name may hold a newline or an escape sequence; a message must not."""
+    """A file name may hold a newline or an escape sequence, an address a password; a message must not."""
+    text = _PASSWORD.sub(r"\1:…@", text)
     return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else repr(c)[1:-1] for c in text)
 
 

@@ -51,7 +51,7 @@ def command(
         typer.Argument(
             metavar="A B [C …]",
             help="Two or more images of one scene, or one file that holds them; - reads one from stdin, "
-            "stack.tif@3 is the third picture of a file.",
+            "stack.tif@3 is the third picture of a file, s3://, gs://, https:// and sftp:// name files elsewhere.",
             show_default=False,
         ),
     ],

@@ -13,6 +13,7 @@ import typer
 
 from tita_cli.cli.console import results, say
 from tita_cli.cli.expand import Only, expand
+from tita_cli.files import path_of
 from tita_cli.options import Group, Reporting, Writing, option
 
 METRICS = "EN,SF,SSIM,Qabf"
@@ -29,7 +30,9 @@ class ShownMetrics(Group):
 
 @expand
 def command(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The output folder of a batch.", show_default=False)],
+    folder: Annotated[
+        str, typer.Argument(metavar="DIR", help="The output folder of a batch, or its address.", show_default=False)
+    ],
     shown: ShownMetrics,
     writing: Annotated[Writing, Only(("force",))],
     reporting: Annotated[Reporting, Only(("quiet",))],
@@ -48,9 +51,10 @@ def command(
     """Write one self-contained page about a batch: results beside sources, weights, metrics, failures."""
     from tita_cli.report import is_report
 
-    target = output or folder / "report.html"
+    place = path_of(folder)
+    target = output or place / "report.html"
     with results():
-        write(folder, target, metrics=shown.metrics, force=writing.force or is_report(target), quiet=reporting.quiet)
+        write(place, target, metrics=shown.metrics, force=writing.force or is_report(target), quiet=reporting.quiet)
 
 
 def write(folder: Path, target: Path, *, metrics: str, force: bool, quiet: bool) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from tita_cli.errors import MismatchError, UsageError
-from tita_cli.files import drained, is_handed_over, names_several, open_input, split_page
+from tita_cli.files import drained, is_address, is_handed_over, names_several, open_input, path_of, split_page
 from tita_cli.images import Picture, list_pages, read_picture
 from tita_cli.images.formats.format import listed
 from tita_cli.options import FalseColor, OptionError, PerSource, Polarity, RangeSetting, Role
@@ -96,6 +96,7 @@ def describe_sources(
     """
     if role.general is not None:
         raise OptionError(f"`role` {role.general}: of which source?", hint=f"`role` 2:{role.general}")
+    _prefetch(given)
     found = [each for one in given for each in _pictures(one, max_pixels, alone=len(given) == 1)]
     if len(found) < 2:
         raise UsageError(f"fusing takes at least two images, {_few(given)}", hint="tita fuse A B -o OUT")
@@ -111,6 +112,18 @@ def describe_sources(
         )
         for source, (values, hot, what, color) in zip(found, facts, strict=True)
     )  # fmt: skip
+
+
+def _prefetch(given: Sequence[Origin | Source]) -> None:
+    """Fetch what is at addresses, all of it at once."""
+    origins = [one.origin if isinstance(one, Source) else one for one in given]
+    addresses = [
+        path_of(split_page(one)[0]) for one in origins if isinstance(one, str | os.PathLike) and is_address(one)
+    ]
+    if addresses:
+        from tita_cli.files.remote import prefetch
+
+        prefetch(addresses)
 
 
 def _few(given: Sequence[Origin | Source]) -> str:
@@ -138,7 +151,7 @@ def _pages(origin: Origin, page: str | None, max_pixels: int | None, *, alone: b
     several = False
     if isinstance(origin, str | os.PathLike):
         path, named = split_page(origin)
-        if not os.path.exists(path):  # noqa: PTH110
+        if not (is_address(path) or os.path.exists(path)):  # noqa: PTH110
             read_picture(path)  # raises, before anything is decoded
         several, alone = names_several(origin), alone and named is None
     if not (alone or several):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 from tita_cli.errors import STORAGE_ERRORS, OutputError, ReaderGoneError, UsageError
-from tita_cli.files import is_handed_over, split_page
+from tita_cli.files import Address, is_address, is_handed_over, split_page
 
 AnyPath: TypeAlias = "str | os.PathLike[str]"
 
@@ -26,6 +26,9 @@ def check_writable(path: AnyPath, overwrite: bool, *, sources: Iterable[object] 
     :raises OutputError: it exists and may not be replaced, it is a folder or a link that leads nowhere, its folder is
         missing or not writable.
     """
+    if is_address(path):
+        _check_address(Address(path), overwrite, sources)
+        return
     target = _resolve(path)
     if _is_stream(target):
         return
@@ -48,8 +51,23 @@ def check_writable(path: AnyPath, overwrite: bool, *, sources: Iterable[object] 
         raise OutputError(f"{path}: no permission to write in {target.parent}")
 
 
+def _check_address(address: Address, overwrite: bool, sources: Iterable[object]) -> None:
+    from tita_cli.files import remote
+
+    remote.check_writable(address)
+    if FileIdentities(sources).holds(address):
+        raise UsageError(f"{address}: is one of the sources, which are never replaced", hint="name another file")
+    if remote.is_there(address) and not overwrite:
+        raise OutputError(f"{address}: exists already", hint="--force replaces it")
+
+
 def make_folder(folder: Path) -> None:
-    """Make ``folder`` and those above it, where they are not there. Raises OutputError."""
+    """Make ``folder`` and those above it, where they are not there; at an address it comes with its first file.
+
+    Raises OutputError.
+    """
+    if is_address(folder):
+        return
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -81,11 +99,18 @@ def atomic_output(path: AnyPath, *, overwrite: bool) -> Iterator[BinaryIO]:
 
     When the block raises anything, an interrupt included, the temporary file is removed and ``path`` is as it was.
     Contents are on the disk before the name is, so that not even a power failure leaves half a file. A pipe or device
-    (``/dev/null``) is written to directly: it can be neither renamed onto nor overwritten.
+    (``/dev/null``) is written to directly: it can be neither renamed onto nor overwritten. What goes to an address is
+    written here and stored there as a whole.
 
     :raises OutputError: as :func:`check_writable`, and when writing fails, for example because the disk is full.
     """
     check_writable(path, overwrite)
+    if is_address(path):
+        from tita_cli.files import remote
+
+        with remote.storing(Address(path)) as file:
+            yield file
+        return
     target = _resolve(path)
     if _is_stream(target):
         with _storage_errors(path), open(target, "wb", opener=_open_ready) as device:

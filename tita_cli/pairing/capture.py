@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO
 
 from tita_cli.errors import InputError, parsing
-from tita_cli.files import open_input
+from tita_cli.files import is_address, open_input
 from tita_cli.pairing.plan import Leftover
 from tita_cli.pairing.scan import ImageFile
 
@@ -48,8 +49,7 @@ def read_captures(images: Iterable[ImageFile]) -> Captures:
     """The capture data of all ``images``; an image without any is left over."""
     items: list[Capture] = []
     leftovers: list[Leftover] = []
-    for image in images:
-        capture = read_capture(image)
+    for image, capture in _read_all(list(images)):
         if isinstance(capture, Capture):
             items.append(capture)
         else:
@@ -57,12 +57,27 @@ def read_captures(images: Iterable[ImageFile]) -> Captures:
     return Captures(tuple(items), tuple(leftovers))
 
 
+def _read_all(images: list[ImageFile]) -> Iterator[tuple[ImageFile, Capture | str]]:
+    """Each of ``images`` with its capture data, or the reason; those at addresses are asked for in parallel."""
+    if not any(is_address(image.path) for image in images):
+        yield from ((image, read_capture(image)) for image in images)
+        return
+    from tita_cli.files.remote import FETCHERS
+
+    with ThreadPoolExecutor(FETCHERS, "tita-capture") as pool:
+        yield from zip(images, pool.map(read_capture, images), strict=True)
+
+
 def read_capture(image: ImageFile) -> Capture | str:
     """The capture data of ``image``, or the reason why there is none."""
     from PIL import Image as Pillow
 
     try:
-        with open_input(image.path) as stream, parsing(str(image.path)), Pillow.open(_with_exif(stream)) as opened:
+        with (
+            open_input(image.path, whole=False) as stream,
+            parsing(str(image.path)),
+            Pillow.open(_with_exif(stream)) as opened,
+        ):
             exif = opened.getexif()
             block = exif.get_ifd(EXIF_BLOCK)
             size = opened.size

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tita_cli.errors import InputError
-from tita_cli.files import parse_json, read_input
+from tita_cli.files import is_address, parse_json, path_of, read_input
 from tita_cli.pairing.plan import Group, Plan, make_plan
 
 SUFFIXES = frozenset({".csv", ".jsonl", ".ndjson"})
@@ -49,7 +49,7 @@ def _csv_groups(text: str, name: str, base: Path) -> Iterator[Group]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     try:
         header = [cell.strip() for cell in next(reader, [])]
-        if any(cell and (base / cell).is_file() for cell in header):
+        if any(cell and (is_address(cell) or _is_local_file(base / cell)) for cell in header):
             raise InputError(f"{name}: line 1 lists images instead of the names of the columns", hint=CSV_HELP)
         for row in reader:
             if not any(row):
@@ -100,8 +100,12 @@ def _is_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) and item for item in value)
 
 
+def _is_local_file(path: Path) -> bool:
+    return not is_address(path) and path.is_file()
+
+
 def _group(sources: Iterable[str], output: str, reference: int | None, where: str, base: Path) -> Group:
-    paths = tuple(base / source for source in sources)
+    paths = tuple(path_of(source) if is_address(source) else base / source for source in sources)
     if not paths:
         raise InputError(f"{where}: no source")
     if len(set(paths)) < len(paths):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from tita_cli.errors import InputError
+from tita_cli.files import Address
 from tita_cli.images.formats import format_of_suffix, readable_suffixes
 from tita_cli.pairing.plan import Leftover
 
@@ -42,6 +43,8 @@ def scan_folder(root: Path, *, exclude: Iterable[Path] = ()) -> Scan:
 
     Links to folders are not followed: they may form a cycle. Raises InputError where a folder cannot be listed.
     """
+    if isinstance(root, Address):
+        return _scan_address(root, exclude)
     if not root.is_dir():
         problem = "is not a folder" if root.exists() else "no such folder"
         raise InputError(f"{root}: {problem}", hint="give a folder, or a manifest (.csv, .jsonl, - for stdin)")
@@ -55,12 +58,34 @@ def scan_folder(root: Path, *, exclude: Iterable[Path] = ()) -> Scan:
             if name.startswith("."):
                 continue
             path = here / name
-            reason = _not_an_image(path)
-            if reason is None:
-                place = unicodedata.normalize("NFC", path.relative_to(root).as_posix())
-                images.append(ImageFile(path, PurePosixPath(place)))
-            else:
-                others.append(Leftover(path, reason))
+            _sort_in(path, root, _not_an_image(path), images, others)
+    return _finished(images, others)
+
+
+def _scan_address(root: Address, exclude: Iterable[Path]) -> Scan:
+    """As :func:`scan_folder`, by one listing of what is below an address."""
+    from tita_cli.files.remote import find_files
+
+    barred = set(exclude)
+    images: list[ImageFile] = []
+    others: list[Leftover] = []
+    for path, _ in find_files(root):
+        below = path.relative_to(root).parts
+        if not any(part.startswith(".") for part in below) and barred.isdisjoint(path.parents):
+            _sort_in(path, root, _other_kind(path), images, others)
+    return _finished(images, others)
+
+
+def _sort_in(path: Path, root: Path, reason: str | None, images: list[ImageFile], others: list[Leftover]) -> None:
+    """Add ``path`` to the images, or to the others where a ``reason`` says why it is none."""
+    if reason is None:
+        place = unicodedata.normalize("NFC", path.relative_to(root).as_posix())
+        images.append(ImageFile(path, PurePosixPath(place)))
+    else:
+        others.append(Leftover(path, reason))
+
+
+def _finished(images: list[ImageFile], others: list[Leftover]) -> Scan:
     images, doubled = _without_doubles(images)
     others += doubled
     images.sort(key=lambda image: image.path)
@@ -86,10 +111,18 @@ def _refuse(error: OSError) -> None:
     raise InputError(f"{error.filename}: cannot list the folder: {error.strerror}") from error
 
 
+def _other_kind(path: Path) -> str | None:
+    """Why ``path`` is no image, by its name."""
+    if path.suffix.lower() in readable_suffixes():
+        return None
+    known = format_of_suffix(path)
+    return "not an image by its suffix" if known is None else f"{known.title}: {known.advice}"
+
+
 def _not_an_image(path: Path) -> str | None:
-    if path.suffix.lower() not in readable_suffixes():
-        known = format_of_suffix(path)
-        return "not an image by its suffix" if known is None else f"{known.title}: {known.advice}"
+    reason = _other_kind(path)
+    if reason is not None:
+        return reason
     if not path.exists():
         return "a link that leads nowhere"
     return None if path.is_file() else "not a regular file"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tita_cli.batch import History, Record
+from tita_cli.files import path_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def make_rows(history: History, folder: Path) -> list[Row]:
         Row(
             output,
             states[record["event"]],
-            tuple(Path(source["path"]) for source in record.get("sources") or ()),
+            tuple(path_of(source["path"]) for source in record.get("sources") or ()),
             folder / output,
             record,
         )

@@ -18,6 +18,7 @@ from tita_cli.batch import History, read_journal
 from tita_cli.batch.journal import FILE_NAME
 from tita_cli.batch.runner import now
 from tita_cli.errors import InputError
+from tita_cli.files import is_address
 from tita_cli.images import atomic_output, check_writable
 from tita_cli.report.pictures import MOST_SOURCES, preview_side, view_row
 from tita_cli.report.rows import make_rows
@@ -78,6 +79,8 @@ def write_report(
 
 def is_report(path: Path) -> bool:
     """Whether the file is a page that :func:`write_report` wrote, which a newer one may replace."""
+    if is_address(path):
+        return False
     try:
         with path.open("rb") as file:
             return MARK in file.read(_HEAD)
@@ -134,7 +137,9 @@ def _versions(run: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _link(result: Path, page: Path) -> str:
-    """Relative link from the page to the full-size result."""
+    """Relative link from the page to the full-size result, or its address."""
+    if is_address(result):
+        return str(result)
     try:
         relative = os.path.relpath(result.resolve(), page.resolve().parent)
     except ValueError:  # another drive

@@ -1,4 +1,4 @@
-"""Opening inputs: regular files and pipes that were handed to us, and nothing that could make us wait for ever."""
+"""Opening regular files and pipes that were handed to us, and nothing that could make us wait for ever."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from tita_cli.errors import RESOURCES, DeviceError, InputError, first_line
+from tita_cli.files.address import Address, is_address, path_of
 
 _MAX_PIPE = 2**32
 _PART = 1 << 20
@@ -30,13 +31,20 @@ _HANDED_OVER = re.compile(r"/dev/(stdin|fd/\d+)|/proc/(self|\d+)/fd/\d+")
 
 
 @contextmanager
-def open_input(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a regular file, or a pipe that this process was handed, as a seekable stream at its start.
+def open_input(path: str | os.PathLike[str], *, whole: bool = True) -> Iterator[BinaryIO]:
+    """Open a regular file, here or at an address, or a pipe that this process was handed, as a seekable stream.
 
-    A named pipe, a device, a socket or a folder is refused without waiting for it.
+    It is at its start. A named pipe, a device, a socket or a folder is refused without waiting for it. ``whole``: what
+    is at an address is fetched, as is best unless only a small part will be read.
 
     :raises InputError: it is missing, not permitted, or none of these.
     """
+    if is_address(path):
+        from tita_cli.files import remote
+
+        with remote.opened(Address(path), whole=whole) as file:
+            yield file
+        return
     name = os.fspath(path)
     with _opened(name) as file:
         yield file if file.seekable() else drained(file, name)
@@ -125,14 +133,14 @@ def split_page(path: str | os.PathLike[str]) -> tuple[str, str | None]:
     """
     name = os.fspath(path)
     match = _NAMED_PAGE.fullmatch(name)
-    if match is None or os.path.lexists(name):
+    if match is None or os.path.lexists(name) or match[1].endswith("://"):
         return name, None
     return match[1], match[2]
 
 
 def file_of(path: str | os.PathLike[str]) -> Path:
     """The file in which the picture lies that ``path`` names."""
-    return Path(split_page(path)[0])
+    return path_of(split_page(path)[0])
 
 
 def names_several(path: str | os.PathLike[str]) -> bool:
