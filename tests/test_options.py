@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+import tita_cli
 from tita_cli import fuse
 from tita_cli.cli.main import run
 from tita_cli.errors import ExitCode
@@ -23,8 +26,11 @@ from tita_cli.options import (
     declared,
     flag_of,
     merged,
-    on_command_line,
 )
+from tita_cli.options.flags import on_command_line
+
+NEUTRAL = ("align", "batch", "fusion", "images", "metrics", "pairing", "errors.py")
+"""Rooms whose errors reach programs."""
 
 
 def test_the_formats_are_those_of_the_registry() -> None:
@@ -68,6 +74,10 @@ def test_from_python_an_error_names_the_field() -> None:
 
 def test_on_the_command_line_an_error_names_the_flag(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert on_command_line("`value_range` and `align_from`") == "--range and --align-from"
+    assert (
+        on_command_line("`overwrite`, `retry_failed`, `pair`, `odd name`")
+        == "--force, --retry-failed, --pair, `odd name`"
+    )
     target = str(tmp_path / "out.png")
     assert run(["fuse", "a.png", "b.png", "-o", target, "--align", "none", "--align-from", "c"]) == ExitCode.USAGE
     assert "--align none and --align-from exclude each other" in capfd.readouterr().err
@@ -96,3 +106,28 @@ def test_provenance_has_the_names_of_the_command_line() -> None:
 def test_groups_of_a_command_become_one_record() -> None:
     how = merged(Input(max_pixels=2), Alignment(align="none"), Writing(force=True))
     assert (how.max_pixels, how.align, how.model) == (2, "none", FuseOptions().model)
+
+
+def test_numbers_are_checked_alike_in_python_and_on_the_command_line(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(OptionError, match="`threads`: 0 is too small, 1 is the least"):
+        FuseOptions(threads=0)
+    for words, said in {
+        "fuse a b -o c.png --threads 0": "--threads: 0 is too small, 1 is the least",
+        "fuse a b -o c.png --max-pixels 1e6": "--max-pixels: '1e6' is not a whole number",
+        "batch x --gap -1": "--gap: -1.0 is too small, 0 is the least",
+        "batch x --gap nan": "--gap: 'nan' is not a number",
+    }.items():
+        assert run(words.split()) == ExitCode.USAGE
+        assert f"tita: error: {said}\n" in capfd.readouterr().err
+
+
+def test_errors_and_notes_of_the_core_name_no_flag() -> None:
+    """They are raised to programs too; the command line puts the flag there."""
+    package = Path(tita_cli.__file__).parent
+    rooms = [path for path in package.rglob("*.py") if path.relative_to(package).parts[0] in NEUTRAL]
+    assert len(rooms) > 50
+    for path in rooms:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, (ast.Raise, ast.keyword, ast.Assign, ast.Call)):
+                texts = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+                assert not any(re.search(r"(^|\W)--[a-z]", text) for text in texts), f"{path}:{node.lineno}: {texts}"

@@ -36,6 +36,7 @@ class TitaError(Exception):
     """A failure that the user can understand and usually fix.
 
     ``message``: one line that names the file or value. ``hint``: an option or command that would help, or None.
+    Options stand in both as Python names them, in backquotes; the command line shows flags.
     """
 
     exit_code: ExitCode = ExitCode.INTERNAL
@@ -139,7 +140,7 @@ def explained(error: BaseException) -> TitaError | None:
     if isinstance(error, TitaError):
         return error
     if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)):
-        return DeviceError("out of memory", hint="close other programs, fuse smaller images, or set --memory")
+        return DeviceError("out of memory", hint="close other programs, fuse smaller images, or set `memory`")
     if isinstance(error, ImportError):
         return DeviceError(f"the installation is damaged: {first_line(error)}", hint="reinstall tita and its packages")
     if isinstance(error, OSError) and error.errno:

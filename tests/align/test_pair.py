@@ -102,5 +102,5 @@ def test_what_makes_no_sense(scenes: Scenes) -> None:
     one = scenes.picture(scenes.scene(1))
     with pytest.raises(UsageError):
         align_pictures([])
-    with pytest.raises(UsageError, match="--reference 3"):
+    with pytest.raises(UsageError, match="no source 3"):
         align_pictures([one, one], reference=2)

@@ -45,7 +45,7 @@ def test_existing_file_needs_overwrite(tmp_path: Path) -> None:
     target.write_bytes(b"old")
     with pytest.raises(OutputError, match="exists already") as caught:
         check_writable(target, overwrite=False)
-    assert caught.value.hint is not None and "--force" in caught.value.hint
+    assert caught.value.hint is not None and "`overwrite`" in caught.value.hint
     with atomic_output(target, overwrite=True) as file:
         file.write(b"new")
     assert target.read_bytes() == b"new"

@@ -43,7 +43,7 @@ def test_counts_fill_the_range() -> None:
     mapped = apply_range(picture, found)
     assert mapped.pixels.min() == 0 and mapped.pixels.max() == 1
     assert float(np.median(mapped.pixels)) == pytest.approx(0.5, abs=0.02)
-    assert "--range full" in mapped.notes[-1]
+    assert "`value_range` full" in mapped.notes[-1]
 
 
 def test_a_given_range_is_in_the_files_units() -> None:
@@ -173,7 +173,7 @@ def test_palettes_are_recognised_and_undone(name: str, quality: int | None) -> N
     assert recognise_palette(picture) == (name, True)
     with pytest.raises(InputError, match=name) as caught:
         refuse_palette(picture)
-    assert caught.value.hint is not None and "--false-color intensity" in caught.value.hint
+    assert caught.value.hint is not None and "`false_color` intensity" in caught.value.hint
     intensity = palette_to_intensity(picture)
     assert not intensity.is_color
     # Some palettes repeat a colour, where the way back is not unique.

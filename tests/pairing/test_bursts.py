@@ -124,7 +124,7 @@ def test_a_burst_that_is_no_whole_number_of_brackets_is_an_error_that_shows_the_
     with pytest.raises(MismatchError) as caught:
         pair_folder(tmp_path)
     assert all(f"x{number}.jpg" in caught.value.message for number in range(4))
-    assert "--stack" in (caught.value.hint or "")
+    assert "`stack`" in (caught.value.hint or "")
 
 
 def test_a_bracket_size_that_the_burst_contradicts_is_refused(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_focus_stacks_are_bursts_of_one_exposure(tmp_path: Path) -> None:
         shoot(tmp_path / f"y{number}.jpg", at="13:00:00", time=time)
     plan = pair_folder(tmp_path, rule="burst")
     assert found(plan) == {"x0": ["x0", "x1", "x2", "x3"]}
-    assert {left.reason for left in plan.leftovers} == {"the exposures of its burst differ: see --by exposure"}
+    assert {left.reason for left in plan.leftovers} == {"the exposures of its burst differ: see `by` exposure"}
     assert list(found(pair_folder(tmp_path, rule="burst", wishes=Wishes(size=2)))) == ["x0", "x2"]
 
 
@@ -170,8 +170,8 @@ def test_numbers_and_bursts_that_disagree_are_an_error_that_shows_both(tmp_path:
         shoot(tmp_path / f"IMG_{number}.jpg", at=f"12:0{number // 2}:00")
     with pytest.raises(MismatchError) as caught:
         pair_folder(tmp_path)
-    assert "--by numbers: 1 groups" in caught.value.message
-    assert "--by burst: 2 groups" in caught.value.message
+    assert "`by` numbers: 1 groups" in caught.value.message
+    assert "`by` burst: 2 groups" in caught.value.message
 
 
 def test_shots_of_different_size_are_of_different_scenes(tmp_path: Path) -> None:

@@ -86,14 +86,14 @@ def test_scenes_are_suggested_and_never_assumed(tree) -> None:
     root = tree(["s/sun.png", "s/moon.png"])
     with pytest.raises(MismatchError) as caught:
         pair_folder(root)
-    assert "--by scenes" in (caught.value.hint or "")
+    assert "`by` scenes" in (caught.value.hint or "")
 
 
 def test_when_only_a_few_belong_together_the_user_is_asked(tree) -> None:
     root = tree(["x_vis.png", "x_ir.png", *(f"holiday {word}.jpg" for word in ("beach", "city", "lake"))])
     with pytest.raises(MismatchError, match="only a small part") as caught:
         pair_folder(root)
-    assert "--by names" in (caught.value.hint or "")
+    assert "`by` names" in (caught.value.hint or "")
     assert len(pair_folder(root, rule="names").groups) == 1
 
 

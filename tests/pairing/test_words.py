@@ -129,8 +129,8 @@ def test_folders_and_names_that_disagree_are_an_error_that_shows_both_ways(tree)
     root = tree(f"{folder}/x_{letter}.png" for folder in ("vis", "ir") for letter in "ab")
     with pytest.raises(MismatchError) as caught:
         pair_folder(root)
-    assert "--by folders" in caught.value.message
-    assert "--by names" in caught.value.message
+    assert "`by` folders" in caught.value.message
+    assert "`by` names" in caught.value.message
     assert grouped(pair_folder(root, rule="folders"), root)["x_a"] == ["vis/x_a.png", "ir/x_a.png"]
     assert grouped(pair_folder(root, rule="names"), root)["vis/x"] == ["vis/x_a.png", "vis/x_b.png"]
     assert grouped(pair_folder(root, wishes=Wishes(words=("b", "a"))), root)["ir/x"] == ["ir/x_b.png", "ir/x_a.png"]

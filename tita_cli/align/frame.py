@@ -73,7 +73,7 @@ class Frame:
             if found is None:
                 raise MismatchError(
                     f"{placements[reference].name}: no part of it is shown by all sources",
-                    hint="--border fill keeps the whole frame, --align none leaves the sources where they are",
+                    hint="`border` fill keeps the whole frame, `align` none leaves the sources where they are",
                 )
             area, seen = found, None
         return cls(tuple(placements), reference, size, border, area, seen, notes)
@@ -111,7 +111,7 @@ def check_sizes(placements: Sequence[Placement], reference: int, *, looked: bool
             raise MismatchError(
                 f"{other.name} is {w}×{h} but {base.name} is {base_w}×{base_h}"
                 + (", and they could not be aligned" if looked else ""),
-                hint="--align-from applies a motion that tita calibrate found from other pairs of these cameras"
+                hint="`align_from` applies a motion that tita calibrate found from other pairs of these cameras"
                 if looked
-                else "--resize brings all sources to the reference's size",
+                else "`resize` brings all sources to the reference's size",
             )

@@ -52,9 +52,9 @@ def find_frame(
     is of other sources or where the sources have no part in common.
     """
     if mode == "none":
-        raise UsageError("--align none does not align")
+        raise UsageError("`align` none does not align")
     if reference is not None and not 0 <= reference < count:
-        raise UsageError(f"--reference {reference + 1}: there are {count} sources")
+        raise UsageError(f"`reference`: there is no source {reference + 1}, {count} are given")
     if estimator is None:
         from tita_cli.align.pair import PairEstimator
 
@@ -160,7 +160,7 @@ def _stated(
     if not refined and not found.accepted and mode == "strict":
         raise MismatchError(
             f"{name}: does not fit {base} as its file states (confidence {found.confidence:.2f})",
-            hint="--align auto places it as its file states, whether it fits or not",
+            hint="`align` auto places it as its file states, whether it fits or not",
         )
     return found, [] if refined else [f"{name}: is placed as its file states, it shows too little to refine that"]
 
@@ -175,7 +175,7 @@ def _refusal(name: str, base: str, confidence: float, mode: Mode) -> str:
     """What is said of a source that is not aligned. Raises MismatchError where that is not allowed."""
     message = f"{name}: cannot be aligned to {base} with confidence ({confidence:.2f})"
     if mode == "strict":
-        raise MismatchError(message, hint="--align auto goes on without it, --align none takes it as it lies")
+        raise MismatchError(message, hint="`align` auto goes on without it, `align` none takes it as it lies")
     return message
 
 
@@ -196,7 +196,7 @@ def _calibrated(
         if mode == "strict" and not found.accepted:
             raise MismatchError(
                 f"{picture.name}: does not fit {base.name} under {known.name} (confidence {found.confidence:.2f})",
-                hint="--align auto applies a calibration whether it fits or not",
+                hint="`align` auto applies a calibration whether it fits or not",
             )
         placements[index] = Placement.of(picture.name, source.full, found)
     return Frame.of([placements[index] for index in range(count)], reference, border)

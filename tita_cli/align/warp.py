@@ -43,7 +43,7 @@ def warp(picture: Picture, matrix: Matrix, size: Size, *, flow: FloatArray | Non
     if max(picture.width, picture.height, *size) >= _OPENCV_LIMIT:
         raise MismatchError(
             f"{picture.name}: {picture.size} pixels are too many to resample",
-            hint="use --align none on registered files",
+            hint="use `align` none on registered files",
         )
     alpha = picture.alpha
     planes = picture.pixels if alpha is None else np.dstack([picture.pixels * alpha[..., None], alpha])

@@ -21,7 +21,8 @@ from tita_cli.batch.sizing import choose_sizes, is_gpu_likely
 from tita_cli.files import path_of
 from tita_cli.models.find import file_hash, find_model
 from tita_cli.options import FuseOptions
-from tita_cli.pairing import Rule, Wishes
+from tita_cli.options.batch import Rule
+from tita_cli.pairing import DEFAULT_GAP, Wishes
 
 _END = object()
 StrPath = str | os.PathLike[str]
@@ -51,7 +52,9 @@ def fuse_batch(
     output: StrPath | None = None,
     options: FuseOptions | None = None,
     by: Rule | None = None,
-    wishes: Wishes | None = None,
+    pair: Sequence[str] = (),
+    stack: int | None = None,
+    gap: float = DEFAULT_GAP,
     format: str | None = None,
     quality: int | None = None,
     workers: int | None = None,
@@ -63,8 +66,8 @@ def fuse_batch(
     """Fuse what belongs together in folders or a manifest, and yield every result as it is written, or failed.
 
     ``sources``: a folder, parallel folders or a manifest, as ``tita batch`` takes them. ``output``: the folder for
-    results and journal, by default beside the first. ``by``, ``wishes``: how images belong together, as ``--by``,
-    ``--pair``, ``--stack`` and ``--gap``. ``options``, ``changes``: as in :func:`tita_cli.fuse`. ``overwrite``: also
+    results and journal, by default beside the first. ``by``, ``pair``, ``stack``, ``gap``: how images belong together,
+    see docs/how-to/batch.md. ``options``, ``changes``: as in :func:`tita_cli.fuse`. ``overwrite``: also
     what the batch did not write. ``progress``: called with the number of finished groups and of all to do.
 
     What is done and unchanged is skipped and not yielded. The groups are found at once; the work begins with the first
@@ -75,7 +78,7 @@ def fuse_batch(
     how = FuserOptions((options or FuseOptions()).changed(**changes), format, quality)
     given = [os.fspath(source) for source in sources]
     folder = path_of(output) if output is not None else default_folder(given)
-    plan = find_plan(given, folder, rule=by, wishes=wishes)
+    plan = find_plan(given, folder, rule=by, wishes=Wishes(tuple(pair), stack, gap))
     jobs = make_jobs(plan, folder, format_name=format)
     recipe = Recipe(how.deciding, file_hash(find_model(how.fuse.model)))
 

@@ -81,5 +81,5 @@ def _protect_sources(jobs: Sequence[Job]) -> None:
     for job in jobs:
         if sources.holds(job.target):
             raise UsageError(
-                f"{job.target}: the result would replace a source", hint="write to another folder with --output"
+                f"{job.target}: the result would replace a source", hint="write to another folder with `output`"
             )

@@ -136,7 +136,7 @@ class Journal:
         except Timeout as error:
             raise UsageError(
                 f"{folder}: another run is writing here{_holder(folder)}",
-                hint="wait for it, or choose another --output",
+                hint="wait for it, or choose another `output`",
             ) from error
         except OSError as error:
             raise OutputError(f"{folder}: cannot be written: {error.strerror}") from error

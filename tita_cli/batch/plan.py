@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tita_cli.errors import UsageError
 from tita_cli.files import is_address, path_of
-from tita_cli.pairing import Plan, Rule, Wishes, pair_folder, pair_parallel, parse_manifest, read_manifest
+from tita_cli.options.batch import Rule
+from tita_cli.pairing import Plan, Wishes, pair_folder, pair_parallel, parse_manifest, read_manifest
 from tita_cli.pairing.manifest import SUFFIXES
 
 STDIN = "-"
@@ -56,7 +57,7 @@ def find_plan(
         if len(sources) > 1:
             raise UsageError(f"a manifest must be the only source, but {len(sources)} are given")
         if rule is not None or wishes != Wishes():
-            raise UsageError("a manifest defines the groups: --by, --pair, --stack and --gap do not apply")
+            raise UsageError("a manifest defines the groups: `by`, `pair`, `stack` and `gap` do not apply")
         if sources[0] == STDIN:
             return parse_manifest(stdin or b"", name="<stdin>", base=Path())
         return read_manifest(path_of(sources[0]))
@@ -66,7 +67,7 @@ def find_plan(
         return pair_folder(paths[0], rule=rule, wishes=wishes, exclude=exclude)
     if rule not in (None, "folders") or wishes != Wishes():
         raise UsageError(
-            "several folders are paired by file names: --by, --pair, --stack and --gap do not apply",
+            "several folders are paired by file names: `by`, `pair`, `stack` and `gap` do not apply",
             hint="give one folder that contains them all",
         )
     return pair_parallel(paths, exclude=exclude)

@@ -97,7 +97,7 @@ def judge_jobs(
     if foreign:
         raise OutputError(
             f"{len(foreign)} outputs exist that this batch did not write: {listing(foreign, 4)}",
-            hint="--force replaces them; or choose another folder with --output",
+            hint="`overwrite` replaces them; or choose another folder with `output`",
         )
     return tasks
 

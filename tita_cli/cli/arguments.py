@@ -10,7 +10,7 @@ from pathlib import Path
 from tita_cli.errors import InputError, OutputError
 from tita_cli.files import Address, is_address
 
-_NUMBER_FIRST = re.compile(r"-\.?\d")
+_NUMBER_FIRST = re.compile(r"-\.?\d(?![\d.]*$)")
 
 
 def readable(argv: Sequence[str]) -> list[str]:

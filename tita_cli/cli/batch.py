@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated
 
 import typer
 
@@ -17,42 +17,8 @@ from tita_cli.cli.report import ShownMetrics
 from tita_cli.cli.report import write as write_report_page
 from tita_cli.errors import ExitCode
 from tita_cli.files import is_address, path_of
-from tita_cli.options import Alignment, Group, Input, Network, Output, Reporting, Writing, merged, option
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pairing(Group):
-    """Which images belong together."""
-
-    PANEL: ClassVar[str] = "Pairing"
-
-    by: Literal["folders", "names", "lenses", "pages", "exposure", "numbers", "burst", "scenes"] | None = option(
-        None, "How images belong together.", unset="found out; an error where there is no telling"
-    )
-    pair: tuple[str, ...] = option(
-        (), "Words, in folder or file names, that tell the sources apart, in their order: --pair vis,ir.",
-        metavar="WORD,WORD[,…]",
-    )  # fmt: skip
-    stack: int | None = option(None, "Images in every stack.", minimum=2, metavar="N")
-    gap: float = option(2.0, "Longest pause in a burst, seconds.", minimum=0, metavar="S")
-    dry_run: bool = option(False, "Show what would be done; touch nothing.", short="n", config=False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Workers(Network):
-    """Networks side by side."""
-
-    workers: int | None = option(
-        None, "Networks that run side by side.", minimum=1, metavar="N", unset="by cores, memory and device"
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Resuming(Writing):
-    """What becomes of results and failures of earlier runs."""
-
-    retry_failed: bool = option(False, "Try again what failed before.")
-    fail_fast: bool = option(False, "Stop at the first failure.")
+from tita_cli.options import Alignment, Input, Output, Reporting, merged, option
+from tita_cli.options.batch import Pairing, Resuming, Workers
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,8 @@ from tita_cli import config
 from tita_cli.cli.console import envelope, results, say, warn
 from tita_cli.cli.expand import Only, argument_choices, expand, is_plain
 from tita_cli.errors import TitaError, UsageError
-from tita_cli.options import Reporting, on_command_line
+from tita_cli.options import Reporting
+from tita_cli.options.flags import on_command_line
 
 OWN_DEFAULT = "default"
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tita_cli.cli.streams import results
+from tita_cli.options.flags import on_command_line
 
 __all__ = ["complain", "envelope", "printable", "results", "say", "text_bytes", "warn"]
 
@@ -38,9 +39,9 @@ def say(message: str) -> None:
 
 
 def printable(text: str) -> str:
-    """A file name may hold a newline or an escape sequence, an address a password; a message must not."""
-    text = _PASSWORD.sub(r"\1:…@", text)
-    return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else repr(c)[1:-1] for c in text)
+    """``text`` with flags for options in backquotes, and without what names may hold: control characters, passwords."""
+    shown = _PASSWORD.sub(r"\1:…@", on_command_line(text))
+    return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else repr(c)[1:-1] for c in shown)
 
 
 def text_bytes(text: str) -> bytes:

@@ -98,9 +98,7 @@ def _for_typer(parameter: Parameter) -> inspect.Parameter:
             annotation, default = annotation | None, None
         elif default is MISSING:
             default, shown["show_default"] = inspect.Parameter.empty, False
-        if is_plain(how):
-            shown["min"] = how.minimum
-        else:
+        if not is_plain(how):
             shown["parser"] = _parser(names[0], how)
         complete = _completion(parameter.name, how)
         if complete is not None:
@@ -114,8 +112,8 @@ def _for_typer(parameter: Parameter) -> inspect.Parameter:
 
 
 def is_plain(how: Option) -> bool:
-    """Whether Typer can read the value by its type."""
-    return how.parse is None and not how.choices and not how.counts and how.type in (bool, int, float, str, Path)
+    """Whether Typer reads the value: where nothing can be wrong with it. What Typer says of numbers is not our way."""
+    return how.parse is None and not how.choices and not how.counts and how.type in (bool, str, Path)
 
 
 def metavar_of(how: Option) -> str | None:

@@ -33,8 +33,8 @@ from tita_cli.cli import (
 from tita_cli.cli.arguments import readable
 from tita_cli.cli.console import complain
 from tita_cli.cli.interrupt import abort_if_interrupted, exit_code, reason
+from tita_cli.cli.usage import usage_message
 from tita_cli.errors import ExitCode, ReaderGoneError, explained
-from tita_cli.options import OptionError, on_command_line
 
 app = typer.Typer(
     name="tita",
@@ -117,17 +117,13 @@ def _tell(error: Exception) -> int:
     """Say what is wrong, and return the exit code."""
     explain = getattr(error, "format_message", None)  # typer's usage errors, whichever click it carries
     if explain is not None:
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context is not None else "tita"
         if type(error).__name__ == "NoArgsIsHelpError":  # a bare `tita`: the whole help is its message
             typer.echo(str(explain()), err=True)
         else:
-            complain(str(explain()), hint=f"see {command} --help")
+            message, hint = usage_message(error)
+            complain(message, hint=hint)
         return int(getattr(error, "exit_code", ExitCode.USAGE))
     _traceback_if_asked()
-    if isinstance(error, OptionError):
-        complain(on_command_line(error.message), hint=error.hint and on_command_line(error.hint))
-        return int(error.exit_code)
     known = explained(error)
     if known is None:
         complain(f"internal error: {type(error).__name__}: {error}", hint="TITA_DEBUG=1 shows where; please report it")

@@ -39,9 +39,9 @@ def write_alignment(
     Raises UsageError, InputError, MismatchError, OutputError.
     """
     if align == "none":
-        raise UsageError("--align none leaves nothing to do", hint="tita convert changes formats")
+        raise UsageError("`align` none leaves nothing to do", hint="tita convert changes formats")
     if reference is not None and not 0 <= reference < len(sources):
-        raise UsageError(f"--reference {reference + 1}: there are {len(sources)} sources")
+        raise UsageError(f"`reference`: there is no source {reference + 1}, {len(sources)} are given")
     digits = len(str(len(sources)))
     stems = [f"{number:0{digits}}-{_stem(source)}" for number, source in enumerate(sources, 1)]
     overlays = [{kind: folder / f"{stem}-{kind}.png" for kind in OVERLAYS} for stem in stems]

@@ -66,7 +66,8 @@ def _ranges(
         known = [setting or (general if index in meant else None) for index, setting in enumerate(known)]
         if len(meant) < len(sources):
             names = ", ".join(looks[index].name for index in meant)
-            notes = (f"--range {range_text(general)} is taken to mean {names} (--range N:MIN,MAX says which)",)
+            text = f"`value_range` {range_text(general)} is taken to mean {names}"
+            notes = (f"{text} (`value_range` N:MIN,MAX says which)",)
     elif general is not None:
         known = [setting or general for setting in known]
     return [

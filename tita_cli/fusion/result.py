@@ -87,7 +87,7 @@ class Fusion:
     def save_winners(self, target: str | os.PathLike[str], *, overwrite: bool = False) -> Written:
         """Write which source gave the most where. Raises ModelError where the network does not say."""
         if self.winners is None:
-            raise ModelError("this network has no gate that says which source won where", hint="--model tita-lite has")
+            raise ModelError("this network has no gate that says which source won where", hint="`model` tita-lite has")
         return write_picture(self.winners, target, overwrite=overwrite)
 
     def explain(self) -> str:

@@ -115,7 +115,7 @@ class _Seen:
         for name, image in zip(self.names, self._small, strict=True):
             moved = None if image is still else moved_part(image, still)
             if moved is not None and moved > _MOVED:
-                plan.remark(f"{name}: {moved:.1%} of it moved, which may leave ghosts (--deghost removes them)")
+                plan.remark(f"{name}: {moved:.1%} of it moved, which may leave ghosts (`deghost` removes them)")
 
     def decided(self, engine: SetEngine, roles: FloatArray | None = None) -> Decision:
         """The network's decision. Where a source is transparent, it sees the mean of the others."""

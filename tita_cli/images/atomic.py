@@ -40,7 +40,7 @@ def check_writable(path: AnyPath, overwrite: bool, *, sources: Iterable[object] 
         if FileIdentities(sources).holds(target):
             raise UsageError(f"{path}: is one of the sources, which are never replaced", hint="name another file")
         if target.exists() and not overwrite:
-            raise OutputError(f"{path}: exists already", hint="--force replaces it")
+            raise OutputError(f"{path}: exists already", hint="`overwrite` replaces it")
         if Path(path).is_symlink() and not target.exists():
             raise OutputError(
                 f"{path}: is a link to {target}, which does not exist", hint="name that file, or remove it"
@@ -125,7 +125,7 @@ def atomic_output(path: AnyPath, *, overwrite: bool) -> Iterator[BinaryIO]:
                 os.fsync(file.fileno())
             if target.exists():
                 if not overwrite:  # somebody else made it while we worked
-                    raise OutputError(f"{path}: exists already", hint="--force replaces it")
+                    raise OutputError(f"{path}: exists already", hint="`overwrite` replaces it")
                 shutil.copymode(target, temporary)
             temporary.replace(target)
             _sync_folder(target.parent)

@@ -78,11 +78,11 @@ def refuse_palette(picture: Picture) -> Picture:
     if found is None:
         return picture
     if not found.certain:
-        note = f"{picture.name}: may be infrared coloured by {found.name!r} (--false-color intensity turns it back)"
+        note = f"{picture.name}: may be infrared coloured by {found.name!r} (`false_color` intensity turns it back)"
         return replace(picture, notes=(*picture.notes, note))
     raise InputError(
         f"{picture.name}: is coloured by the palette {found.name!r}, its colours mean intensities",
-        hint="--false-color intensity turns it back, --false-color keep takes it as it is",
+        hint="`false_color` intensity turns it back, `false_color` keep takes it as it is",
     )
 
 

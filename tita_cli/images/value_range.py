@@ -131,7 +131,7 @@ def apply_range(picture: Picture, value_range: ValueRange | None) -> Picture:
     black, white = picture.levels
     counts = [f"{black + bound * (white - black):g}" for bound in (low, high)]
     pixels = np.clip((picture.pixels - np.float32(low)) / np.float32(high - low), 0, 1, dtype=np.float32)
-    note = f"{picture.name}: values {counts[0]} to {counts[1]} become black to white (--range full keeps them)"
+    note = f"{picture.name}: values {counts[0]} to {counts[1]} become black to white (`value_range` full keeps them)"
     return replace(picture, pixels=pixels, notes=(*picture.notes, note))
 
 

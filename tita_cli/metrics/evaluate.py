@@ -40,7 +40,7 @@ def evaluate(
         sizes = ", ".join(f"{image.shape[1]}×{image.shape[0]}" for image in images)
         raise MismatchError(
             f"fused image and sources differ in size: {sizes}",
-            hint="fuse without cropping (--border fill), or measure against the files that tita align writes",
+            hint="fuse without cropping (`border` fill), or measure against the files that tita align writes",
         )
     channels = 3 if fused.ndim == 3 and fused.shape[2] == 3 else 1
     values: dict[str, float] = {}

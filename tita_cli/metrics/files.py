@@ -127,7 +127,7 @@ def measure(
             yield future.result()
     except BrokenProcessPool as error:
         raise DeviceError(
-            "a worker process died, probably out of memory", hint="--workers 1 needs the least memory"
+            "a worker process died, probably out of memory", hint="`workers` 1 needs the least memory"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)

@@ -129,7 +129,7 @@ def rank(candidate: Mapping[str, Mapping[str, float]], published: Published, met
         for method, other in means.items():
             theirs[method].append(1 + (mean > other) + sum(third > other for third in means.values()))
     if not places:
-        raise MismatchError("none of the metrics is in the published table", hint="--metrics chooses others")
+        raise MismatchError("none of the metrics is in the published table", hint="`metrics` chooses others")
     others = {method: sum(found) / len(found) for method, found in theirs.items() if found}
     return Ranks(places, len(others) + 1, others)
 

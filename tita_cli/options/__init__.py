@@ -1,13 +1,12 @@
 """Every option once: its type, choices, default and help.
 
 The command line, :func:`tita_cli.api.fuse`, ``tita batch``, ``tita.toml``, ``TITA_*`` variables, provenance and
-docs/reference/cli.md derive from the dataclasses below. A field with a ``Literal`` type has its values as choices. An
-error about an option names the field in backquotes; :func:`on_command_line` puts the flag there.
+docs/reference/cli.md derive from the dataclasses below and in ``options.batch``. A field with a ``Literal`` type has
+its values as choices. Errors and notes name a field in backquotes; ``options.flags`` puts the flag there.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
@@ -72,7 +71,6 @@ __all__ = [
     "declared",
     "flag_of",
     "merged",
-    "on_command_line",
     "option",
     "parse_device",
     "parse_range",
@@ -261,11 +259,3 @@ class Reporting(Group):
     json: bool = option(False, "Print the result as JSON on stdout.")
     quiet: bool = option(False, "Print errors only.", short="q")
     verbose: bool = option(False, "Say what is done, and with what.", short="v")
-
-
-def on_command_line(message: str) -> str:
-    """``message`` of an :class:`OptionError` with flags in place of fields."""
-    flags = {
-        name: flag_of(name, how) for group in (FuseOptions, Writing, Reporting) for name, how in declared(group).items()
-    }
-    return re.sub(r"`(\w+)`", lambda match: flags.get(match[1], match[1]), message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
@@ -24,7 +25,7 @@ def _no_choice(value: Any, choices: tuple[Any, ...]) -> str:
 
 
 class OptionError(UsageError):
-    """A wrong value, or values that exclude each other; fields stand in backquotes in the message and the hint."""
+    """A wrong value, or values that exclude each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Option:
             return known[text]
         if self.counts:
             return source_number(text)
-        return self.type(text)
+        return _number(text, self.type, self.minimum) if self.type in (int, float) else self.type(text)
 
 
 def option(default: Any, help: str, **how: Any) -> Any:
@@ -113,6 +114,24 @@ def _of_type(hint: Any) -> dict[str, Any]:
     return {"type": hint}
 
 
+def _number(text: str, kind: type[int] | type[float], minimum: int | None) -> int | float:
+    """Raises ValueError."""
+    try:
+        value = kind(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r} is not a {'whole number' if kind is int else 'number'}")
+    check_minimum(value, minimum)
+    return value
+
+
+def check_minimum(value: float, minimum: int | None) -> None:
+    """Raise ValueError for a number below ``minimum``."""
+    if minimum is not None and value < minimum:
+        raise ValueError(f"{value} is too small, {minimum} is the least")
+
+
 def source_number(text: str) -> int:
     """Users count sources from 1."""
     if not text.isdecimal() or int(text) < 1:
@@ -145,6 +164,11 @@ class Group:
                     check_choice(name, one, how.choices)
             elif how.choices and value is not None:
                 check_choice(name, value, how.choices)
+            elif how.minimum is not None and isinstance(value, (int, float)):
+                try:
+                    check_minimum(value, how.minimum)
+                except ValueError as error:
+                    raise OptionError(f"`{name}`: {error}") from error
 
     def changed(self: Changed, **changes: Any) -> Changed:
         """A copy with other values. Raises OptionError for a name that is no option, or a value that is no choice."""

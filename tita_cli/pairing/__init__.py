@@ -5,7 +5,7 @@ Nothing here reads pixels, and nothing is ever paired by its place in a sorted l
 
 from __future__ import annotations
 
-from tita_cli.pairing.find import DEFAULT_GAP, RULES, Rule, Wishes, pair_folder, pair_parallel
+from tita_cli.pairing.find import DEFAULT_GAP, RULES, Wishes, pair_folder, pair_parallel
 from tita_cli.pairing.manifest import parse_manifest, read_manifest
 from tita_cli.pairing.plan import Group, Leftover, Plan
 
@@ -15,7 +15,6 @@ __all__ = [
     "Group",
     "Leftover",
     "Plan",
-    "Rule",
     "Wishes",
     "pair_folder",
     "pair_parallel",

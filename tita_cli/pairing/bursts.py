@@ -47,7 +47,7 @@ def pair_bursts(captures: Captures, *, gap: float, size: int | None = None) -> P
         if len(burst) == 1:
             leftovers.append(Leftover(paths[0], f"no other image within {gap:g} s"))
         elif not _all_alike(burst):
-            leftovers.extend(Leftover(path, "the exposures of its burst differ: see --by exposure") for path in paths)
+            leftovers.extend(Leftover(path, "the exposures of its burst differ: see `by` exposure") for path in paths)
         else:
             groups.extend(_stack(chunk) for chunk in _chunks(burst, size or len(burst)))
     return make_plan("burst", groups, leftovers)
@@ -82,7 +82,7 @@ def _why_no_bracket(burst: Burst) -> str | None:
     if any(capture.stops is None for capture in burst):
         return "its burst has no exposure data"
     if _all_alike(burst):
-        return "all images of its burst have the same exposure: see --by burst"
+        return "all images of its burst have the same exposure: see `by` burst"
     return None
 
 
@@ -109,7 +109,7 @@ def _cut(burst: Burst, size: int | None) -> list[Burst]:
     raise MismatchError(
         f"{burst[0].image.path.parent}: a burst is not a whole number of brackets"
         f"{f' of {size}' if size else ''} (stops): {exposures}{more}",
-        hint="a smaller --gap may separate them, --stack N says how many images a bracket has; or give a manifest",
+        hint="a smaller `gap` may separate them, `stack` N says how many images a bracket has; or give a manifest",
     )
 
 
@@ -144,6 +144,6 @@ def _chunks(burst: Burst, size: int) -> list[Burst]:
         raise MismatchError(
             f"a burst of {len(burst)} images cannot be divided into stacks of {size}: "
             f"{listing([burst[0].image.path, burst[-1].image.path])}",
-            hint="give another --stack or --gap, or a manifest",
+            hint="give another `stack` or `gap`, or a manifest",
         )
     return [burst[start : start + size] for start in range(0, len(burst), size)]

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Literal, TypeAlias, get_args
+from typing import get_args
 
 from tita_cli.errors import MismatchError, UsageError
+from tita_cli.options.batch import Rule
 from tita_cli.pairing.bursts import pair_bursts, pair_exposures
 from tita_cli.pairing.capture import Captures, read_captures
 from tita_cli.pairing.lenses import pair_lenses
@@ -19,7 +20,6 @@ from tita_cli.pairing.roles import named_roles
 from tita_cli.pairing.scan import ImageFile, scan_folder
 from tita_cli.pairing.words import pair_folders, pair_names, present_roles
 
-Rule: TypeAlias = Literal["folders", "names", "lenses", "pages", "exposure", "numbers", "burst", "scenes"]
 RULES: tuple[Rule, ...] = get_args(Rule)
 # From the strongest evidence to the weakest: names that say what an image is, files that hold a scene, then exposure,
 # then mere sequence.
@@ -53,9 +53,9 @@ def pair_folder(
     """
     wishes = wishes or Wishes()
     if wishes.words and rule not in (None, *_WORDS):
-        raise UsageError(f"--pair names words in folders or files, which --by {rule} does not look at")
+        raise UsageError(f"`pair` names words in folders or files, which `by` {rule} does not look at")
     if wishes.size is not None and (wishes.words or rule in (*_WORDS, "pages", "scenes")):
-        raise UsageError("--stack is for stacks: --by exposure, numbers or burst")
+        raise UsageError("`stack` is for stacks: `by` exposure, numbers or burst")
     scan = scan_folder(root, exclude=exclude)
     plan = _Finder(root, scan.images, wishes).find(rule)
     # Files in the root whose names are nothing but a word or a number: the whole folder is the scene.
@@ -207,7 +207,7 @@ class _Finder:
 
     def _undecided(self, plans: Sequence[Plan]) -> MismatchError:
         ways = "; ".join(
-            f"--by {plan.rule}: {len(plan.groups)} groups from {plan.images} of {len(self._images)} images, "
+            f"`by` {plan.rule}: {len(plan.groups)} groups from {plan.images} of {len(self._images)} images, "
             f"such as {listing([source.relative_to(self._root) for source in plan.groups[0].sources], 4)}"
             f" ({plan.groups[0].why})"
             for plan in plans
@@ -215,11 +215,11 @@ class _Finder:
         if len(plans) > 1:
             return MismatchError(
                 f"{self._root}: the images can be grouped in {len(plans)} ways: {ways}",
-                hint="choose one with --by, name the words that tell the sources apart with --pair, or give a manifest",
+                hint="choose one with `by`, name the words that tell the sources apart with `pair`, or give a manifest",
             )
         return MismatchError(
             f"{self._root}: only a small part of the images can be grouped: {ways}",
-            hint=f"--by {plans[0].rule} takes these groups and leaves the rest; or say more with --pair, or a manifest",
+            hint=f"`by` {plans[0].rule} takes these groups and leaves the rest; or say more with `pair`, or a manifest",
         )
 
     def _nothing(self, tiers: Sequence[Sequence[Rule]]) -> MismatchError:
@@ -227,9 +227,9 @@ class _Finder:
             return MismatchError(f"{self._root}: no images in this folder")
         tried = ", ".join(rule for tier in tiers for rule in tier)
         words = self._wishes.words
-        hint = "name what tells the sources apart with --pair vis,ir, or give a manifest"
+        hint = "name what tells the sources apart with `pair` vis,ir, or give a manifest"
         if not words and pair_scenes(self._images).groups:
-            hint = f"if each folder is one stack: --by scenes; else {hint}"
+            hint = f"if each folder is one stack: `by` scenes; else {hint}"
         with_words = f" with the words {', '.join(words)}" if words else ""
         return MismatchError(
             f"{self._root}: {len(self._images)} images, none of which {tried} can group{with_words}", hint=hint

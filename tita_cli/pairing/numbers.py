@@ -40,7 +40,7 @@ def pair_numbers(images: Sequence[ImageFile], size: int | None = None) -> Plan:
         if size is None and len(runs) > 1:
             raise MismatchError(
                 f"{folder / (before + '…' + after)}: the numbers have gaps: {_spans(runs)}",
-                hint="--stack N divides each run into stacks of N, --by scenes takes each folder as one; or a manifest",
+                hint="`stack` N divides each run into stacks of N, `by` scenes takes each folder as one; or a manifest",
             )
         for run in runs:
             stem = (before + after).rstrip(SEPARATORS)
@@ -90,13 +90,13 @@ def _cut(run: Run, size: int | None, name: str, groups: list[Group], leftovers: 
         return
     if len(paths) < size:
         leftovers.extend(
-            Leftover(path, f"in a run of {len(paths)} images, fewer than --stack {size}") for path in paths
+            Leftover(path, f"in a run of {len(paths)} images, fewer than `stack` {size}") for path in paths
         )
         return
     if len(paths) % size:
         raise MismatchError(
             f"a run of {len(paths)} images cannot be divided into stacks of {size}: {paths[0]} … {paths[-1]}",
-            hint="give another --stack, or a manifest",
+            hint="give another `stack`, or a manifest",
         )
     for start in range(0, len(paths), size):
         first = run[start][1]

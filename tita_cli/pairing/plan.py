@@ -68,7 +68,7 @@ def make_plan(rule: str, groups: Iterable[Group], leftovers: Iterable[Leftover] 
         if first.name == second.name:
             raise MismatchError(
                 f"two groups have the name {first.name}: {listing(first.sources)}; {listing(second.sources)}",
-                hint="choose one rule with --by, or give the names in a manifest",
+                hint="choose one rule with `by`, or give the names in a manifest",
             )
     return Plan(rule, tuple(ordered), tuple(sorted(leftovers, key=lambda leftover: leftover.path)))
 

@@ -48,5 +48,5 @@ def named_roles(words: Sequence[str]) -> Roles:
     """Roles as the user names them, one word each. Raises UsageError for fewer than two, an empty one, or one twice."""
     folded = [word.casefold() for word in words]
     if len(folded) < 2 or len(set(folded)) < len(folded) or "" in folded:
-        raise UsageError(f"--pair takes two or more different names, not: {', '.join(words)}", hint="--pair vis,ir")
+        raise UsageError(f"`pair` takes two or more different names, not: {', '.join(words)}", hint="`pair` vis,ir")
     return Roles(tuple((word,) for word in folded), named=True)

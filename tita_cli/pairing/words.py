@@ -166,7 +166,7 @@ def _refuse_ambiguity(complete: dict[str, dict[int, list[ImageFile]]], names: di
             partners = [image.path for key in keys for found in complete[key].values() for image in found]
             raise MismatchError(
                 f"{path} could belong to more than one group: {listing(sorted(set(partners) - {path}))}",
-                hint="name the words that tell the sources apart with --pair, or give a manifest",
+                hint="name the words that tell the sources apart with `pair`, or give a manifest",
             )
 
 

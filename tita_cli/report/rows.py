@@ -8,6 +8,7 @@ from typing import Any
 
 from tita_cli.batch import History, Record
 from tita_cli.files import path_of
+from tita_cli.options.flags import on_command_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,15 @@ class Row:
             "align": result.get("align") or [],
             "seconds": round(sum(seconds.values()), 3) if seconds else None,
             "stages": seconds,
-            "notes": result.get("notes") or [],
+            "notes": [on_command_line(note) for note in result.get("notes") or ()],
             "engine": result.get("engine") or {},
-            "error": self.record.get("error"),
+            "error": _told(self.record.get("error")),
         }
+
+
+def _told(error: Record | None) -> Record | None:
+    """Message and hint with flags: most readers of the page ran the command."""
+    return error and {key: on_command_line(text) if isinstance(text, str) else text for key, text in error.items()}
 
 
 def make_rows(history: History, folder: Path) -> list[Row]:

@@ -88,7 +88,7 @@ def choose_format(target: str | os.PathLike[str] | None, format_name: str | None
         return named
     known = " ".join(entry.suffixes[0] for entry in WRITTEN)
     reason = f"the suffix {suffix} is no format that tita writes" if suffix else "has no suffix"
-    raise OutputError(f"{os.fspath(target)}: {reason}", hint=f"one of {known}, or --format NAME")
+    raise OutputError(f"{os.fspath(target)}: {reason}", hint=f"one of {known}, or `format` NAME")
 
 
 def choose_depth(entry: Format, wanted: Depth, *, demanded: bool, name: str) -> Depth:

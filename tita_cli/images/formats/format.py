@@ -75,7 +75,7 @@ class Request:
         if pixels > self.max_pixels:
             raise InputError(
                 f"{self.name}: {size} is {pixels / 1e6:.0f} megapixels, {self.max_pixels / 1e6:.0f} are allowed",
-                hint="if the file is to be trusted and memory suffices, --max-pixels allows more",
+                hint="if the file is to be trusted and memory suffices, `max_pixels` allows more",
             )
 
 
