@@ -58,7 +58,7 @@ def _check_address(address: Address, overwrite: bool, sources: Iterable[object])
     if FileIdentities(sources).holds(address):
         raise UsageError(f"{address}: is one of the sources, which are never replaced", hint="name another file")
     if remote.is_there(address) and not overwrite:
-        raise OutputError(f"{address}: exists already", hint="--force replaces it")
+        raise OutputError(f"{address}: exists already", hint="`overwrite` replaces it")
 
 
 def make_folder(folder: Path) -> None:
