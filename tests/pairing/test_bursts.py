@@ -147,8 +147,8 @@ def test_single_shots_and_shots_without_data_are_left_over(tmp_path: Path) -> No
     assert found(plan) == {"x2": ["x2", "x1"]}
     assert {left.path.stem: left.reason for left in plan.leftovers} == {
         "alone": "no other image close enough in time",
-        "y1": "all images of its burst have the same exposure: see --by burst",
-        "y2": "all images of its burst have the same exposure: see --by burst",
+        "y1": "all images of its burst have the same exposure: see `by` burst",
+        "y2": "all images of its burst have the same exposure: see `by` burst",
         "plain": "it has no EXIF capture time",
         "broken": "its EXIF data cannot be read",
     }

@@ -51,8 +51,8 @@ def test_a_run_shorter_than_the_stack_is_left_over(tree) -> None:
     plan = pair_folder(root, rule="numbers", wishes=Wishes(size=3))
     assert [group.name for group in plan.groups] == ["x1"]
     assert [(left.path.name, left.reason) for left in plan.leftovers] == [
-        ("x8.jpg", "in a run of 2 images, fewer than --stack 3"),
-        ("x9.jpg", "in a run of 2 images, fewer than --stack 3"),
+        ("x8.jpg", "in a run of 2 images, fewer than `stack` 3"),
+        ("x9.jpg", "in a run of 2 images, fewer than `stack` 3"),
     ]
 
 
