@@ -32,6 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "drawing": set(),
     "metrics": {"images", "pairing", "drawing"},
     "batch": {"images", "pairing", "align", "models", "runtime", "fusion", "api"},
+    "video": {"images", "align", "models", "runtime", "fusion"},
     "report": {"images", "metrics", "runtime", "batch"},
     "training": {"images", "network", "models", "runtime", "metrics", "drawing"},
     "config": set(),

@@ -70,8 +70,7 @@ def leave(code: int) -> NoReturn:
     Native threads that compute while the interpreter is taken down abort the process, with a code of their own.
     """
     stop_on_signals(default=True)  # from here on a signal ends the process at once, and in silence
-    pipeline = sys.modules.get("tita_cli.batch.pipeline")
-    if pipeline and any(thread.name == pipeline.THREAD_NAME for thread in threading.enumerate()):
+    if any(thread.name.startswith("tita-") for thread in threading.enumerate()):
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

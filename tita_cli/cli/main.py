@@ -29,6 +29,7 @@ from tita_cli.cli import (
     report,
     show,
     train,
+    video,
 )
 from tita_cli.cli.arguments import readable
 from tita_cli.cli.console import complain
@@ -79,6 +80,7 @@ def _add(name: str, command: Callable[..., Any]) -> None:
 _add("fuse", fuse.command)
 _add("demo", demo.command)
 _add("batch", batch.command)
+_add("video", video.command)
 _add("align", align.command)
 _add("calibrate", calibrate.command)
 _add("report", report.command)

@@ -32,9 +32,10 @@ class Grid:
     scale: float
 
     @classmethod
-    def of(cls, height: int, width: int, count: int, multiple: int) -> Grid:
-        """For ``count`` pictures and a network that takes multiples of ``multiple``."""
-        most = min(MOST_PIXELS, _TOTAL_PIXELS // count)
+    def of(cls, height: int, width: int, count: int, multiple: int, most: int | None = None) -> Grid:
+        """For ``count`` pictures and a network that takes multiples of ``multiple``, and sees ``most`` pixels of each
+        at most."""
+        most = min(most or MOST_PIXELS, _TOTAL_PIXELS // count)
         scale = (height * width / most) ** 0.5
         if scale <= 1:
             return cls(height, width, _up(height, multiple), _up(width, multiple), 1.0)
