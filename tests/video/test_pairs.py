@@ -54,10 +54,10 @@ def test_clips_of_different_times_have_no_pairs() -> None:
     assert paired(range(3), ())[0] == []
 
 
-times = st.lists(st.fractions(0, 20), min_size=1, max_size=20, unique=True).map(sorted)
+times = st.sets(st.integers(0, 50), min_size=1, max_size=12).map(sorted)
 
 
 @given(times, times)
-def test_no_other_frame_is_nearer(first: list[Fraction], second: list[Fraction]) -> None:
+def test_no_other_frame_is_nearer(first: list[int], second: list[int]) -> None:
     for a, b in paired(first, second)[0]:
-        assert abs(a - b) <= min(abs(a - float(other)) for other in second) + 1e-9
+        assert abs(a - b) <= min(abs(a - other) for other in second)
