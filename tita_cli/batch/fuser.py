@@ -62,7 +62,7 @@ class ApiFuser:
     def __init__(self, options: FuserOptions) -> None:
         self._options = options
 
-    def open_lane(self) -> _ApiLane:
+    def open_lane(self) -> Lane:
         from tita_cli.runtime import load_engine
 
         how = self._options.fuse

@@ -41,6 +41,15 @@ class History:
     written: dict[str, Record] = field(default_factory=dict)
     damaged: int = 0
 
+    def add(self, record: Record) -> None:
+        """A record that follows."""
+        if record["event"] == "run":
+            self.runs.append(record)
+        elif record["event"] in RESULTS:
+            self.last[record["output"]] = record
+            if record["event"] != "failed":
+                self.written[record["output"]] = record
+
 
 def read_journal(folder: Path) -> History:
     """The history of ``folder``, empty if there is no journal. Raises OutputError if it cannot be read."""
@@ -60,14 +69,10 @@ def read_journal(folder: Path) -> History:
             record = parse_json(line)
         except ValueError:
             record = None
-        if not is_record(record):
+        if record is None or not is_record(record):
             history.damaged += 1
-        elif record["event"] == "run":
-            history.runs.append(record)
-        elif record["event"] in RESULTS:
-            history.last[record["output"]] = record
-            if record["event"] != "failed":
-                history.written[record["output"]] = record
+        else:
+            history.add(record)
     return history
 
 

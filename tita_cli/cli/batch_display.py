@@ -32,6 +32,13 @@ def display_for(stdout: BinaryIO | None, *, quiet: bool, verbose: bool) -> Displ
     return Display(quiet=quiet, verbose=verbose)
 
 
+def watching_display(stdout: BinaryIO | None, *, quiet: bool, verbose: bool) -> Display:
+    """The same for a watch, which has no total and so no bar."""
+    if stdout is not None:
+        return JsonLines(stdout, quiet=True, verbose=False)
+    return Watching(quiet=quiet, verbose=verbose)
+
+
 class Display:
     """Plain lines on stderr, one for each result."""
 
@@ -114,6 +121,13 @@ class Display:
         say(f"tita: {', '.join(parts)} in {summary.seconds:.1f} s{rate} → {folder}")
         if summary.failed_before:
             say("tita: --retry-failed tries again what failed before")
+
+
+class Watching(Display):
+    """Lines of a watch, which has no total."""
+
+    def line(self, text: str) -> None:
+        super().line(text.partition("] ")[2] if text.startswith("[") else text)
 
 
 class JsonLines(Display):

@@ -30,6 +30,7 @@ from tita_cli.cli import (
     show,
     train,
     video,
+    watch,
 )
 from tita_cli.cli.arguments import readable
 from tita_cli.cli.console import complain
@@ -81,6 +82,7 @@ _add("fuse", fuse.command)
 _add("demo", demo.command)
 _add("batch", batch.command)
 _add("video", video.command)
+_add("watch", watch.command)
 _add("align", align.command)
 _add("calibrate", calibrate.command)
 _add("report", report.command)
