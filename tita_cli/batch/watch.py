@@ -126,6 +126,7 @@ class _Rounds:
         gpu = is_gpu_likely(what.how.fuse.device)
         self._sizes, threads = choose_sizes(jobs=1 << 16, on_gpu=gpu, workers=what.workers, threads=what.threads)
         self._fuser = _KeepingFuser(replace(what.how, fuse=what.how.fuse.changed(threads=threads)))
+        self._rule = ""
         self.waiting = False
 
     def run(self) -> None:
@@ -135,7 +136,7 @@ class _Rounds:
         if not tasks:
             return
         header = {
-            "command": "watch", "model": self._what.how.fuse.model, "groups": len(tasks),
+            "command": "watch", "model": self._what.how.fuse.model, "rule": self._rule, "groups": len(tasks),
             "engine": self._what.how.fuse.engine_settings(),
         }  # fmt: skip
         try:
@@ -166,6 +167,7 @@ class _Rounds:
         except (MismatchError, InputError) as error:  # nothing to pair yet, or no telling how
             self._once(error)
             return []
+        self._rule = plan.rule
         ready = []
         for job in jobs:
             task = self._judged(job)
