@@ -157,7 +157,12 @@ def test_signals_end_it_in_good_order(
     begun = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     try:
         end = time.monotonic() + 60
-        while not (tmp_path / "out/x.png").exists() and begun.poll() is None and time.monotonic() < end:
+        journal = tmp_path / "out/tita-batch.jsonl"
+        while (
+            not (journal.exists() and '"done"' in journal.read_text())
+            and begun.poll() is None
+            and time.monotonic() < end
+        ):
             time.sleep(0.1)
         begun.send_signal(number)
         _, said = begun.communicate(timeout=30)
