@@ -64,6 +64,7 @@ def _report(picture: Picture, pages: Sequence[Page]) -> dict[str, Any]:
         "profile": profile_name(metadata.icc),
         "exif": metadata.exif is not None,
         "xmp": metadata.xmp is not None,
+        "geo": metadata.geo is not None,
         "thermal": picture.thermal and _thermal(picture, picture.thermal),
     }
     held = [
@@ -114,7 +115,7 @@ def _measured(thermal: dict[str, Any]) -> list[tuple[str, str]]:
 def _lines(report: dict[str, Any]) -> str:
     facts, record = report["picture"], report["provenance"]
     kind = ("colour" if facts["color"] else "grey") + (" with alpha" if facts["alpha"] else "")
-    blocks = [name for name, block in (("EXIF", facts["exif"]), ("XMP", facts["xmp"])) if block]
+    blocks = [title for title, name in (("EXIF", "exif"), ("XMP", "xmp"), ("GeoTIFF", "geo")) if facts[name]]
     rows = [
         *_held(report["pictures"]),
         ("picture", f"{facts['width']}×{facts['height']}, {facts['depth']} bits a sample, {kind}, {facts['format']}"),

@@ -11,6 +11,7 @@ from tita_cli.fusion.plan import Plan
 from tita_cli.fusion.strategy import Fused
 from tita_cli.images import Metadata, Picture
 from tita_cli.images.color import merge_luma
+from tita_cli.images.geo import GeoTags
 from tita_cli.images.profile import profile_space
 from tita_cli.images.provenance import Provenance, Value
 from tita_cli.images.value_range import undo_range
@@ -37,7 +38,7 @@ def finish(
     kept = Metadata(icc=icc)
     if metadata is not None:
         record = Provenance.of([plan.looks[index].name for index in plan.used], model, options)
-        kept = replace(look.metadata, icc=icc, provenance=record)
+        kept = replace(look.metadata, icc=icc, provenance=record, geo=_place(plan))
     picture = Picture(
         fused.luminance[..., None] if fused.chroma is None else merge_luma(fused.luminance, *fused.chroma),
         fused.alpha,
@@ -53,6 +54,14 @@ def finish(
     if picture.depth == 32:
         return picture
     return replace(picture, pixels=np.clip(picture.pixels, 0, 1, out=picture.pixels))
+
+
+def _place(plan: Plan) -> GeoTags | None:
+    """Where on the map the result lies: as the reference, whichever source its other metadata is of."""
+    geo = plan.looks[plan.reference].metadata.geo
+    if geo is None or plan.frame is None:
+        return geo
+    return geo.shifted(plan.frame.area.left, plan.frame.area.top)
 
 
 def winner_map(plan: Plan, fused: Fused) -> Picture | None:

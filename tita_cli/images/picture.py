@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from tita_cli.images.geo import GeoTags
 from tita_cli.images.provenance import Provenance
 from tita_cli.options import Depth
 
@@ -19,13 +20,15 @@ class Metadata:
     """What a file says about its picture beside the pixels. Raw blocks, as the libraries hand them over.
 
     ``exif`` is a bare TIFF structure, with its orientation tag reset to 1 because reading applies it to the pixels.
-    ``provenance``: how the picture was fused, where it was; it is read from ``xmp`` and written into it.
+    ``geo``: where on the map it lies. ``provenance``: how the picture was fused, where it was; it is read from ``xmp``
+    and written into it.
     """
 
     exif: bytes | None = None
     icc: bytes | None = None
     xmp: bytes | None = None
     provenance: Provenance | None = None
+    geo: GeoTags | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tita_cli.images.geo import GeoTags
 from tita_cli.images.metadata import upright_exif, upright_xmp
 from tita_cli.images.picture import FloatArray, Metadata, Picture, Thermal
 from tita_cli.images.profile import is_usable
@@ -37,6 +38,7 @@ class Samples:
     exif: bytes | None = None
     icc: bytes | None = None
     xmp: bytes | None = None
+    geo: GeoTags | None = None
     thermal: Thermal | None = None
     format: str | None = None
     notes: tuple[str, ...] = ()
@@ -65,7 +67,7 @@ class Samples:
         if icc is not None and not is_usable(icc):
             icc = None
             notes += (f"{name}: its ICC profile is damaged or of an unusual kind, it is not used",)
-        metadata = Metadata(upright_exif(self.exif), icc, upright_xmp(self.xmp), find_provenance(self.xmp))
+        metadata = Metadata(upright_exif(self.exif), icc, upright_xmp(self.xmp), find_provenance(self.xmp), self.geo)
         levels = (self.black, self.white)
         kind = self.format or format_name
         return Picture(pixels, alpha, self.depth, name, metadata, kind, levels, self.thermal, notes=notes)

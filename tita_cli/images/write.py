@@ -99,6 +99,7 @@ def _losses(picture: Picture, entry: Format, used: Depth) -> list[str]:
     blocks: list[tuple[str, str, object]] = [
         ("exif", "EXIF", metadata.exif),
         ("icc", "ICC profile", metadata.icc),
+        ("geo", "place on the map (GeoTIFF)", metadata.geo),
         ("xmp", "XMP" if metadata.xmp else "provenance", metadata.xmp or metadata.provenance),
     ]
     lost = [title for kind, title, block in blocks if block and kind not in entry.metadata]
@@ -118,6 +119,7 @@ def _fitted(picture: Picture, entry: Format, depth: Depth) -> tuple[npt.NDArray[
         # A profile for other samples than these would be refused by readers, or worse, be believed.
         icc=own.icc if "icc" in held and own.icc and profile_space(own.icc) == space else None,
         xmp=xmp if "xmp" in held else None,
+        geo=own.geo if "geo" in held else None,
     )
 
 

@@ -138,8 +138,9 @@ def _written() -> str:
     lines.append("|" + " --- |" * 8)
     for entry in WRITTEN:
         depths = ", ".join("32 (float)" if depth == 32 else str(depth) for depth in entry.depths)
-        kinds = sorted(entry.metadata)
-        held = "all" if len(kinds) == 3 else ", ".join(kind.upper() for kind in kinds) or "none"
+        kinds = sorted(entry.metadata - {"geo"})
+        more = ", and GeoTIFF" if "geo" in entry.metadata else ""
+        held = f"all{more}" if len(kinds) == 3 else ", ".join(kind.upper() for kind in kinds) or "none"
         back = f"within {entry.loss:g}/255 on average" if entry.loss else "exactly"
         if entry.name == "exr":
             back = "to 10⁻⁶"

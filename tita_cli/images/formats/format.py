@@ -20,6 +20,7 @@ SNIFFED = 64
 """Bytes from the start of a file that :attr:`Format.sniff` gets to see."""
 
 ALL_METADATA = frozenset({"exif", "icc", "xmp"})
+"""What every format holds that holds metadata; the place on the map, ``geo``, is TIFF's alone."""
 UNLIMITED = 2**31 - 1
 _MAX_SIDE = 100_000
 

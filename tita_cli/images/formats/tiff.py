@@ -14,6 +14,7 @@ from tita_cli.images.formats import camera_raw
 from tita_cli.images.formats.format import ALL_METADATA, Format, Page, Request, begins, numbered
 from tita_cli.images.formats.tiff_exif import add_folders, camera_tags, read_tiff_exif
 from tita_cli.images.formats.tiff_segments import check_segments
+from tita_cli.images.geo import GeoTags, read_geo
 from tita_cli.images.picture import Metadata
 from tita_cli.images.samples import Samples
 from tita_cli.options import Depth
@@ -131,10 +132,12 @@ def _decode_page(stream: BinaryIO, page: tifffile.TiffPage, name: str) -> Sample
         white, icc = 65535.0, None
         if not faithful:
             notes += (f"{name}: is CMYK without a usable profile, its colours are approximate",)
+    geo, geo_notes = _geo(page, name)
+    notes += geo_notes
     return Samples(
         np.concatenate([color, alpha], axis=2) if has_alpha else color, white, black, depth,
         missing=missing, premultiplied=kind == _PREMULTIPLIED, orientation=_orientation(page),
-        exif=read_tiff_exif(stream, page), icc=icc, xmp=xmp, notes=notes,
+        exif=read_tiff_exif(stream, page), icc=icc, xmp=xmp, geo=geo, notes=notes,
     )  # fmt: skip
 
 
@@ -193,6 +196,16 @@ def _orientation(page: tifffile.TiffPage) -> int:
     return int(tag.value) if tag is not None and isinstance(tag.value, int) else 1
 
 
+def _geo(page: tifffile.TiffPage, name: str) -> tuple[GeoTags | None, tuple[str, ...]]:
+    """Where the page lies on the map, and a note where that cannot be kept."""
+    geo, damaged = read_geo(page.tags)
+    if damaged:
+        return None, (f"{name}: its GeoTIFF tags are damaged, they are left out",)
+    if geo is not None and _orientation(page) != 1:
+        return None, (f"{name}: its GeoTIFF tags are left out, for it is turned upright",)
+    return geo, ()
+
+
 def _block(page: tifffile.TiffPage, code: int) -> bytes | None:
     """A tag that should hold bytes; None where there is none, or one of another type."""
     tag = page.tags.get(code)
@@ -215,7 +228,7 @@ def _write(samples: npt.NDArray[Any], metadata: Metadata, stream: BinaryIO) -> l
 
     height, _, channels = samples.shape
     exif, notes = camera_tags(metadata.exif)
-    tags = list(exif.tags)
+    tags = [*exif.tags, *(metadata.geo.as_tags() if metadata.geo else ())]
     if metadata.xmp:
         tags.append((_XMP, "B", len(metadata.xmp), metadata.xmp, True))
     with tifffile.TiffWriter(stream, byteorder="<", bigtiff=samples.nbytes > _CLASSIC_BYTES) as file:
@@ -248,5 +261,5 @@ FORMAT = Format(
     pages=_pages,
     encode=_encode,
     depths=(8, 16, 32),
-    metadata=ALL_METADATA,
+    metadata=ALL_METADATA | {"geo"},
 )
