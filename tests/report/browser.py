@@ -41,6 +41,15 @@ class Browser:
         self._call("Page.navigate", url=page.as_uri())
         self.wait("document.readyState === 'complete'")
 
+    @contextlib.contextmanager
+    def narrow(self, width: int) -> Iterator[None]:
+        """A telephone's screen, ``width`` wide."""
+        self._call("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=True)
+        try:
+            yield
+        finally:
+            self._call("Emulation.clearDeviceMetricsOverride")
+
     def run(self, script: str) -> Any:
         """The value of a JavaScript expression."""
         answer = self._call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)

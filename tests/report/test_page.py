@@ -87,11 +87,35 @@ def test_sorting(browser, page: Path) -> None:
     assert sort("Result") == ["x10.png", "x2.png", "x1.png", "stack.png", "bad.png"]
     assert sort("Seconds") == ["x2.png", "x1.png", "x10.png", "stack.png", "bad.png"]
     assert sort("Seconds") == ["stack.png", "x10.png", "x1.png", "x2.png", "bad.png"]
-    assert sort("Residual")[:3] == ["x10.png", "x1.png", "x2.png"]
+    assert sort("Alignment")[:3] == ["x10.png", "x1.png", "x2.png"]
     assert browser.run("document.querySelectorAll('#head [aria-sort]').length") == 1
     browser.press("Enter")  # the button that was clicked has the focus
     assert sort("Weights")[0] == "x2.png"
     assert sort("EN")[-1] == "bad.png"
+
+
+def test_alignment_and_notes_have_columns(browser, batch, tmp_path: Path) -> None:
+    batch.run()
+    still = {"model": "none", "residual_px": None, "accepted": True}
+    batch.done("moved.png", align=[still, {"model": "affine", "residual_px": 0.25, "accepted": True}])
+    batch.done("none.png", align=[still, {"model": "not aligned", "accepted": False}], notes=["`value_range` full", "b"])
+    write_report(batch.save(), tmp_path / "report.html")
+    browser.open(tmp_path / "report.html")
+    told = browser.run("[...document.querySelectorAll('#rows .told')].map((e) => e.textContent)")
+    assert told == ["affine · 0.25 px", "a note on moved.png", "not aligned", "--range full (and 1 more)"]
+
+
+def test_a_narrow_screen_shows_all_without_scrolling_sideways(browser, page: Path) -> None:
+    with browser.narrow(390):
+        browser.open(page)
+        assert browser.run("document.documentElement.scrollWidth") <= 390
+        right = browser.run(
+            "Math.max(...[...document.querySelectorAll('#rows *, #head *')].map((e) => e.getBoundingClientRect().right))"
+        )
+        assert right <= 390
+        browser.click("#rows .thumbs")
+        assert browser.run("document.querySelector('#viewer').getBoundingClientRect().right") <= 390
+        browser.press("Escape")
 
 
 def test_finding(browser, page: Path) -> None:

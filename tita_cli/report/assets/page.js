@@ -27,21 +27,30 @@
 
   // ── Columns ──────────────────────────────────────────────────────────────────────────────────────────────────────
   const unaligned = (row) => row.align.some((source) => source.accepted === false);
-  const anyResidual = data.rows.some((row) => row.residual !== null || unaligned(row));
+  const models = (row) => [...new Set(row.align.map((source) => source.model))].filter((model) => model && model !== "none");
+  const aligned = (row) => {
+    if (!row.align.length) return "–";
+    if (unaligned(row)) return "not aligned";
+    const parts = [models(row).join(", ") || "registered", row.residual === null ? "" : `${format(row.residual, 2)} px`];
+    return parts.filter(Boolean).join(" · ");
+  };
+  const noted = (row) => (row.notes.length ? `${row.notes[0]}${row.notes.length > 1 ? ` (and ${row.notes.length - 1} more)` : ""}` : "–");
   const columns = [
-    { key: "name", label: "Result", width: "minmax(170px, 1.4fr)", value: (row) => row.name },
-    { key: "share", label: "Weights", width: "minmax(120px, 1fr)", value: shareOf },
+    { key: "name", label: "Result", width: "minmax(130px, 1.2fr)", value: (row) => row.name },
+    { key: "share", label: "Weights", width: "minmax(96px, 0.8fr)", value: shareOf },
     ...data.metrics.map((metric) => ({
-      key: metric.name, label: `${metric.name} ${metric.arrow}`, width: "92px", digits: 3, better: metric.arrow,
+      key: metric.name, label: `${metric.name} ${metric.arrow}`, width: "68px", digits: 3, better: metric.arrow,
       value: (row) => row.metrics[metric.name] ?? null,
     })),
-    ...(anyResidual ? [{ key: "residual", label: "Residual px", width: "96px", digits: 2, value: (row) => row.residual, text: (row) => (unaligned(row) ? "not aligned" : null) }] : []),
-    { key: "seconds", label: "Seconds", width: "80px", digits: 2, value: (row) => row.seconds },
+    // The worst first: what was not aligned at all, then by what is left of the displacement.
+    ...(data.rows.some((row) => row.align.length) ? [{ key: "align", label: "Alignment", width: "100px", value: (row) => (unaligned(row) ? Infinity : row.residual), text: aligned }] : []),
+    ...(data.rows.some((row) => row.notes.length) ? [{ key: "notes", label: "Notes", width: "minmax(120px, 1.2fr)", value: (row) => row.notes.length, text: noted }] : []),
+    { key: "seconds", label: "Seconds", width: "70px", digits: 2, value: (row) => row.seconds },
   ];
   const mostPictures = Math.max(1, ...data.rows.map((row) => row.shown.length + 1));
   const picturesWidth = mostPictures * 96 - 4;
-  $("table").style.setProperty("--columns", `${picturesWidth}px ${columns.map((column) => column.width).join(" ")}`);
-  $("table").style.setProperty("--least", `${picturesWidth + 360 + 108 * (columns.length - 2)}px`);
+  $("table").style.setProperty("--columns", `minmax(${mostPictures * 68}px, ${picturesWidth}px) ${columns.map((column) => column.width).join(" ")}`);
+  $("table").style.setProperty("--least", `${mostPictures * 68 + 226 + 100 * (columns.length - 2)}px`);
 
   // ── Pictures: text until they come into view ─────────────────────────────────────────────────────────────────────
   const pictures = (index) => $(`p${index}`).textContent.split(" ");
@@ -91,6 +100,16 @@
     return cell;
   };
 
+  const fact = (column, row) => {
+    const cell = make("div", column.digits ? "number" : `told ${column.key}`);
+    cell.dataset.label = column.label;
+    cell.append(make("span", "", shown(column, row)));
+    cell.classList.toggle("empty", cell.textContent === "–");
+    if (column.key === "notes") cell.title = row.notes.join("\n");
+    if (column.key === "align" && unaligned(row)) cell.classList.add("bad");
+    return cell;
+  };
+
   const build = (row, index) => {
     const line = make("div", `row ${row.state}`);
     line.setAttribute("role", "row");
@@ -114,7 +133,7 @@
     cells[0].append(thumbs);
     cells[1].append(make("strong", "", row.name));
     cells[1].append(make("span", "", row.error ? row.error.message : [row.size, row.sources.length > 2 ? `${row.sources.length} sources` : ""].filter(Boolean).join(" · ")));
-    for (const column of columns.slice(2)) cells.push(make("div", "number", shown(column, row)));
+    for (const column of columns.slice(2)) cells.push(fact(column, row));
     for (const cell of cells) { cell.setAttribute("role", "cell"); line.append(cell); }
     line.addEventListener("click", () => open(index));
     inView.observe(line);
@@ -126,7 +145,7 @@
 
   let sorted = { column: null, direction: 1 };
   function sortBy(column) {
-    const first = column.better === "↑" || column.key === "seconds" || column.key === "residual" ? -1 : 1;
+    const first = column.better === "↑" || ["seconds", "align", "notes"].includes(column.key) ? -1 : 1;
     const direction = sorted.column === column ? -sorted.direction : first;
     sorted = { column, direction };
     const values = data.rows.map(column.value);
@@ -237,7 +256,7 @@
       return block;
     }));
     if (!row.weights.length) $("weights").textContent = "–";
-    const facts = columns.slice(2).map((column) => [column.label, shown(column, row)]);
+    const facts = columns.slice(2).filter((column) => column.key !== "notes").map((column) => [column.label, shown(column, row)]);
     for (const [stage, seconds] of Object.entries(row.stages)) facts.push([`  ${stage}`, format(seconds, 3)]);
     if (row.size) facts.push(["Size", `${row.size}, ${row.depth} bit`]);
     $("measured").replaceChildren(...facts.flatMap(([name, value]) => [make("dt", "", name), make("dd", "", value)]));
@@ -297,7 +316,7 @@
   };
   tile("fused", String(fused.length));
   tile("failed", String(failed.length), failed.length > 0);
-  if (leftovers.length) tile("files left over", String(leftovers.length));
+  if (leftovers.length) tile(leftovers.length === 1 ? "file left over" : "files left over", String(leftovers.length));
   if (seconds.length) tile("seconds each, median", format(seconds[seconds.length >> 1], 2));
   for (const metric of data.metrics) {
     const values = fused.map((row) => row.metrics[metric.name]).filter((value) => value !== undefined);
@@ -321,7 +340,7 @@
   for (const [name, value] of flat(facts, "")) $("facts").append(make("dt", "", name), make("dd", "", value));
   if (leftovers.length) {
     $("leftovers").hidden = false;
-    $("leftovers").querySelector("summary").textContent = `${leftovers.length} files left over`;
+    $("leftovers").querySelector("summary").textContent = `${leftovers.length} ${leftovers.length === 1 ? "file" : "files"} left over`;
     for (const left of leftovers) $("leftovers").querySelector("ul").append(make("li", "", `${left.path}: ${left.reason}`));
   }
 })();
