@@ -139,7 +139,7 @@ def test_a_batch_from_bucket_to_bucket_resumes(flight: Store, tiny_model: Path, 
         flight.put("in/ir/0.png", (tmp_path / "in" / "vis" / "1.png").read_bytes())
         assert run(["batch", "s3://survey/in", "-o", "s3://survey/out", "-m", str(tiny_model), *SMALL[:-1]]) == 0
         assert run(["report", "s3://survey/out", "-o", str(tmp_path / "report.html"), "-q"]) == 0
-    assert "1 fused, 1 done before" in capfd.readouterr().err
+    assert "1 fused, 1 already done" in capfd.readouterr().err
     assert (tmp_path / "report.html").stat().st_size > 10_000
 
 

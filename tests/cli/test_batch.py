@@ -93,7 +93,7 @@ def test_a_second_run_has_nothing_to_do_and_loads_nothing(folder: Path, tiny_mod
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "3 done before" in done.stderr.splitlines()[-1]
+    assert "3 already done" in done.stderr.splitlines()[-1]
     assert done.stdout == "[]\n"
 
 
@@ -108,7 +108,7 @@ def test_failures_are_listed_at_the_end_and_the_exit_code_says_so(folder: Path, 
     assert "is 8×8 but" in lines[-2]
     assert "1 fused, 2 failed" in lines[-1]
     assert batch(folder, tiny_model) == ExitCode.SOME_FAILED
-    assert "2 failed before" in capfd.readouterr().err
+    assert "2 failed earlier" in capfd.readouterr().err
     assert batch(folder, tiny_model, "--retry-failed", "--resize") == ExitCode.SOME_FAILED
     assert list(bytes_of(folder.with_name("in-fused"))) == ["0.png", "2.png"]
     assert batch(folder, tiny_model, "--retry-failed", "--fail-fast") == ExitCode.SOME_FAILED
@@ -118,7 +118,7 @@ def test_the_plan_touches_nothing(folder: Path, tmp_path: Path, capfdbinary) -> 
     before = sorted(tmp_path.rglob("*"))
     assert run(["batch", str(folder), "--dry-run"]) == 0
     table = capfdbinary.readouterr().out.decode()
-    assert "3 groups of 6 images by folders" in table
+    assert "3 groups from 6 images, grouped by folders" in table
     assert "there is no ir for it" in table
     assert run(["batch", str(folder), "--dry-run", "--json"]) == 0
     plan = json.loads(capfdbinary.readouterr().out)
@@ -263,7 +263,7 @@ def test_an_interrupt_ends_cleanly(picture_file: PictureFile, tiny_model: Path, 
     rest = process.stderr.read().decode()
     assert process.wait(30) == ExitCode.INTERRUPTED
     said = rest.splitlines()
-    assert re.fullmatch(r"tita: \d+ done, \d+ to do; run the same command again", said[-2]), rest
+    assert re.fullmatch(r"tita: \d+ done, \d+ to do; run the same command again to continue", said[-2]), rest
     assert said[-1] == "tita: error: interrupted"
     out = tmp_path / "in-fused"
     assert not list(out.glob(".tita-*.part"))

@@ -32,7 +32,7 @@ def test_a_healthy_installation(weights: Path, capfd: pytest.CaptureFixture[str]
     assert tita(["doctor", "--json"]) == 0
     found = json.loads(capfd.readouterr().out)
     assert found["problems"] == []
-    assert found["weights"]["tiny.safetensors"]["sound"]
+    assert found["weights"]["tiny.safetensors"]["intact"]
     assert found["providers"]["CPUExecutionProvider"] == "loaded"
     (test,) = found["backends"]
     assert (test["backend"], test["device"]) == ("torch", "cpu")
@@ -61,6 +61,22 @@ def test_whatever_a_back_end_dies_of_is_a_problem_and_no_crash(
     monkeypatch.setattr("tita_cli.runtime.engine.load_engine", broken)
     assert tita(["doctor"]) == 7
     assert "no kernel image" in capfd.readouterr().out
+
+
+def test_only_what_is_taken_by_default_is_tried_unless_all_is_wanted(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.setattr(doctor, "ask_driver", lambda: Driver(problem="no CUDA: none here"))
+    tried: list[str] = []
+
+    def load(name: str, *, backend: str, device: str) -> None:
+        tried.append(f"{name} on {backend}, {device}")
+        raise RuntimeError("enough")
+
+    monkeypatch.setattr("tita_cli.runtime.engine.load_engine", load)
+    assert tita(["doctor"]) == tita(["doctor", "--all"]) == 7
+    assert tried == ["tita-lite on onnx, cpu"] * 2 + ["tita-lite on torch, cpu"]
 
 
 def test_without_a_gpu_and_without_torch_all_is_well(

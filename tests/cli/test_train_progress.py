@@ -25,7 +25,7 @@ def test_bar_shows_losses_weights_and_time_left() -> None:
         bar.record({"event": "checkpoint", "step": 42})
         bar.advance(42, 0.5, 3725.0)
     text = stream.getvalue()
-    assert "ivf 5.250 (0.60)" in text and "123,456 px/s" in text
+    assert "ivf 5.250 (weight 0.60)" in text and "123,456 px/s" in text
     assert "skipped: step 40: the loss mff.gate is nan" in text
     assert "step 42" in text and "1:02:05 left" in text
 

@@ -98,7 +98,9 @@ def test_alignment_and_notes_have_columns(browser, batch, tmp_path: Path) -> Non
     batch.run()
     still = {"model": "none", "residual_px": None, "accepted": True}
     batch.done("moved.png", align=[still, {"model": "affine", "residual_px": 0.25, "accepted": True}])
-    batch.done("none.png", align=[still, {"model": "not aligned", "accepted": False}], notes=["`value_range` full", "b"])
+    batch.done(
+        "none.png", align=[still, {"model": "not aligned", "accepted": False}], notes=["`value_range` full", "b"]
+    )
     write_report(batch.save(), tmp_path / "report.html")
     browser.open(tmp_path / "report.html")
     told = browser.run("[...document.querySelectorAll('#rows .told')].map((e) => e.textContent)")
@@ -110,7 +112,7 @@ def test_a_narrow_screen_shows_all_without_scrolling_sideways(browser, page: Pat
         browser.open(page)
         assert browser.run("document.documentElement.scrollWidth") <= 390
         right = browser.run(
-            "Math.max(...[...document.querySelectorAll('#rows *, #head *')].map((e) => e.getBoundingClientRect().right))"
+            "Math.max(...[...document.querySelectorAll('#table *')].map((e) => e.getBoundingClientRect().right))"
         )
         assert right <= 390
         browser.click("#rows .thumbs")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from tita_cli.batch import Record, State, Summary, Task
 from tita_cli.batch.journal import encode
-from tita_cli.cli.console import envelope, printable, results, say
+from tita_cli.cli.console import counted, envelope, printable, results, say
 from tita_cli.cli.outcome import shape_of
 from tita_cli.pairing import Plan
 
@@ -71,7 +71,7 @@ class Display:
         """Say how far the run came."""
         if self._ended is not None and not self.quiet:
             done = self._ended["done"] + self._ended["skipped"]
-            say(f"tita: {done} done, {self._ended['remaining']} to do; run the same command again")
+            say(f"tita: {done} done, {self._ended['remaining']} to do; run the same command again to continue")
 
     def hear(self, record: Record) -> None:
         """What to show of a record."""
@@ -112,15 +112,15 @@ class Display:
         if self.quiet:
             return
         parts = [f"{summary.done} fused"]
-        parts += [f"{summary.skipped} done before"] if summary.skipped else []
+        parts += [f"{summary.skipped} already done"] if summary.skipped else []
         parts += [f"{len(summary.failed)} failed"] if summary.failed else []
         parts += [f"{self._noted} with notes"] if self._noted else []
-        parts += [f"{len(summary.failed_before)} failed before"] if summary.failed_before else []
-        parts += [f"{summary.remaining} left undone"] if summary.remaining else []
-        rate = f", {summary.done / summary.seconds:.1f} a second" if summary.done and summary.seconds else ""
+        parts += [f"{len(summary.failed_before)} failed earlier"] if summary.failed_before else []
+        parts += [f"{summary.remaining} not done"] if summary.remaining else []
+        rate = f" ({summary.done / summary.seconds:.1f} per second)" if summary.done and summary.seconds else ""
         say(f"tita: {', '.join(parts)} in {summary.seconds:.1f} s{rate} → {folder}")
         if summary.failed_before:
-            say("tita: --retry-failed tries again what failed before")
+            say("tita: --retry-failed tries again those that failed earlier")
 
 
 class Watching(Display):
@@ -205,10 +205,10 @@ def _failure(record: Record) -> str:
 
 def _planned(plan: Plan, tasks: Sequence[Task]) -> str:
     states = Counter(task.state for task in tasks)
-    parts = [f"{len(tasks)} groups of {plan.images} images by {plan.rule}"]
-    parts += [f"{states[State.DONE]} done before"] if states[State.DONE] else []
-    parts += [f"{states[State.FAILED]} failed before"] if states[State.FAILED] else []
-    parts += [f"{len(plan.leftovers)} files left over"] if plan.leftovers else []
+    parts = [f"{counted(len(tasks), 'group')} from {counted(plan.images, 'image')}, grouped by {plan.rule}"]
+    parts += [f"{states[State.DONE]} already done"] if states[State.DONE] else []
+    parts += [f"{states[State.FAILED]} failed earlier"] if states[State.FAILED] else []
+    parts += [f"{counted(len(plan.leftovers), 'file')} left over"] if plan.leftovers else []
     return ", ".join(parts)
 
 
@@ -218,7 +218,7 @@ def _leftover_lines(plan: Plan, *, everything: bool) -> Iterator[str]:
     for leftover in shown:
         yield printable(f"left over: {leftover.path}: {leftover.reason}")
     if len(shown) < len(plan.leftovers):
-        yield f"… and {len(plan.leftovers) - len(shown)} more: --dry-run --json or --verbose lists all"
+        yield f"… and {len(plan.leftovers) - len(shown)} more: --verbose or --dry-run --json lists them all"
 
 
 def print_plan(plan: Plan, folder: Path, tasks: Sequence[Task], *, as_json: bool) -> None:
@@ -263,4 +263,4 @@ def print_plan(plan: Plan, folder: Path, tasks: Sequence[Task], *, as_json: bool
         for leftover in plan.leftovers:
             left.add_row(Text(printable(str(leftover.path))), Text(printable(leftover.reason)))
         console.print(left)
-    console.print(Text("* the reference, which the result follows", style="dim"))
+    console.print(Text("* the reference: its frame, size and metadata are the result's", style="dim"))

@@ -12,7 +12,7 @@ from typing import Any
 from tita_cli.cli.streams import results
 from tita_cli.options.flags import on_command_line
 
-__all__ = ["complain", "envelope", "printable", "results", "say", "text_bytes", "warn"]
+__all__ = ["complain", "counted", "envelope", "printable", "results", "say", "text_bytes", "warn"]
 
 JSON_VERSION = 1
 _PASSWORD = re.compile(r"(://[^\s/:@]+):[^\s/@]+@")
@@ -42,6 +42,11 @@ def printable(text: str) -> str:
     """``text`` with flags for options in backquotes, and without what names may hold: control characters, passwords."""
     shown = _PASSWORD.sub(r"\1:…@", on_command_line(text))
     return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else repr(c)[1:-1] for c in shown)
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 file``, ``2 files``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def text_bytes(text: str) -> bytes:

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
 
 from tita_cli.cli.console import envelope, printable, results, text_bytes
 from tita_cli.cli.expand import Only, expand
 from tita_cli.errors import ExitCode
-from tita_cli.options import Reporting
+from tita_cli.options import Group, Reporting, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tests(Group):
+    """What is tried."""
+
+    PANEL: ClassVar[str] = "Tests"
+
+    all: bool = option(False, "Try every back end that is installed, and not only what is taken by default.")
 
 
 @expand
-def command(reporting: Annotated[Reporting, Only(("json",))]) -> int:
+def command(tests: Tests, reporting: Annotated[Reporting, Only(("json",))]) -> int:
     """Say what is installed and what runs: versions, processor, memory, GPU, providers, weights; try the default model.
 
     The exit code is 0 where everything works that should, and 7 where something does not.
@@ -20,7 +30,7 @@ def command(reporting: Annotated[Reporting, Only(("json",))]) -> int:
     from tita_cli.cli.doctor_checks import examine
 
     with results() as stdout:
-        found = examine()
+        found = examine(every_backend=tests.all)
         if reporting.json:
             stdout.write(envelope("doctor", found))
         else:
@@ -44,14 +54,15 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
     for name, folder in found["folders"].items():
         yield _row(name, folder or "none")
     for name, state in found["weights"].items():
-        yield _row("shipped", f"{name} {state['sha256'][:12]}… {'sound' if state['sound'] else 'DAMAGED'}")
+        yield _row("shipped", f"{name} {state['sha256'][:12]}… {'intact' if state['intact'] else 'DAMAGED'}")
     for row in found["backends"]:
         name = f"{row['model']} on {row['backend']}, {row['device']}"
         yield _row(
             "test",
             f"{name}: {row['problem']}"
             if "problem" in row
-            else f"{name}: {row['mp_per_s']:.2f} MP/s, largest difference {row['difference']:.1e}",
+            else f"{name}: {row['mp_per_s']:.2g} MP/s"
+            + (f", differs by {row['difference']:.1e} at most" if row["difference"] else ""),
         )
     for remark in found["remarks"]:
         yield _row("note", remark)

@@ -32,6 +32,8 @@ PACKAGES = (
 CPU_FEATURES = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "asimd", "bf16")
 """Of those that PyTorch and ONNX Runtime have faster code for."""
 _SECONDS = 0.3
+_REMOTE = "AzureExecutionProvider"
+"""In every official build; it asks a server, which tita never does."""
 _HEIGHT, _WIDTH = 160, 192
 _CLOSE = 1 / 255
 _SMALLEST_MODEL = bytes.fromhex(
@@ -41,10 +43,11 @@ _SMALLEST_MODEL = bytes.fromhex(
 """ONNX: y = x, one number."""
 
 
-def examine() -> dict[str, Any]:
-    """Everything, fit for JSON. ``problems``: what should work and does not; empty when all is well.
+def examine(*, every_backend: bool = False) -> dict[str, Any]:
+    """Everything, fit for JSON.
 
-    ``remarks``: what cannot be done here and need not be.
+    ``every_backend``: try also what is not taken by default. ``problems``: what should work and does not; empty when
+    all is well. ``remarks``: what cannot be done here and need not be.
     """
     problems: list[str] = []
     weights = _weights(problems)
@@ -59,7 +62,7 @@ def examine() -> dict[str, Any]:
         "telemetry": "off" if telemetry_is_off() else "ONNX Runtime's own",
         "folders": _folders(),
         "weights": weights,
-        "backends": _self_tests(problems),
+        "backends": _self_tests(problems, every_backend),
         "remarks": _remarks(),
         "problems": problems,
     }
@@ -112,6 +115,8 @@ def _providers(problems: list[str]) -> dict[str, Any]:
         return {}
     found: dict[str, str] = {}
     for provider in providers:
+        if provider == _REMOTE:
+            continue
         if provider in (CUDA, TENSORRT) and not ask_driver().gpus:
             found[provider] = "needs an NVIDIA GPU"
             continue
@@ -151,17 +156,18 @@ def _weights(problems: list[str]) -> dict[str, Any]:
     for model in models.values():
         for path in model.files:
             actual = file_hash(path) if path.is_file() else "missing"
-            sound = actual == expected_hash(path)
-            found[path.name] = {"sha256": actual, "sound": sound}
-            if not sound:
+            intact = actual == expected_hash(path)
+            found[path.name] = {"sha256": actual, "intact": intact}
+            if not intact:
                 problems.append(f"{path}: damaged or missing: reinstall tita")
     return found
 
 
-def _self_tests(problems: list[str]) -> list[dict[str, Any]]:
-    """Fuse for a moment on every back end that is installed; the first is compared with.
+def _self_tests(problems: list[str], every_backend: bool) -> list[dict[str, Any]]:
+    """Fuse for a moment on the back ends that are taken by default, or on every one; the first is compared with.
 
-    With the default model: ``tita`` is 35 times as slow, and the hash of its files says whether they are sound.
+    With the default model: ``tita`` is 35 times as slow, and the hash of its files says whether they are intact. By
+    default PyTorch on the CPU is left out where ONNX Runtime has the model: importing it takes seconds.
     """
     from tita_cli.runtime.engine import load_engine
 
@@ -173,6 +179,7 @@ def _self_tests(problems: list[str]) -> list[dict[str, Any]]:
     for model in [shipped[DEFAULT_MODEL]] if DEFAULT_MODEL in shipped else shipped.values():
         kinds = (("onnx", ".onnx"), *([("torch", ".safetensors")] if has_torch else []))
         pairs = [(name, "cpu") for name, suffix in kinds if model.file(suffix)]
+        pairs = pairs if every_backend else pairs[:1]
         if has_torch and ask_driver().gpus and model.file(".safetensors"):
             pairs.append(("torch", "cuda"))
         for backend, device in pairs:

@@ -75,15 +75,15 @@ def _describe(record: dict[str, Any]) -> str:
     if record["event"] == "step" and "losses" in record:
         shares = record["famo"]
         losses = "  ".join(
-            f"{task} {terms['total']:.3f} ({shares[task]:.2f})" for task, terms in record["losses"].items()
+            f"{task} {terms['total']:.3f} (weight {shares[task]:.2f})" for task, terms in record["losses"].items()
         )
         return f"{step:>8}  {losses}  lr {record['lr']:.2g}  {record['px_per_s']:,.0f} px/s"
     if record["event"] == "skip":
         return f"{step:>8}  skipped: {record['reason']}"
     if record["event"] == "start":
         return (
-            f"{record['network']['variant']}, {record['parameters']:,} parameters, tasks {', '.join(record['tasks'])}, "
-            f"{record['device']}, {record['precision']}, {record['processes']} × {record['threads']} threads"
+            f"{record['network']['variant']}: {record['parameters']:,} parameters; tasks {', '.join(record['tasks'])}; "
+            f"on {record['device']} in {record['precision']}; {record['processes']} × {record['threads']} threads"
         )
     return ""
 
