@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import camera_files
 import numpy as np
 
 from tita_cli.errors import TitaError
@@ -48,7 +49,11 @@ class Findings:
 
 def seeds() -> dict[str, tuple[list[bytes], str]]:
     """For every reader, valid files and the suffix that they bear."""
-    return {"picture": (list(_pictures()), ".bin"), **{name: (files, end) for name, files, end in _texts()}}
+    return {
+        "picture": (list(_pictures()), ".bin"),
+        "camera": (list(_cameras()), ".bin"),
+        **{name: (files, end) for name, files, end in _texts()},
+    }
 
 
 def readers() -> dict[str, Reader]:
@@ -56,7 +61,7 @@ def readers() -> dict[str, Reader]:
     from tita_cli.align import Calibration
     from tita_cli.batch import read_journal
     from tita_cli.files import read_toml
-    from tita_cli.images import read_picture
+    from tita_cli.images import list_pages, read_picture
     from tita_cli.metrics.ranking import read_published
     from tita_cli.models.onnx_file import OnnxFile
     from tita_cli.models.onnx_graph import check_graph
@@ -73,6 +78,10 @@ def readers() -> dict[str, Reader]:
         found = read_picture(path, max_pixels=PIXELS)
         for format in ("png", "tiff", "jpeg"):  # metadata of one format goes into another
             write_picture(found, io.BytesIO(), format=format)
+
+    def camera(path: Path) -> None:
+        for page in list_pages(path)[:8]:
+            read_picture(path, page=page.name, max_pixels=PIXELS)
 
     def journal(path: Path) -> None:
         folder = path.parent / "journal"
@@ -92,7 +101,7 @@ def readers() -> dict[str, Reader]:
         return file.spec
 
     found: dict[str, Reader] = {
-        "picture": picture, "journal": journal, "log": log, "manifest.csv": read_manifest,
+        "picture": picture, "camera": camera, "journal": journal, "log": log, "manifest.csv": read_manifest,
         "manifest.jsonl": read_manifest, "calibration": Calibration.read, "published": read_published,
         "toml": read_toml, "onnx": onnx, "graph": lambda path: check_graph(path.read_bytes()),
     }  # fmt: skip
@@ -274,6 +283,21 @@ def _pictures() -> Iterator[bytes]:
         yield stream.getvalue()
     yield b"P2\n# c\n4 2\n65535\n1 2 3 4 5 6 7 65535"
     yield b"P1\n4 2\n1 0 1 0 0 1 0 1"
+
+
+def _cameras() -> Iterator[bytes]:
+    y, x = np.mgrid[:12, :16]
+    counts = (15000 + 700 * np.sin(x / 3) + 400 * np.cos(y / 2)).astype(np.uint16)
+    photograph = np.stack([16 * x, 20 * y, 255 - 16 * x], 2).astype(np.uint8)
+    for storing in ("swapped", "png", "plain"):
+        for order in "<>":
+            yield camera_files.flir(counts, photograph, storing=storing, order=order)
+    yield camera_files.flir(counts, photograph, photograph_as="png", place=None)
+    yield camera_files.flir(counts, None)
+    yield camera_files.dji(counts)
+    for storing in ("plain", "png", "jpeg-ls"):
+        yield camera_files.flir_frame(counts, storing=storing) * 3
+    yield camera_files.dng()
 
 
 def _texts() -> Iterator[tuple[str, list[bytes], str]]:

@@ -26,7 +26,7 @@ def test_mutated_pictures_are_read_or_refused(trust: ModuleType, tmp_path: Path)
     assert found.outcomes["read"] and found.outcomes["refused"]
 
 
-@pytest.mark.parametrize("reader", ["journal", "manifest.csv", "calibration", "toml", "graph"])
+@pytest.mark.parametrize("reader", ["camera", "journal", "manifest.csv", "calibration", "toml", "graph"])
 def test_other_mutated_inputs(reader: str, trust: ModuleType, tmp_path: Path) -> None:
     assert trust.trust_mutations.attack(40, tmp_path, only=reader).faults == []
 

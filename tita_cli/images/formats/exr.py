@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from tita_cli.errors import InputError
+from tita_cli.images.chatter import without_lines
 from tita_cli.images.formats.format import Format, Library, Request, begins
 from tita_cli.images.picture import Metadata
 from tita_cli.images.samples import Samples
 from tita_cli.images.transfer import decode_srgb
 
+_ITS_OWN = re.compile(r".*\(EXR_ERR_|Warning: Exception raised reading pixel data")
+"""What the library prints about damaged files, beside raising an exception."""
+
 
 def _decode(stream: BinaryIO, request: Request) -> Samples:
     """The first part's RGB, RGBA, or Y channel."""
+    with without_lines(_ITS_OWN):
+        return _read(stream, request)
+
+
+def _read(stream: BinaryIO, request: Request) -> Samples:
     import OpenEXR
 
     with OpenEXR.File(stream, header_only=True) as file:
