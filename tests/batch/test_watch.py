@@ -159,7 +159,7 @@ def test_signals_end_it_in_good_order(
         end = time.monotonic() + 60
         journal = tmp_path / "out/tita-batch.jsonl"
         while (
-            not (journal.exists() and '"done"' in journal.read_text())
+            not (journal.exists() and '"event": "done"' in journal.read_text())
             and begun.poll() is None
             and time.monotonic() < end
         ):
