@@ -23,6 +23,8 @@ _AGREE = 2.0
 """Pixels on a 640-pixel-wide frame, within which two samples of a clip have one alignment."""
 _FIRST, _LAST = 3.0, 24.0
 """Seconds between two looks at the drift: at first, and where there was none for a while."""
+_LATER, _EASE = 1.0, 2.0
+"""Seconds from a look until what it found holds, and in which the source then moves there."""
 _DRIFT = 1.5
 """Pixels on a 640-pixel-wide frame, from which drift is one."""
 _LOST = 40.0
@@ -107,7 +109,7 @@ class Registration:
 
     @property
     def drifted(self) -> float:
-        """How far the source has moved against its first alignment, in pixels of the reference, at most."""
+        """How far the source has moved against its place at the beginning, in pixels of the reference, at most."""
         return 0.0 if self._drift is None else self._drift.farthest
 
     def observe(self, planes: Sequence[FloatArray], time: float) -> None:
@@ -162,40 +164,47 @@ def _matrix(plan: Plan, index: int) -> Matrix:
 class _Drift:
     """How one source moves against the reference over a clip.
 
-    A look takes a while, so it runs beside the fusion, and what it finds holds from the next look on: the source moves
-    there smoothly until the one after.
+    The first look says where the clip begins, since what it was aligned by is a moment of its middle. A look takes a
+    while, so the others run beside the fusion, and what one finds holds ``_LATER`` seconds of the clip later: from then
+    on the source moves there smoothly.
     """
 
     def __init__(self, placement: Placement) -> None:
         from tita_cli.align.pair import PairEstimator
 
         self._estimator = PairEstimator()
-        self._first = self._from = self._to = placement.matrix
+        self._first = placement.matrix
+        self._from = self._to = self._first
         self._size, self._still = placement.size, placement.is_still
-        self._begin, self._next, self._pause = 0.0, 0.0, _FIRST
+        self._begin, self._pause = 0.0, _FIRST
+        self._next: float | None = None
         self._worker = ThreadPoolExecutor(1, "tita-drift")
         self._found: Future[Matrix] | None = None
+        self._holds = 0.0
+        self._origin = self._first
         self.farthest = 0.0
 
     def observe(self, reference: FloatArray, source: FloatArray, time: float) -> None:
-        """Begin a look where one is due."""
-        if time < self._next:
-            return
-        if self._found is not None:
-            here = self.matrix(time)
-            target = self._found.result()
-            moved = displacement(target, self._to, self._size) > 0
-            self._from, self._to, self._begin = here, target, time
-            self._pause = _FIRST if moved else min(2 * self._pause, _LAST)
-            self.farthest = max(self.farthest, displacement(target, self._first, self._size))
-        self._next = time + self._pause
-        self._found = self._worker.submit(self._look, reference, source, self._to)
+        """Take what a look has found, and begin one where it is due."""
+        if self._next is None:
+            self._origin = self._from = self._to = self._look(reference, source, self._to)
+            self._next = time + self._pause
+        if self._found is not None and time >= self._holds:
+            target, self._found = self._found.result(), None
+            if target is self._to:
+                self._pause = min(2 * self._pause, _LAST)
+            else:
+                self._from, self._to, self._begin, self._pause = self.matrix(time), target, time, _FIRST
+                self.farthest = max(self.farthest, displacement(target, self._origin, self._size))
+            self._next = self._holds - _LATER + self._pause
+        if self._found is None and time >= self._next:
+            self._found, self._holds = self._worker.submit(self._look, reference, source, self._to), time + _LATER
 
     def matrix(self, time: float) -> Matrix:
         """The motion at ``time``, source → reference."""
         if self._to is self._from:
             return self._to
-        share = min((time - self._begin) / self._pause, 1.0)
+        share = min((time - self._begin) / _EASE, 1.0)
         return np.asarray(self._from + share * (self._to - self._from))
 
     def _look(self, reference: FloatArray, source: FloatArray, known: Matrix) -> Matrix:

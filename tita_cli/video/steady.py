@@ -25,7 +25,7 @@ _ALIKE, _OTHER = 4.0, 8.0
 """Differences, in medians of what noise makes, up to which a place shows the same, and from which it does not."""
 _LEAST_NOISE = np.float32(0.0015)
 _NOISE_SECONDS = 1.0
-_MARGIN = 7
+_MARGIN = 11
 """Cells around a change, in which the network's decision may rest on it."""
 _MOVING = 0.3
 """Share of the cells that show something else, from which motion is estimated."""
@@ -64,7 +64,7 @@ class Steady:
             same, motion = self._same(before.cells, cells, time - before.time)
             age = same * (before.age if motion is None else _moved(before.age, motion))
             least = np.float32(-math.expm1(-(time - before.time) / self._seconds))
-            fresh = 1 - same * (1 - np.maximum(1 / (age + 1), least))
+            fresh = 1 - same * (1 - np.maximum(2 / (age + 2), least))
             decision = _averaged(before.decision, decision, fresh, motion)
         self._state = _State(cells, age + 1, decision, time)
         return decision
