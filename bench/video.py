@@ -4,9 +4,9 @@ Clips are made by code of a pair of pictures (the example of this repository), 6
 sensor's noise, a hot target that crosses, and a camera that stands still or pans. Prints
 
 - frames a second and processor seconds a frame, with what decoding, the network and encoding take of these;
-- flicker: the mean change of static pixels from frame to frame beyond the sources' own, in 255ths, fused frame by frame
-  and as ``tita video`` does it, and the change as a whole. The sources' own is what changes where one decision, the mean
-  of the clip's, is applied to all frames;
+- flicker: the mean change of static pixels from frame to frame beyond the sources' own, in 255ths, fused frame by
+  frame and as ``tita video`` does it, and the change as a whole. The sources' own is what changes where one decision,
+  the mean of the clip's, is applied to all frames;
 - traces: by how much the result differs from frame-by-frame fusion (in 255ths) where the target was half a second ago
   or less, beside what it does elsewhere.
 """
@@ -29,9 +29,9 @@ from tita_cli.options import DEFAULT_MODEL, FuseOptions
 from tita_cli.runtime import load_engine
 from tita_cli.runtime.set_engine import Decision, SetEngine
 from tita_cli.video import VideoOptions, fuse_video
-from tita_cli.video.clip import open_clips
 from tita_cli.video.fuse import STEADY
 from tita_cli.video.fusing import Fuser, Ready
+from tita_cli.video.opening import open_clips
 from tita_cli.video.pairs import Unpaired, nearest_pairs
 from tita_cli.video.plans import plan_clips
 from tita_cli.video.writer import Encoding, Shape, Writer
@@ -171,9 +171,7 @@ def speed(sources: list[str], engine: SetEngine, folder: Path) -> None:
 
     encoding = processor(encode)
     frames = result.frames
-    print(
-        f"speed: {frames / result.seconds:.1f} frames a second of {WIDTH}x{HEIGHT}, {whole / frames:.3f} processor s a frame:"
-    )
+    print(f"{WIDTH}x{HEIGHT}: {frames / result.seconds:.1f} frames a second, {whole / frames:.3f} processor s a frame:")
     print(f"  decoding {decoding / whole:.0%}, encoding {encoding / whole:.0%}, network and blending the rest")
     print(f"  at two free cores that is at most {2 * frames / whole:.1f} frames a second")
 

@@ -15,9 +15,10 @@ from tita_cli.images.atomic import atomic_output
 from tita_cli.options import Depth, FuseOptions, OptionError
 from tita_cli.runtime.set_engine import SetEngine
 from tita_cli.video.ahead import ahead
-from tita_cli.video.clip import Clip, VideoSource, is_searchable, open_clips
+from tita_cli.video.clip import Clip
 from tita_cli.video.frame import Frame
 from tita_cli.video.fusing import Fuser, Ready
+from tita_cli.video.opening import VideoSource, is_searchable, open_clips
 from tita_cli.video.pairs import Unpaired, nearest_pairs
 from tita_cli.video.plans import plan_clips
 from tita_cli.video.writer import Encoding, Shape, Writer

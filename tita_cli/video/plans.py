@@ -9,8 +9,9 @@ from tita_cli.align import Calibration
 from tita_cli.fusion.plan import Plan
 from tita_cli.fusion.source import describe_sources
 from tita_cli.options import FuseOptions, OptionError, PerSource
-from tita_cli.video.clip import Clip, VideoSource, open_clips
+from tita_cli.video.clip import Clip
 from tita_cli.video.frame import Frame
+from tita_cli.video.opening import VideoSource, open_clips
 from tita_cli.video.registration import choose_plan
 
 _PLACES = (Fraction(1, 2), Fraction(1, 10), Fraction(9, 10), Fraction(3, 10), Fraction(7, 10))

@@ -35,6 +35,8 @@ _OPTIONS = {
 }
 _THREADS = 2
 """Of an encoder. Fixed, since some encoders' bytes depend on it."""
+_SAME = {"fflags": "+bitexact"}
+"""The same clips give the same bytes: without it, Matroska has random numbers."""
 _STREAMED = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
 """Of MP4 that goes into a pipe, which cannot come back to write its index."""
 
@@ -117,7 +119,7 @@ class Writer:
         self._shape, self.name = shape, name or "<stdout>"
         container = encoding.container_for(name)
         encoder = encoding.encoder_for(container)
-        streamed = _STREAMED if name is None and container in ("mp4", "mov") else {}
+        streamed = _SAME | (_STREAMED if name is None and container in ("mp4", "mov") else {})
         self._output: OutputContainer = av.open(file, "w", format=container, container_options=streamed)
         self._output.metadata.update(metadata)
         if av.Codec(encoder, "w").canonical_name not in self._output.supported_codecs:
