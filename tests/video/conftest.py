@@ -19,13 +19,14 @@ def set_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     from tita_cli.models.checkpoint import save_network
-    from tita_cli.network import NetworkConfig, build_network
+    from tita_cli.network import NetworkConfig, build_network, variants
 
     torch.manual_seed(0)
-    config = NetworkConfig.from_name("tita-set", dim=8, heads=2, extract=1, fuse=(1,), reconstruct=1)
-    network = build_network(config)
+    sizes: dict[str, Any] = {"dim": 8, "heads": 2, "extract": 1, "fuse": (1,), "reconstruct": 1}
+    networks = [build_network(NetworkConfig.from_name(name, **sizes)) for name in variants()]
+    network = next(network for network in networks if network.spec.kind == "set")
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
-    save_network(path, network.state_dict(), config)
+    save_network(path, network.state_dict(), network.config)
     return path
 
 

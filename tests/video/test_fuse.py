@@ -237,3 +237,70 @@ def test_pairs_networks_are_refused(pair: tuple[str, str], tmp_path: Path) -> No
 
     with pytest.raises(ModelError, match="for sets"):
         fuse_video(pair, str(tmp_path / "out.mp4"), options=FuseOptions(model="tita", align="none"))
+
+
+def test_codecs_and_depths(
+    write_clip: WriteClip, pair: tuple[str, str], fuse: Fuse, read_clip: ReadClip, tmp_path: Path
+) -> None:
+    cases = [
+        ("mp4", "hevc", 16, "yuv420p10le"),
+        ("mkv", "av1", None, "yuv420p"),
+        ("webm", "vp9", None, "yuv420p"),
+        ("mkv", "ffv1", None, "yuv420p"),
+        ("mov", "mpeg4", None, "yuv420p"),
+    ]
+    plain = tmp_path / "plain.mp4"
+    fuse(pair, str(plain))
+    expected = read_clip(plain)[2][1].astype(int)
+    for suffix, codec, depth, form in cases:
+        out = tmp_path / f"{codec}.{suffix}"
+        result = fuse(pair, str(out), encoding=Encoding(codec), depth=depth)
+        assert result.format == form
+        frames = read_clip(out)
+        assert len(frames) == 8
+        assert np.abs(frames[2][1].astype(int) - expected).mean() < 6, codec
+        assert bool(audio_of(out)) == (suffix != "webm")
+        assert any("audio (aac) does not fit" in note for note in result.notes) == (suffix == "webm")
+
+
+def test_frames_that_the_network_sees_reduced(
+    write_clip: WriteClip,
+    scene: Scene,
+    fuse: Fuse,
+    read_clip: ReadClip,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of two clips that show the same, whatever the shares are, the result does too; the tiny network's gains aside."""
+    monkeypatch.setattr("tita_cli.video.fusing.MOST_PIXELS", 5000)
+    clip = str(write_clip("a.mp4", [scene(1, size=(192, 256))] * 3))
+    out = tmp_path / "out.mkv"
+    fuse([clip, clip], str(out), encoding=Encoding("ffv1"))
+    one, two = (read_clip(path, "gray")[2][1].astype(int) for path in (clip, out))
+    assert np.abs(one - two).mean() < 3
+
+
+def test_a_calibration_is_applied(
+    write_clip: WriteClip, scene: Scene, fuse: Fuse, read_clip: ReadClip, tmp_path: Path
+) -> None:
+    wide = scene(1, size=(120, 180), grey=True)
+    visible = write_clip("vis.mp4", [wide[10:106, 20:148]] * 3)
+    infrared = write_clip("ir.mp4", [wide[10:106, 8:136]] * 3)  # 12 pixels to the left
+    matrices = ([[1, 0, -12], [0, 1, 0], [0, 0, 1]], np.eye(3).tolist())
+    calibration = {
+        "kind": "calibration", "format": 1, "reference": 2, "shots": 3, "spread_px": 0.1,
+        "sources": [{"size": [128, 96], "matrix": matrix} for matrix in matrices],
+    }  # fmt: skip
+    out = tmp_path / "out.mkv"
+    result = fuse(
+        [str(infrared), str(visible)],
+        str(out),
+        align="auto",
+        align_from=calibration,
+        value_range="full",
+        encoding=Encoding("ffv1"),
+    )
+    assert 112 <= result.width <= 116
+    assert (result.placements[0].matrix[0, 2], result.height) == (-12, 96)
+    fused, own = read_clip(out, "gray")[1][1].astype(int), read_clip(visible, "gray")[1][1].astype(int)
+    assert np.abs(fused - own[:, : result.width]).mean() < 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ STDOUT_CONTAINER = "matroska"
 _CONTAINERS = {"mkv": "matroska", "ts": "mpegts", "m4v": "mp4", "mka": "matroska", "qt": "mov"}
 _OPTIONS = {
     "libx264": {"preset": "veryfast", "crf": "18"},
-    "libx265": {"preset": "veryfast", "crf": "20"},
+    "libx265": {"preset": "veryfast", "crf": "20", "x265-params": "log-level=error"},
     "libsvtav1": {"preset": "9", "crf": "28"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "5", "crf": "28", "b": "0"},
     "ffv1": {"level": "3", "slices": "4"},
@@ -134,6 +135,7 @@ class Writer:
 
     def _video(self, encoder: str, encoding: Encoding) -> VideoStream:
         shape = self._shape
+        os.environ.setdefault("SVT_LOG", "1")  # errors only: that library prints
         made = self._output.add_stream(encoder, rate=shape.rate, options=encoding.options_for(encoder))
         stream = cast("VideoStream", made)
         context = stream.codec_context
@@ -210,7 +212,7 @@ def _pixel_format(encoder: str, shape: Shape) -> str:
     import av
 
     known = [one.name for one in av.Codec(encoder, "w").video_formats or ()]
-    wanted = {8: ["yuv420p"], 16: ["yuv420p16le", "yuv420p12le", "yuv420p10le"], 32: []}[shape.depth]
+    wanted = {8: ["yuv420p"], 16: ["yuv420p16le", "yuv420p10le", "yuv420p12le"], 32: []}[shape.depth]
     if not shape.is_color and encoder == "ffv1":
         wanted = ["gray" if shape.depth == 8 else "gray16le", *wanted]
     if shape.full and shape.depth == 8 and "yuv420p" not in known:
