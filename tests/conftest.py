@@ -15,16 +15,31 @@ from PIL import Image
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tita-lite of 8 channels with random weights: fuses, though to no one's joy."""
+    """A tita-lite of 8 channels with random weights."""
     import torch
 
     from tita_cli.models.checkpoint import save_network
     from tita_cli.network import NetworkConfig, build_network
 
     torch.manual_seed(7)
-    config = NetworkConfig.from_name("tita-lite", dim=8, heads=2, extract=2, fuse=(2,), reconstruct=2)
+    config = NetworkConfig.from_name("tita-lite", dim=8, heads=2, extract=1, fuse=(1,), reconstruct=1)
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
     save_network(path, build_network(config).state_dict(), config, {"recipe": "random"})
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_pair_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The smallest tita that has every kind of layer and window, shifted ones included, with random weights."""
+    import torch
+
+    from tita_cli.models.checkpoint import save_network
+    from tita_cli.network import NetworkConfig, build_network
+
+    torch.manual_seed(0)
+    config = NetworkConfig(dim=8, heads=2, extract=2, fuse=(2,), reconstruct=2)
+    path = tmp_path_factory.mktemp("models") / "tita.safetensors"
+    save_network(path, build_network(config).state_dict(), config)
     return path
 
 

@@ -179,7 +179,7 @@ def complete(*words: str) -> list[str]:
     ("words", "offered"),
     [
         (("fuse", "--align", "s"), ["strict", "similarity"]),
-        (("fuse", "--color", ""), ["auto", "reference", "grey"]),
+        (("fuse", "--color", ""), ["auto", "grey"]),
         (("batch", "--device", ""), ["auto", "cpu", "cuda"]),
         (("align", "--border", "m"), ["mask"]),
         (("fuse", "--depth", ""), ["8", "16", "32"]),

@@ -76,12 +76,12 @@ def test_grey_sources_give_a_grey_picture(picture_file: PictureFile, tiny_model:
     assert Image.open(tmp_path / "out.png").mode == "L"
 
 
-def test_many_sources_go_through_a_tree_from_bright_to_dark(tiny_model: Path, tmp_path: Path) -> None:
+def test_many_sources_go_through_a_tree_from_bright_to_dark(tiny_pair_model: Path, tmp_path: Path) -> None:
     files = [str(tmp_path / f"{i}.png") for i in range(5)]
     for i, file in enumerate(files):
         Image.fromarray(np.full((24, 24, 3), (200 - 30 * i, 180 - 30 * i, 170 - 30 * i), np.uint8)).save(file)
     given = [files[i] for i in (3, 0, 4, 2, 1)]
-    done = _tita("fuse", *given, "-o", tmp_path / "out.png", "-m", tiny_model, "--json")
+    done = _tita("fuse", *given, "-o", tmp_path / "out.png", "-m", tiny_pair_model, "--json")
     steps = [tuple(source["name"] for source in step["sources"]) for step in json.loads(done.stdout)["steps"]]
     one, two, three, four, five = files
     assert steps == [

@@ -26,6 +26,7 @@ device = "cpu"
 precision = "fp32"
 {top}
 [network]
+name = "tita"
 dim = 8
 heads = 2
 extract = 1
@@ -84,7 +85,7 @@ def test_a_run_leaves_state_weights_log_and_configuration(
     assert (folder / "config.toml").read_bytes() == config.read_bytes()
     assert torch.load(folder / "last.pt", weights_only=True)["step"] == 4
     network, sizes, info = load_network(folder / "ema.safetensors")
-    assert (sizes.variant, sizes.dim, info["steps"], info["famo"]) == ("tita-lite", 8, "4", "same-batch")
+    assert (sizes.variant, sizes.dim, info["steps"], info["famo"]) == ("tita", 8, "4", "same-batch")
     assert network(torch.rand(1, 1, 20, 20), torch.rand(1, 1, 20, 20)).fused.shape == (1, 1, 20, 20)
     record = steps(folder)[-1]
     assert record["step"] == 4 and set(record["losses"]) == {"ivf", "mff"} == set(record["famo"])

@@ -18,7 +18,7 @@ from tita_cli.runtime.windows import TOKENS
 
 def test_no_token_looks_across_the_edge_though_scores_are_far_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trained weights on noise: what is random in the weights as well does not get there."""
-    net = load_network(find_model("tita-lite", suffix=".safetensors")).network
+    net = load_network(find_model("tita", suffix=".safetensors")).network
     a, b = torch.rand(2, 1, 1, 64, 96, generator=torch.Generator().manual_seed(64 * 96))
     softmax, ranges = torch.Tensor.softmax, [0.0]
 

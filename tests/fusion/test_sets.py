@@ -17,7 +17,7 @@ from tita_cli.fusion.coarse import Grid
 from tita_cli.fusion.sets import fuse_luminances
 from tita_cli.models.checkpoint import save_network
 from tita_cli.network import NetworkConfig, build_network
-from tita_cli.network.tita_set import TitaSet, blend
+from tita_cli.network.tita_lite import TitaLite, blend
 from tita_cli.runtime import SetEngine, load_engine
 
 TINY = {"dim": 8, "heads": 2, "extract": 1, "fuse": (1,), "reconstruct": 1}
@@ -26,7 +26,7 @@ TINY = {"dim": 8, "heads": 2, "extract": 1, "fuse": (1,), "reconstruct": 1}
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
-    network = build_network(NetworkConfig.from_name("tita-set", **TINY))
+    network = build_network(NetworkConfig.from_name("tita-lite", **TINY))
     for parameter in network.parameters():
         parameter.data += 0.05 * torch.randn_like(parameter)
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
@@ -49,7 +49,7 @@ def test_it_is_what_the_network_was_trained_to_blend(engine: SetEngine, model: P
     from tita_cli.models.checkpoint import load_network
 
     network = load_network(model).network
-    assert isinstance(network, TitaSet)
+    assert isinstance(network, TitaLite)
     images = _images(3, 128, 192)
     with torch.inference_mode():
         stack = torch.from_numpy(np.stack(images))[None]

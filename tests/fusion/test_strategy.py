@@ -46,8 +46,8 @@ def test_a_strategy_may_fuse_a_set_at_once() -> None:
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
-def test_the_tree_reports_the_weights_of_both_sources_of_every_step(count: int, tiny_model: Path) -> None:
-    engine = load_engine(str(tiny_model))
+def test_the_tree_reports_the_weights_of_both_sources_of_every_step(count: int, tiny_pair_model: Path) -> None:
+    engine = load_engine(str(tiny_pair_model))
     assert isinstance(engine, Engine)
     fused = PairTree(engine).fuse(_plan(count))
     assert len(fused.steps) == count - 1

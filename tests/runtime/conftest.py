@@ -1,8 +1,7 @@
-"""Tiny networks of every variant as model files, and their steps in PyTorch, which need no export."""
+"""The steps of a network for pairs in PyTorch, which need no export."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,33 +9,13 @@ import pytest
 import torch
 
 from tita_cli.export.folding import FoldedMerge, fold_stages
-from tita_cli.models.checkpoint import save_network
-from tita_cli.network import NetworkConfig, build_network, pair_variants
-from tita_cli.network.pair import PairNetwork
-
-
-def tiny(variant: str) -> NetworkConfig:
-    """The smallest network that has every kind of layer and window, shifted ones included."""
-    return NetworkConfig.from_name(variant, dim=8, heads=2, extract=2, fuse=(2,), reconstruct=2)
-
-
-@pytest.fixture(scope="session")
-def model_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """{variant: a safetensors file with random weights}."""
-    folder = tmp_path_factory.mktemp("models")
-    files = {}
-    for seed, variant in enumerate(pair_variants()):
-        torch.manual_seed(seed)
-        config = tiny(variant)
-        files[variant] = folder / f"{variant}.safetensors"
-        save_network(files[variant], build_network(config).state_dict(), config)
-    return files
+from tita_cli.network.tita import Tita
 
 
 class TorchSteps:
     """As ``tita_cli.runtime.onnx_cpu.OnnxSteps``: the modules that are exported, before they are."""
 
-    def __init__(self, network: PairNetwork) -> None:
+    def __init__(self, network: Tita) -> None:
         self._network, self._blocks, self._merge = network, fold_stages(network), FoldedMerge(network.oaf)
 
     @torch.inference_mode()
@@ -46,11 +25,11 @@ class TorchSteps:
         if name == "shallow":
             results: Any = net.shallow(*x)
         elif name == "weigh":
-            results = net.weigh(*x)
+            results = net.oaf.weigh(*x)
         elif name == "merge":
             results = self._merge(*x)
         elif name == "head":
-            results = net.head(x[0], x[1], tuple(x[2:-2]), *x[-2:])
+            results = net.head(*x)
         else:
             stage, _, number = name.rpartition(".")
             maps = 2 if stage == "cross" else 1

@@ -32,7 +32,7 @@ def test_a_thread_that_asks_for_it_takes_them_for_zero() -> None:
     assert _survives()
 
 
-def test_an_engine_leaves_its_caller_alone(tiny_model: Path) -> None:
+def test_an_engine_leaves_its_caller_alone(tiny_pair_model: Path) -> None:
     image = np.random.default_rng(0).random((40, 48), dtype=np.float32)
-    load_engine(str(tiny_model), threads=2).fuse(image, image[::-1].copy())
+    load_engine(str(tiny_pair_model), threads=2).fuse(image, image[::-1].copy())
     assert _survives()

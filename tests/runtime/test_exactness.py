@@ -1,4 +1,4 @@
-"""Step by step, whole and in tiles it is one result: at any size, with any tile, for every variant."""
+"""Step by step, whole and in tiles it is one result: at any size, with any tile."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -16,40 +15,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tita_cli.errors import UsageError
-from tita_cli.network import NetworkConfig, build_network, pair_variants
-from tita_cli.network.filters import Filters
-from tita_cli.network.pair import PairNetwork
-from tita_cli.network.saliency import lift, saliency
-from tita_cli.network.statistics import image_statistics
-from tita_cli.network.tita_lite import TitaLite
-from tita_cli.network.tita_lite_filters import FILTERS, SALIENCY_BLOCK, STRIP
+from tita_cli.network import NetworkConfig, build_network
+from tita_cli.network.spec import WEIGHTS
+from tita_cli.network.tita import Tita
 from tita_cli.runtime.engine import Engine
 from tita_cli.runtime.onnx_cpu import CpuRunner
 from tita_cli.runtime.tiles import SMALLEST, Runner, largest_tile, run
 from tita_cli.runtime.torch_runner import TorchRunner
 
-VARIANTS = pair_variants()
 CLOSE = 1e-5
 """Of 1: 1/255 is what is promised."""
-ROWS = STRIP // SALIENCY_BLOCK
 
 
 @cache
-def network(variant: str) -> PairNetwork:
+def network() -> Tita:
     """Few channels, several shifted blocks in every stage, and weights that make every path count."""
     torch.manual_seed(3)
-    net = build_network(NetworkConfig.from_name(variant, dim=8, heads=2, extract=2, fuse=(2, 2), reconstruct=2))
+    net = Tita(NetworkConfig(dim=8, heads=2, extract=2, fuse=(2, 2), reconstruct=2))
     with torch.no_grad():
         for parameter in net.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.1)
     return net.eval()
-
-
-@cache
-def lite() -> TitaLite:
-    net = network("tita-lite")
-    assert isinstance(net, TitaLite)
-    return net
 
 
 Runners = Callable[..., Runner]
@@ -58,8 +44,8 @@ Runners = Callable[..., Runner]
 @pytest.fixture(scope="module")
 def runner(torch_steps: Any) -> Runners:
     @cache
-    def make(variant: str, kind: str = "steps", threads: int = 2) -> Runner:
-        net = network(variant)
+    def make(kind: str = "steps", threads: int = 2) -> Runner:
+        net = network()
         if kind == "whole maps":
             return TorchRunner(net, torch.device("cpu"))
         return CpuRunner(torch_steps(net), net.spec, threads)
@@ -72,44 +58,18 @@ def pair(h: int, w: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return a, b
 
 
-@pytest.mark.parametrize("shape", [(577, 33), (7, 130), (31, 64), (1, 1)])
-def test_the_filters_statistics_are_the_networks(shape: tuple[int, int]) -> None:
-    a, b = pair(*shape)
-    assert shape[0] != 577 or shape[0] > STRIP, "the first is to be higher than what is averaged at a time"
-    b = (0.3 + 0.5 * b).astype(np.float32)
-    seen = image_statistics(*(torch.from_numpy(i)[None, None] for i in (a, b)), 32)[0].numpy()
-    np.testing.assert_allclose(FILTERS.statistics([a, b]), seen, atol=1e-6)
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (7, 130), (75, 64), (8 * ROWS + 45, 40), (24 * ROWS, 20)])
-@pytest.mark.parametrize("weight", [0.0, 0.6, 1.0])
-def test_the_filters_lift_what_is_salient_as_the_network_does(shape: tuple[int, int], weight: float) -> None:
-    """In strips, of which the second and third are higher than one."""
-    a, b = (cv2.resize(image, shape[::-1]) for image in pair(9, 7))  # smooth, so that blocks stand out
-    images = [torch.from_numpy(image)[None, None] for image in (a, b)]
-    salient = saliency(*images)
-    assert max(shape) < 70 or salient.max() > 0.7
-    gate = torch.rand(1, 1, *shape, generator=torch.Generator().manual_seed(1))
-    lifted = lift(gate, salient, torch.full((1, 1, 1, 1), weight))
-    fused, own = np.zeros(shape, np.float32), gate[0, 0].numpy().copy()
-    FILTERS.finish([a, b], [fused, own], np.array([weight, 0, 0], np.float32))
-    np.testing.assert_allclose(own, lifted[0, 0].numpy(), atol=CLOSE)
-    np.testing.assert_allclose(fused, ((lifted - gate) * (images[0] - images[1]))[0, 0].numpy(), atol=CLOSE)
-
-
-def expected(variant: str, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+def expected(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The network itself, in fp64."""
-    net = network(variant).double()
+    net = network().double()
     with torch.inference_mode():
         out = net(*(torch.from_numpy(i).double()[None, None] for i in (a, b)))
     net.float()
-    return out.fused[0, 0].numpy(), out.weights[0].numpy(), None if out.gate is None else out.gate[0, 0].numpy()
+    return out.fused[0, 0].numpy(), out.weights[0].numpy()
 
 
 @pytest.mark.parametrize("kind", ["steps", "whole maps"])
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_any_size_in_any_tiles(variant: str, kind: str, runner: Runners) -> None:
-    own = runner(variant, kind)
+def test_any_size_in_any_tiles(kind: str, runner: Runners) -> None:
+    own = runner(kind)
     step = own.spec.multiple
 
     @settings(max_examples=8, deadline=None)
@@ -119,41 +79,36 @@ def test_any_size_in_any_tiles(variant: str, kind: str, runner: Runners) -> None
         h, w = data.draw(st.tuples(sides, sides).filter(lambda s: s[0] * s[1] < 40 * step**2))
         side = data.draw(st.one_of(st.none(), st.integers(2, 6)), label="windows to a tile's side")
         a, b = pair(h, w, h + w)
-        planes, weights = run(own, [a, b], side)
-        fused, all_weights, gate = expected(variant, a, b)
-        assert planes[0].shape == (h, w)
-        np.testing.assert_allclose(planes[0], fused, atol=CLOSE)
+        luminance, weights = run(own, [a, b], side)
+        fused, all_weights = expected(a, b)
+        assert luminance.shape == (h, w)
+        np.testing.assert_allclose(luminance, fused, atol=CLOSE)
         np.testing.assert_allclose(weights, all_weights, atol=1e-6)
-        assert len(planes) == 1 + (gate is not None)
-        if gate is not None:
-            np.testing.assert_allclose(planes[1], gate, atol=CLOSE)
 
     check()
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_tiles_so_small_that_their_halos_do_not_reach_the_border(variant: str, runner: Runners) -> None:
+def test_tiles_so_small_that_their_halos_do_not_reach_the_border(runner: Runners) -> None:
     """Larger than a tile with all that it sees: no tile sees the whole image, as in a photograph."""
-    own = runner(variant)
+    own = runner()
     spec = own.spec
     length = (2 * (spec.encode_halo + spec.decode_halo) + 5) * spec.multiple
     images = pair(length, 2 * spec.multiple)
     whole, tiled = run(own, images, None), run(own, images, 2)
-    np.testing.assert_allclose(tiled.planes[0], whole.planes[0], atol=CLOSE)
+    np.testing.assert_allclose(tiled.luminance, whole.luminance, atol=CLOSE)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_a_change_is_felt_as_far_as_the_spec_says_and_no_further(variant: str) -> None:
+def test_a_change_is_felt_as_far_as_the_spec_says_and_no_further() -> None:
     """The halos are as large as they have to be: a pixel's influence ends inside, but reaches the last window."""
-    net = network(variant)
+    net = network()
     spec = net.spec
     rows = spec.encode_halo + spec.decode_halo + 2
     a = torch.from_numpy(pair(spec.multiple, rows * spec.multiple)[0])[None, None]
     changed = a.clone()
     changed[..., -spec.multiple :] = 1 - changed[..., -spec.multiple :]
-    guidance = torch.full((1, spec.guidance), 1 / 6)
+    weights = torch.full((1, WEIGHTS), 1 / 6)
     with torch.inference_mode():
-        first, second = (net.decode(i, i, *net.encode(i, i), guidance).fused for i in (a, changed))
+        first, second = (net.decode(*net.encode(i, i), weights) for i in (a, changed))
         features, new = (net.encode(i, i)[0] for i in (a, changed))
     felt = (first - second).abs().amax((0, 1, 2)).reshape(rows, -1).amax(1) > 0
     assert not felt[: -(spec.encode_halo + spec.decode_halo + 1)].any()
@@ -165,15 +120,15 @@ def test_a_change_is_felt_as_far_as_the_spec_says_and_no_further(variant: str) -
 @pytest.mark.parametrize("threads", [1, 3])
 def test_threads_change_nothing(threads: int, runner: Runners) -> None:
     images = pair(300, 200)
-    one, other = run(runner("tita-lite"), images, None), run(runner("tita-lite", "steps", threads), images, None)
-    np.testing.assert_allclose(other.planes[0], one.planes[0], atol=CLOSE)
+    one, other = run(runner(), images, None), run(runner("steps", threads), images, None)
+    np.testing.assert_allclose(other.luminance, one.luminance, atol=CLOSE)
 
 
 def test_many_cores_with_little_memory_take_turns_instead_of_cutting_a_small_image(
     torch_steps: Any, runner: Runners, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps = torch_steps(network("tita-lite"))
-    own = CpuRunner(steps, network("tita-lite").spec, threads=16)
+    steps = torch_steps(network())
+    own = CpuRunner(steps, network().spec, threads=16)
     own.keep_within(800 << 20)
     assert largest_tile(own, (480, 640), 800 << 20) is None
     images = pair(300, 200)
@@ -195,13 +150,13 @@ def test_many_cores_with_little_memory_take_turns_instead_of_cutting_a_small_ima
     monkeypatch.setattr(steps, "run", counted)
     tight = run(own, images, None)
     assert most == 1
-    roomy = run(runner("tita-lite"), images, None)
-    np.testing.assert_allclose(tight.planes[0], roomy.planes[0], atol=CLOSE)
+    roomy = run(runner(), images, None)
+    np.testing.assert_allclose(tight.luminance, roomy.luminance, atol=CLOSE)
 
 
 def test_200_megapixels_stay_within_any_sensible_budget(torch_steps: Any) -> None:
     """By arithmetic: the tile that is chosen needs no more than the budget, with all that lies around it."""
-    net = build_network(NetworkConfig.from_name("tita-lite"))
+    net = build_network(NetworkConfig())
     own = CpuRunner(torch_steps(net.eval()), net.spec, threads=2)
     spec, shape = own.spec, (12_000, 16_800)
     halo = 2 * (spec.encode_halo + spec.decode_halo)
@@ -212,31 +167,31 @@ def test_200_megapixels_stay_within_any_sensible_budget(torch_steps: Any) -> Non
         assert own.bytes_for(((side + halo) * spec.multiple) ** 2) <= budget
         sides.append(side)
     assert sides == sorted(sides)
-    assert sides[0] * spec.multiple >= 1000
-    assert largest_tile(own, shape, 64 << 30) is None
+    assert sides[0] * spec.multiple >= 500
+    assert largest_tile(own, shape, 256 << 30) is None
     assert largest_tile(own, shape, 1) == SMALLEST
 
 
 def test_an_engine_cuts_to_the_memory_it_may_take_and_says_so(runner: Runners) -> None:
-    own = runner("tita-lite")
+    own = runner()
     a, b = pair(60, 1600)
-    roomy, tight = Engine(own), Engine(own, memory=own.bytes_for(64 * 30 * 32))
+    roomy, tight = Engine(own), Engine(own, memory=own.bytes_for(64 * 30 * own.spec.multiple))
     np.testing.assert_allclose(tight.fuse(a, b).fused, roomy.fuse(a, b).fused, atol=CLOSE)
     assert roomy.describe()["mode"] == "whole"
     assert tight.describe()["mode"] == "tiled"
     halo = 2 * (own.spec.encode_halo + own.spec.decode_halo)
-    assert tight.describe()["tile"] == (30 - halo) * 32
+    assert tight.describe()["tile"] == (30 - halo) * own.spec.multiple
     assert "needs" not in tight.describe()
     short = Engine(own, memory=1 << 20)
-    short.fuse(a[:, :600], b[:, :600])  # a tile and its halo would be the whole of it
+    short.fuse(a[:, :60], b[:, :60])  # a tile and its halo would be the whole of it
     assert short.describe()["mode"] == "whole"
     assert short.describe()["needs"] > 1 << 20
 
 
 def test_out_of_memory_halves_the_tiles_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """As CUDA says it; not run on a GPU."""
-    own = TorchRunner(network("tita-lite"), torch.device("cpu"))
-    encode, sizes = network("tita-lite").encode, []
+    own = TorchRunner(network(), torch.device("cpu"))
+    encode, sizes = network().encode, []
 
     def tight(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         sizes.append(a.numel())
@@ -244,53 +199,22 @@ def test_out_of_memory_halves_the_tiles_and_goes_on(monkeypatch: pytest.MonkeyPa
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
         return encode(a, b)
 
-    monkeypatch.setattr(network("tita-lite"), "encode", tight)
+    monkeypatch.setattr(network(), "encode", tight)
     a, b = pair(210, 1600)
     engine = Engine(own)
     fused = engine.fuse(a, b).fused
     monkeypatch.undo()
-    np.testing.assert_allclose(fused, np.clip(expected("tita-lite", a, b)[0], 0, 1), atol=CLOSE)
-    assert sizes[0] == 224 * 1600 > max(sizes[1:])
+    np.testing.assert_allclose(fused, np.clip(expected(a, b)[0], 0, 1), atol=CLOSE)
+    assert sizes[0] == 216 * 1600 > max(sizes[1:])
     assert engine.describe()["out_of_memory"] >= 1
 
 
 def test_an_engine_refuses_no_budget_and_other_numbers_of_images(runner: Runners) -> None:
     with pytest.raises(UsageError):
-        Engine(runner("tita"), memory=0)
+        Engine(runner(), memory=0)
     for images in (pair(4, 4)[:1], (*pair(4, 4), pair(4, 4)[0])):
         with pytest.raises(UsageError, match="fuses 2 luminances"):
-            Engine(runner("tita")).fuse(*images)
-
-
-def test_filters_that_do_nothing_leave_everything_as_it_is() -> None:
-    images, planes = list(pair(8, 8)), [np.ones((8, 8), np.float32)]
-    nothing = Filters()
-    assert nothing.statistics(images).size == 0
-    assert nothing.before_encoder(images[0]) == nothing.before_head(images) == []
-    assert nothing.after_head(images, planes, planes[0], planes[0], np.s_[:, :]) is planes
-
-
-@pytest.mark.parametrize("size", [(4, 4), (36, 80), (200, 12)])
-def test_the_filters_are_the_networks(size: tuple[int, int]) -> None:
-    """OpenCV's and the network's convolutions, borders included."""
-    a, b = pair(*size)
-    images = [torch.from_numpy(image)[None, None] for image in (a, b)]
-    bands, activity = lite().before_head(*images)
-    found = FILTERS.before_head([a, b])
-    np.testing.assert_allclose(found[0], bands[0].numpy(), atol=1e-6)
-    np.testing.assert_allclose(found[1], activity[0].numpy(), atol=1e-4)
-    logits = (10 * images[0] - 5, 10 * images[1] - 5)
-    guidance = torch.zeros(1, lite().spec.guidance)
-    guidance[0, -2] = 0.7
-    out = lite().after_head(*images, logits, guidance)
-    heads = [x[0, 0].numpy() for x in logits]
-    voted = FILTERS.aggregate(FILTERS.summarize(heads))
-    planes = FILTERS.after_head([a, b], heads, voted, guidance[0].numpy(), np.s_[:, :])
-    for made, plane in zip((out.fused, out.gate), planes, strict=True):
-        assert made is not None
-        np.testing.assert_allclose(plane, made[0, 0].numpy(), atol=1e-5)
-    (contrast,) = lite().before_encoder(images[0])
-    np.testing.assert_allclose(FILTERS.before_encoder(a)[0], contrast[0].numpy(), atol=1e-4)
+            Engine(runner()).fuse(*images)
 
 
 class _Features(list[Any]):
@@ -298,12 +222,11 @@ class _Features(list[Any]):
 
 
 @pytest.mark.parametrize("kind", ["steps", "whole maps"])
-@pytest.mark.parametrize("variant", VARIANTS)
 def test_a_tiles_features_are_gone_when_the_next_tiles_are_made(
-    variant: str, kind: str, runner: Runners, monkeypatch: pytest.MonkeyPatch
+    kind: str, runner: Runners, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are most of the memory, and the budget counts those of one tile."""
-    own, made = runner(variant, kind), list[weakref.ref[Any]]()
+    own, made = runner(kind), list[weakref.ref[Any]]()
     encode = own.encode
 
     def watched(*seen: Any) -> _Features:

@@ -34,7 +34,7 @@ def rewritten(path: Path, target: Path, changes: dict[str, str]) -> Path:
 
 @pytest.fixture(scope="module")
 def shipped() -> Path:
-    path = shipped_models()["tita-lite"].file(".onnx")
+    path = shipped_models()["tita"].file(".onnx")
     assert path is not None
     return path
 

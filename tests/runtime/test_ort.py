@@ -55,7 +55,7 @@ def broken(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.usefixtures("broken")
 def test_without_it_pytorch_serves_with_a_note() -> None:
-    runner, notes = select("tita-lite", DeviceRequest("auto", "cpu", None), 1)
+    runner, notes = select("tita", DeviceRequest("auto", "cpu", None), 1)
     assert isinstance(runner, TorchRunner)
     assert len(notes) == 1 and notes[0].startswith("ONNX Runtime cannot be loaded: ")
 

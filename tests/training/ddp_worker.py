@@ -24,7 +24,7 @@ from tita_cli.training.workers import Workers, join_workers
 TASKS = ("ivf", "mef")
 STEPS = 4
 FIELDS = ("a", "b", "target", "has_target", "mask", "has_mask", "hot")
-TINY = NetworkConfig(variant="tita-lite", dim=8, heads=2, extract=1, fuse=(1,), reconstruct=1, drop_path=0.0)
+TINY = NetworkConfig(variant="tita", dim=8, heads=2, extract=1, fuse=(1,), reconstruct=1, drop_path=0.0)
 
 
 def batch(step: int, rank: int, *, spoilt: bool = False) -> dict[str, PairBatch]:

@@ -14,7 +14,7 @@ import torch
 from tita_cli.errors import TrainingError
 from tita_cli.models.checkpoint import save_network
 from tita_cli.network import NetworkConfig, build_network
-from tita_cli.network.tita_set import MULTIPLE
+from tita_cli.network.tita_lite import MULTIPLE
 from tita_cli.training.config import Losses, TrainingConfig
 from tita_cli.training.data import TrainingData
 from tita_cli.training.kinds import build_draw
@@ -25,7 +25,7 @@ from tita_cli.training.state import export_state, load_state, save_state
 from tita_cli.training.trainer import Trainer
 from tita_cli.training.workers import Workers
 
-TINY = NetworkConfig("tita-set", dim=16, heads=2, extract=1, fuse=(1,), reconstruct=1, drop_path=0.1)
+TINY = NetworkConfig("tita-lite", dim=16, heads=2, extract=1, fuse=(1,), reconstruct=1, drop_path=0.1)
 PAIRS = {"task": "ivf", "kind": "pairs", "a": "a", "b": "b"}
 SERIES = {"task": "mef", "kind": "series", "scenes": "brackets"}
 STILLS = {"task": "mff", "kind": "stills", "stills": "a"}
@@ -131,8 +131,8 @@ def test_weights_of_losses_come_from_the_configuration(root: Path) -> None:
         Trainer(replace(config, losses=Losses("paper")), ("ivf",), Workers(torch.device("cpu")))
 
 
-@pytest.mark.parametrize("student", ["tita-set", "tita-lite"])
-@pytest.mark.parametrize("teacher", ["tita-set", "tita-lite"])
+@pytest.mark.parametrize("student", ["tita", "tita-lite"])
+@pytest.mark.parametrize("teacher", ["tita", "tita-lite"])
 def test_a_network_learns_from_another_ones_pictures(root: Path, tmp_path: Path, student: str, teacher: str) -> None:
     sizes = replace(TINY, variant=teacher)
     torch.manual_seed(2)

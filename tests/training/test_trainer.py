@@ -22,7 +22,7 @@ from tita_cli.training.workers import Workers
 
 TASKS = ("ivf", "mef", "mff")
 CPU = Workers(torch.device("cpu"))
-TINY = NetworkConfig(variant="tita-lite", dim=8, heads=2, extract=1, fuse=(1,), reconstruct=1, drop_path=0.3)
+TINY = NetworkConfig(variant="tita", dim=8, heads=2, extract=1, fuse=(1,), reconstruct=1, drop_path=0.3)
 CONFIG = TrainingConfig(
     TINY, Manifest(()), steps=6, seed=5, precision="fp32", device="cpu", schedule=Schedule(warmup=2)
 )  # fmt: skip
@@ -86,7 +86,7 @@ def test_resuming_gives_the_bits_of_the_straight_run(tmp_path: Path, config: Tra
 
 def test_another_seed_gives_another_network() -> None:
     one, other = new(), new(replace(CONFIG, seed=6))
-    assert not torch.equal(one.network.state_dict()["to_pixels.weight"], other.network.state_dict()["to_pixels.weight"])
+    assert not torch.equal(one.network.state_dict()["last1.weight"], other.network.state_dict()["last1.weight"])
 
 
 def test_training_lowers_the_losses() -> None:
@@ -122,9 +122,9 @@ def test_report_names_terms_and_oaf_weights() -> None:
 
 def test_average_lags_behind_and_forgets_the_start() -> None:
     trainer = new()
-    start = trainer.network.state_dict()["to_pixels.weight"].clone()
+    start = trainer.network.state_dict()["last1.weight"].clone()
     run(trainer, 6)
-    now, mean = trainer.network.state_dict()["to_pixels.weight"], trainer.ema.module.state_dict()["to_pixels.weight"]
+    now, mean = trainer.network.state_dict()["last1.weight"], trainer.ema.module.state_dict()["last1.weight"]
     assert 0 < float((mean - now).norm()) < float((start - now).norm())
 
 
@@ -182,11 +182,11 @@ def test_start_from_a_checkpoint(tmp_path: Path) -> None:
 
 
 def test_only_what_is_named_is_trained() -> None:
-    trainer = new(replace(CONFIG, optimizer=Optimizer(only="steer.")))
+    trainer = new(replace(CONFIG, optimizer=Optimizer(only="oaf.weigh_mlp.")))
     before = {name: tensor.clone() for name, tensor in trainer.network.state_dict().items()}
     run(trainer, 2)
     changed = {name for name, tensor in trainer.network.state_dict().items() if not torch.equal(tensor, before[name])}
-    assert changed == {"steer.fc1.weight", "steer.fc1.bias", "steer.fc2.weight", "steer.fc2.bias"}
+    assert changed == {f"oaf.weigh_mlp.fc{i}.{part}" for i in (1, 2) for part in ("weight", "bias")}
     with pytest.raises(TrainingError, match="only"):
         new(replace(CONFIG, optimizer=Optimizer(only="nothing")))
 

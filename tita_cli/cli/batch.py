@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tita_cli.cli.arguments import expand_patterns
-from tita_cli.cli.batch_steps import (
-    check_report,
-    choose_pool,
-    header,
-    manifest_from_stdin,
-    recipe_of,
-    show_plan,
-    store_copy,
-)
+from tita_cli.cli.batch_steps import check_report, header, manifest_from_stdin, recipe_of, show_plan, store_copy
 from tita_cli.cli.console import results
 from tita_cli.cli.expand import expand
 from tita_cli.cli.report import ShownMetrics
 from tita_cli.cli.report import write as write_report_page
 from tita_cli.errors import ExitCode
-from tita_cli.files import path_of
+from tita_cli.files import is_address, path_of
 from tita_cli.options import Alignment, Input, Output, Reporting, merged, option
-from tita_cli.options.batch import Machines, Pairing, Resuming
+from tita_cli.options.batch import Pairing, Resuming, Workers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +42,7 @@ def command(
     pairing: Pairing,
     input: Input,
     alignment: Alignment,
-    network: Machines,
+    network: Workers,
     result: Output,
     writing: Resuming,
     page: Page,
@@ -74,8 +66,11 @@ def command(
     """
     from tita_cli.align import Calibration
     from tita_cli.batch import (
+        ApiFuser,
         FuserOptions,
         Journal,
+        choose_sizes,
+        is_gpu_likely,
         judge_jobs,
         make_jobs,
         read_journal,
@@ -116,15 +111,22 @@ def command(
         recipe = recipe_of(how)
         with Journal(folder) as journal:
             tasks = judge_jobs(jobs, read_journal(folder), recipe, retry_failed=writing.retry_failed, force=force)
-            pool, engine = choose_pool(how, recipe, network, tasks)
+            sizes, per_worker = choose_sizes(
+                jobs=len(tasks),
+                on_gpu=is_gpu_likely(network.device),
+                workers=network.workers,
+                threads=network.threads,
+                remote=any(is_address(path) for task in tasks[:1] for path in (task.job.target, *task.job.sources)),
+            )
             try:
                 with display.showing(plan, folder, tasks):
                     summary = run_batch(
                         tasks,
                         journal,
-                        pool,
+                        ApiFuser(replace(how, fuse=options.changed(threads=per_worker))),
                         recipe,
-                        header=header(plan, how, engine),
+                        sizes,
+                        header=header(plan, how, sizes.lanes, per_worker),
                         fail_fast=writing.fail_fast,
                         listener=display.receive,
                     )

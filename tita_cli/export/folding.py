@@ -18,8 +18,8 @@ from tita_cli.network.attention import WindowAttention
 from tita_cli.network.cross import CrossBlock, CrossStage
 from tita_cli.network.ipa import IPA, PixelAttention
 from tita_cli.network.oaf import OAF, Operations
-from tita_cli.network.pair import PairNetwork
 from tita_cli.network.swin import Mlp, SwinBlock, SwinStage
+from tita_cli.network.tita import Tita
 from tita_cli.runtime.windows import TOKENS, token_order
 
 TAPS = 9
@@ -196,7 +196,7 @@ class FoldedCross(nn.Module):
 
 
 class FoldedMerge(nn.Module):
-    """OAF's ``merge``: features B×C×H×W of both sources and guidance → B×C×H×W, with few passes over the features.
+    """OAF's ``merge``: features B×C×H×W of both sources and OAF's weights → B×C×H×W, with few passes over the features.
 
         Σ w_h (s − low) + w_a (s + add) + w_m s⊙mul  =  s ⊙ (w_m mul + w_h + w_a)  +  w_a add  −  w_h low
 
@@ -207,8 +207,8 @@ class FoldedMerge(nn.Module):
         super().__init__()
         self.a, self.b = _FoldedOperations(oaf.operations_a), _FoldedOperations(oaf.operations_b)
 
-    def forward(self, x: Tensor, y: Tensor, guidance: Tensor) -> Tensor:
-        of_x, of_y = torch.split(guidance[:, :6, None, None, None], 3, 1)
+    def forward(self, x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
+        of_x, of_y = torch.split(weights[..., None, None, None], 3, 1)
         return cast(Tensor, self.a(x, *of_x.unbind(1)) + self.b(y, *of_y.unbind(1)))
 
 
@@ -238,7 +238,7 @@ class _FoldedOperations(nn.Module):
         return s * (mul * factor + (high + add)) + add * addend - high * low
 
 
-def fold_stages(network: PairNetwork) -> nn.ModuleDict:
+def fold_stages(network: Tita) -> nn.ModuleDict:
     """The blocks of every stage, {name: ModuleList}, those of separate stages with "_a" or "_b" behind their name.
 
     Every norm between two stages belongs to the block before or behind it, so that a map is touched by blocks only.

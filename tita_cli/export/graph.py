@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from tita_cli.export.folding import FoldedMerge, fold_stages
 from tita_cli.network.layout import pad_to_multiple
-from tita_cli.network.pair import PairNetwork
 from tita_cli.network.spec import WINDOW, Stage
+from tita_cli.network.tita import Tita
 from tita_cli.runtime.windows import CORNER, SIDE_SCORE, TOKENS, edge_sides
 
 _HALF = WINDOW // 2
@@ -23,13 +23,13 @@ _MOVES = ((0, 1), (1, 0), (1, 1))
 
 
 class Graph(nn.Module):
-    """Luminance N×1×H×W of both sources → fused, OAF's weights, and further planes of the network. Any H, W ≥ 1.
+    """Luminance N×1×H×W of both sources → fused, OAF's weights. Any H, W ≥ 1.
 
     ``cuts``: after a call, names and tensors between the steps, in order. ``steps``: for each step the names of its
     inputs and outputs among them.
     """
 
-    def __init__(self, network: PairNetwork) -> None:
+    def __init__(self, network: Tita) -> None:
         super().__init__()
         self.network = network
         self.blocks = fold_stages(network)
@@ -40,30 +40,24 @@ class Graph(nn.Module):
     def forward(self, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
         net, spec, (h, w) = self.network, self.network.spec, a.shape[-2:]
         self.cuts, self.steps = {"a": a, "b": b}, {}
-        sources = a, b
         a, b = (self._cut(f"padded_{s}", pad_to_multiple(x, spec.multiple)) for s, x in (("a", a), ("b", b)))
-        before = [self._cut(f"before_encoder.{i}", x) for i, x in enumerate(net.before_encoder(a))]
-        shallow = self._step("shallow", [a, *before], (net.shallow(a, *before),))[0]
-        maps = [shallow, net.shallow(b, *net.before_encoder(b))]
+        shallow = self._step("shallow", [a], (net.shallow(a),))[0]
+        maps = [shallow, net.shallow(b)]
         grid = _Grid(shallow)
         grid.sides = self._cut("sides", grid.sides)
         windows = [grid.to_windows(x) for x in maps]
         for stage in spec.encoder:
             windows = self._stage(stage, windows, grid)
         x, y = (self._cut(name, grid.to_map(f)) for name, f in zip("xy", windows, strict=True))
-        pooled = self._cut("pooled", torch.cat((net.oaf.pool(x, y), net.statistics(*sources)), 1))
-        (guidance,) = self._step("weigh", [pooled], (net.weigh(pooled),))
-        (merged,) = self._step("merge", [x, y, guidance], (self.merge(x, y, guidance),))
+        pooled = self._cut("pooled", net.oaf.pool(x, y))
+        (weights,) = self._step("weigh", [pooled], (net.oaf.weigh(pooled),))
+        (merged,) = self._step("merge", [x, y, weights], (self.merge(x, y, weights),))
         windows = [grid.to_windows(merged)]
         for stage in spec.decoder:
             windows = self._stage(stage, windows, grid)
         z = self._cut("z", grid.to_map(windows[0]))
-        detail = tuple(self._cut(f"before_head.{i}", x) for i, x in enumerate(net.before_head(a, b)))
-        planes = self._step("head", [a, b, *detail, z, guidance], net.head(a, b, detail, z, guidance))
-        out = net.after_head(a, b, tuple(planes), guidance)
-        out = net.finish(*sources, out.cropped(h, w), guidance)
-        fused, *others = (getattr(out, name) for name in spec.planes)
-        return fused, out.weights, *others
+        (fused,) = self._step("head", [z], (net.head(z),))
+        return fused[..., :h, :w], weights
 
     def _name(self, x: Tensor) -> str:
         return next(name for name, known in self.cuts.items() if known is x)

@@ -13,8 +13,8 @@ from tita_cli.export.graph import Graph
 
 if TYPE_CHECKING:
     from tita_cli.images.picture import FloatArray
-    from tita_cli.network.pair import PairNetwork
-    from tita_cli.network.tita_set import TitaSet
+    from tita_cli.network.tita import Tita
+    from tita_cli.network.tita_lite import TitaLite
 
 PAIR_INPUTS = ("a", "b")
 _PAIR_TRACED = (2, 70, 100)
@@ -42,7 +42,7 @@ class Subject(NamedTuple):
 
 
 def pair_subject(
-    network: PairNetwork, size: tuple[int, int] | None, scenes: Sequence[tuple[FloatArray, FloatArray]] = ()
+    network: Tita, size: tuple[int, int] | None, scenes: Sequence[tuple[FloatArray, FloatArray]] = ()
 ) -> Subject:
     """A network for pairs: ``a`` and ``b`` B×1×H×W, of any size unless ``size``.
 
@@ -52,7 +52,6 @@ def pair_subject(
     example = _noise(2, 1, 1, *size) if size else _noise(2, _PAIR_TRACED[0], 1, *_PAIR_TRACED[1:])
     with torch.inference_mode():
         graph(*example)  # for the names of its cuts
-    fused, *others = network.spec.planes
     names, steps = cut_names(graph)
     dynamic = torch.export.Dim.DYNAMIC
     open_dims = {0: dynamic, 2: dynamic, 3: dynamic}
@@ -61,18 +60,13 @@ def pair_subject(
     if scenes:
         checked = [(torch.from_numpy(a)[None, None], torch.from_numpy(b)[None, None]) for a, b in scenes]
 
-    def expected(a: Tensor, b: Tensor) -> list[Tensor]:
-        out = network(a, b)
-        first, *rest = (getattr(out, name) for name in network.spec.planes)
-        return [first, out.weights, *rest]
-
     return Subject(
-        _WithCuts(graph), example, PAIR_INPUTS, (fused, "weights", *others, *names),
-        None if size else (open_dims, open_dims), steps, checked, expected,
+        _WithCuts(graph), example, PAIR_INPUTS, (*names, "fused", "weights"),
+        None if size else (open_dims, open_dims), steps, checked, network,
     )  # fmt: skip
 
 
-def set_subject(network: TitaSet) -> Subject:
+def set_subject(network: TitaLite) -> Subject:
     """A network for sets: ``images`` N×H×W, sides multiples of a window, ``hidden`` N×2×H/4×W/4, ``role`` N."""
     graph = _OneSet(network)
     dynamic = torch.export.Dim.DYNAMIC
@@ -92,8 +86,8 @@ def subject_of(
 ) -> Subject:
     """What to export of a network of this kind."""
     if kind == "set":
-        return set_subject(cast("TitaSet", network))
-    return pair_subject(cast("PairNetwork", network), size, scenes)
+        return set_subject(cast("TitaLite", network))
+    return pair_subject(cast("Tita", network), size, scenes)
 
 
 def cut_names(graph: Graph) -> tuple[list[str], StepNames]:
@@ -104,7 +98,10 @@ def cut_names(graph: Graph) -> tuple[list[str], StepNames]:
 
 
 class _WithCuts(nn.Module):
-    """The tensors between the steps as further results, so that the exporter gives them names."""
+    """The tensors between the steps as further results, so that the exporter gives them names.
+
+    They come first: where one of them is a result of the whole network too, the next step has to take it as a cut.
+    """
 
     def __init__(self, graph: Graph) -> None:
         super().__init__()
@@ -112,13 +109,13 @@ class _WithCuts(nn.Module):
 
     def forward(self, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
         results = self._whole(a, b)
-        return (*results, *(x for name, x in self._whole.cuts.items() if name not in PAIR_INPUTS))
+        return (*(x for name, x in self._whole.cuts.items() if name not in PAIR_INPUTS), *results)
 
 
 class _OneSet(nn.Module):
     """A network for sets without the batch, its results in a row."""
 
-    def __init__(self, network: TitaSet) -> None:
+    def __init__(self, network: TitaLite) -> None:
         super().__init__()
         self._network = network
 

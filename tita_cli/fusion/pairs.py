@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from tita_cli.fusion.kind import are_of_one_kind
 from tita_cli.fusion.look import Look
@@ -35,13 +34,12 @@ class Layers(NamedTuple):
     luminance: FloatArray
     chroma: Chroma | None
     alpha: FloatArray | None
-    winner: npt.NDArray[np.uint8] | None
 
 
 class PairTree:
     """Works the tree depth first, so that the layers in memory grow with its depth and not with its leaves.
 
-    ``color``: see :func:`fuse_chroma`.
+    ``color``: "grey" drops all colour.
     """
 
     def __init__(self, engine: Engine, color: ColorRule = "auto", progress: Progress = silent) -> None:
@@ -57,7 +55,7 @@ class PairTree:
         order = sorted(plan.used, key=lambda index: (roles[index] == "infrared", *_rank(looks[index])))
         self._unordered = len(looks) == 2 and set(roles) == {None} and not any(look.has_chroma for look in looks)
         layers = self._subtree(plan, order)
-        return Fused(layers.luminance, layers.chroma, layers.alpha, layers.winner, tuple(self._steps))
+        return Fused(layers.luminance, layers.chroma, layers.alpha, None, tuple(self._steps))
 
     def _subtree(self, plan: Plan, order: list[int]) -> Layers:
         """The left part is the largest power of two below the whole: leaves meet their neighbours first."""
@@ -69,11 +67,10 @@ class PairTree:
     def _leaf(self, plan: Plan, index: int) -> Layers:
         picture = plan.read(index)
         plan.release(index)
-        winner = np.full((picture.height, picture.width), min(index, 255), np.uint8)
         if not picture.is_color:
-            return Layers(picture.name, picture.pixels[..., 0], None, picture.alpha, winner)
+            return Layers(picture.name, picture.pixels[..., 0], None, picture.alpha)
         y, cb, cr = split_luma(picture.pixels)
-        return Layers(picture.name, y, None if self._color == "grey" else Chroma(cb, cr), picture.alpha, winner)
+        return Layers(picture.name, y, None if self._color == "grey" else Chroma(cb, cr), picture.alpha)
 
     def _merge(self, a: Layers, b: Layers) -> Layers:
         self._progress("fuse", len(self._steps), self._runs)
@@ -81,13 +78,10 @@ class PairTree:
         weights, half = tuple(float(weight) for weight in out.weights), len(OPERATIONS)
         self._steps.append(Step((Weights(a.name, weights[:half]), Weights(b.name, weights[half:]))))
         y = limit_to_alpha(out.fused, a.luminance, a.alpha, b.luminance, b.alpha)
-        chroma = fuse_chroma(a.chroma, b.chroma, out.gate, rule=self._color)
+        chroma = fuse_chroma(a.chroma, b.chroma)
         if chroma is not None and (a.alpha is not None or b.alpha is not None):
             chroma = _limited(chroma, a, b)
-        winner = None
-        if out.gate is not None and a.winner is not None and b.winner is not None:
-            winner = np.where(out.gate >= 0.5, a.winner, b.winner)
-        return Layers(f"({a.name} + {b.name})", y, chroma, union_alpha(a.alpha, b.alpha), winner)
+        return Layers(f"({a.name} + {b.name})", y, chroma, union_alpha(a.alpha, b.alpha))
 
     def _fused(self, a: FloatArray, b: FloatArray) -> Luminance:
         out = self._engine.fuse(a, b)
@@ -95,9 +89,8 @@ class PairTree:
             return out
         other = self._engine.fuse(b, a)
         half = np.float32(0.5)
-        gate = None if out.gate is None or other.gate is None else half * (1 + out.gate - other.gate)
         weights = half * (out.weights + np.roll(other.weights, len(OPERATIONS)))
-        return Luminance(half * (out.fused + other.fused), gate, weights)
+        return Luminance(half * (out.fused + other.fused), weights)
 
 
 def _limited(chroma: Chroma, a: Layers, b: Layers) -> Chroma:

@@ -134,7 +134,8 @@ class _Seen:
         return engine.decide(np.stack(images), np.stack(self._hidden), roles)
 
     def limited(self, decision: Decision) -> Decision:
-        """``decision``, with the shares of transparent places given to the sources that show something there."""
+        """``decision``, with the shares of transparent places given to the sources that show something there. Where
+        only one does, it is taken as it is: a pyramid would mix in what lies beyond the edge."""
         if self.behind is None:
             return decision
 
@@ -146,7 +147,7 @@ class _Seen:
         return Decision(
             tuple(shares(maps) for maps in decision.shares),
             tuple(maps * self._opaque(*maps.shape[1:]) for maps in decision.gains),
-            decision.direct,
+            np.maximum(decision.direct, self._alone(*decision.direct.shape)),
             decision.weights,
         )
 
@@ -160,6 +161,12 @@ class _Seen:
         shares *= np.array(colored, np.float32)[:, None, None] * self._opaque(*shares.shape[1:])
         shares /= np.maximum(shares.sum(0), 1e-12)
         return [share if has else None for share, has in zip(shares, colored, strict=True)]
+
+    def _alone(self, height: int, width: int) -> FloatArray:
+        """height×width: 1 in and next to every cell that has places where only one source shows something."""
+        alone = np.maximum(2 - self._opaque(self.grid.rows, self.grid.columns).sum(0), 0)
+        cells = cv2.resize(alone, (width, height), interpolation=cv2.INTER_AREA) > 0
+        return np.asarray(cv2.dilate(cells.astype(np.float32), np.ones((3, 3), np.uint8)))
 
     def _opaque(self, height: int, width: int) -> FloatArray:
         """N×height×width: how far each source shows something."""

@@ -12,14 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from tita_cli.images.picture import FloatArray
-from tita_cli.options import ColorRule
 
 _RED, _GREEN, _BLUE = 0.299, 0.587, 0.114
 _CB_SCALE = 2 * (1 - _BLUE)
 _CR_SCALE = 2 * (1 - _RED)
-
-# A gate between these distances from undecided (|2g − 1|) hands the chroma over to one source.
-_GATE_UNDECIDED, _GATE_DECIDED = 0.4, 0.8
 
 
 class Chroma(NamedTuple):
@@ -71,30 +67,11 @@ def reference_chroma(a: FloatArray, b: FloatArray) -> FloatArray:
     return mixed
 
 
-def fuse_chroma(
-    a: Chroma | None, b: Chroma | None, gate: FloatArray | None = None, *, rule: ColorRule = "auto"
-) -> Chroma | None:
+def fuse_chroma(a: Chroma | None, b: Chroma | None) -> Chroma | None:
     """The chroma of a fused picture from that of its two sources; None is a grey source's, and a grey result's.
 
-    Where only one source has colour, its chroma is taken unchanged. Two colour sources: :func:`reference_chroma`, and
-    where ``gate`` (H×W in 0..1, 1 = the luminance is a's) has decided for one source, that source's chroma, because a
-    mean there draws coloured fringes around everything that is in focus. ``rule``: "reference" ignores the gate, as the
-    reference does, and "grey" drops all colour.
+    Where only one source has colour, its chroma is taken unchanged. Two colour sources: :func:`reference_chroma`.
     """
-    if rule == "grey":
-        return None
     if a is None or b is None:
         return a or b
-    cb, cr = reference_chroma(a.cb, b.cb), reference_chroma(a.cr, b.cr)
-    if gate is not None and rule == "auto":
-        decided = _decidedness(gate)
-        cb += decided * (b.cb + gate * (a.cb - b.cb) - cb)
-        cr += decided * (b.cr + gate * (a.cr - b.cr) - cr)
-    return Chroma(cb, cr)
-
-
-def _decidedness(gate: FloatArray) -> FloatArray:
-    """0 where the gate mixes the sources, 1 where it has chosen, with a smooth step between."""
-    margin = np.abs(2 * gate - 1)
-    t = np.clip((margin - _GATE_UNDECIDED) / (_GATE_DECIDED - _GATE_UNDECIDED), 0, 1).astype(np.float32)
-    return t * t * (3 - 2 * t)
+    return Chroma(reference_chroma(a.cb, b.cb), reference_chroma(a.cr, b.cr))

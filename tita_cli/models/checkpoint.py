@@ -12,7 +12,7 @@ import pickle
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import safe_open
@@ -24,9 +24,6 @@ from tita_cli.files import parse_json
 from tita_cli.models.authors import config_from_authors, rename_authors
 from tita_cli.network import NetworkConfig, build_network
 
-if TYPE_CHECKING:
-    from tita_cli.network.pair import PairNetwork
-
 FORMAT = "tita-1"
 HINT = "tita reads its own .safetensors, exported .onnx files and the TITA authors' .pth checkpoints"
 
@@ -34,7 +31,7 @@ HINT = "tita reads its own .safetensors, exported .onnx files and the TITA autho
 class Checkpoint(NamedTuple):
     """A loaded network (eval mode, fp32, CPU), its sizes, and what its header says of its making."""
 
-    network: PairNetwork
+    network: Any
     config: NetworkConfig
     info: dict[str, str]
 
@@ -115,7 +112,7 @@ def _check_plain(path: Path, state: Mapping[str, Tensor]) -> None:
             raise ModelError(f"{path}: tensor {name} is no plain array of numbers", hint=HINT)
 
 
-def _assemble(path: Path, state: Mapping[str, Tensor], config: NetworkConfig) -> PairNetwork:
+def _assemble(path: Path, state: Mapping[str, Tensor], config: NetworkConfig) -> Any:
     # Before anything is built that a header of a few bytes asks for. Not on PyTorch's "meta" device, which takes no
     # memory for tensors but 130 MB and most of a second for what it imports.
     _check_plain(path, state)

@@ -15,7 +15,7 @@ from tita_cli.errors import ModelError
 def variants() -> tuple[str, ...]:
     """The variants that there are: a file ``tita….py`` in this folder each, ``tita_lite.py`` for "tita-lite"."""
     files = Path(__file__).parent.glob("tita*.py")
-    return tuple(sorted(f.stem.replace("_", "-") for f in files if not f.stem.endswith("_filters")))
+    return tuple(sorted(f.stem.replace("_", "-") for f in files))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,35 +1,9 @@
-"""Layout that all networks share: padding, channel order, what a network gives."""
+"""Layout: padding and the order of channels."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
-
-
-class FusionOutput(NamedTuple):
-    """What a network gives.
-
-    ``fused``: B×1×H×W luminance, not clamped. ``weights``: B×6, OAF's, three for A and three for B.
-    ``gate``: B×1×H×W in 0..1, the share of A in every pixel, and ``residual``: B×1×H×W, what is added to the blend;
-    both None for a network that does not blend its sources. For the losses, ``logits``: the gate before its sigmoid,
-    ``region``: B×1×H×W in −1..1, the outcome of the region vote, and ``saliency_weight``: B×1 in 0..1, how much
-    salient parts of B count.
-    """
-
-    fused: Tensor
-    weights: Tensor
-    gate: Tensor | None = None
-    residual: Tensor | None = None
-    logits: Tensor | None = None
-    region: Tensor | None = None
-    saliency_weight: Tensor | None = None
-
-    def cropped(self, height: int, width: int) -> FusionOutput:
-        """All planes without their padding."""
-        planes = {k: x[..., :height, :width] for k, x in self._asdict().items() if x is not None and x.ndim == 4}
-        return self._replace(**planes)
 
 
 def reflect_index(length: int, padded: int, device: torch.device) -> Tensor:

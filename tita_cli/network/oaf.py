@@ -84,8 +84,8 @@ class OAF(nn.Module):
         return torch.as_tensor(self.weigh_mlp(pooled).softmax(-1))
 
     def merge(self, x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
-        """Σ weights · operations, B×C×H×W. What stands behind the six weights is not looked at."""
-        shares = weights[:, :6, None, None, None].unbind(1)
+        """Σ weights · operations, B×C×H×W."""
+        shares = weights[..., None, None, None].unbind(1)
         terms = (*self.operations_a(x), *self.operations_b(y))
         merged: Tensor = shares[0] * terms[0]
         for share, term in zip(shares[1:], terms[1:], strict=True):

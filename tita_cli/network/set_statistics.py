@@ -47,17 +47,22 @@ def statistics(small: Tensor, images: Tensor, contrast: Tensor, role: Tensor) ->
     spread = images.std((2, 3))
     dark = torch.sigmoid((0.04 - images) * 100).mean((2, 3))
     bright = torch.sigmoid((images - 0.96) * 100).mean((2, 3))
-    others = (small.sum(1, keepdim=True) - small) / max(small.shape[1] - 1, 1)
-    product = torch.zeros_like(mean)
-    size = torch.zeros_like(mean) + 1e-4
-    for axis in (-1, -2):
-        step = small.diff(dim=axis) * others.diff(dim=axis)
-        product, size = product + step.sum((2, 3)), size + step.abs().sum((2, 3))
-    apart = (small - others).abs().mean((2, 3))
-    numbers = torch.stack((mean, spread, dark, bright, product / size, apart / (apart + spread + 0.02)), -1)
+    apart = (small - others_mean(small)).abs().mean((2, 3))
+    numbers = torch.stack((mean, spread, dark, bright, edge_agreement(small), apart / (apart + spread + 0.02)), -1)
     return torch.cat((4 * numbers - 1, contrast, role[..., None]), -1)
 
 
+def edge_agreement(images: Tensor) -> Tensor:
+    """B×N×H×W → B×N in −1..1: how far the steps of a source go the way of those of the others' mean."""
+    others = others_mean(images)
+    product = images.new_zeros(images.shape[:2])
+    size = product + 1e-4
+    for axis in (-1, -2):
+        step = images.diff(dim=axis) * others.diff(dim=axis)
+        product, size = product + step.sum((2, 3)), size + step.abs().sum((2, 3))
+    return product / size
+
+
 def others_mean(x: Tensor) -> Tensor:
-    """B×N×C → for each source the mean of the others."""
+    """B×N×… → for each source the mean of the others."""
     return (x.sum(1, keepdim=True) - x) / max(x.shape[1] - 1, 1)

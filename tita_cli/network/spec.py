@@ -9,14 +9,13 @@ from typing import Any
 
 from tita_cli.errors import ModelError, parsing
 from tita_cli.files import parse_json
-from tita_cli.network.filters import Filters, load_filters
 
 WINDOW = 8
 """Tokens to the side of an attention window."""
 MERGE_REACH = 2
 """Tokens that OAF's operations see to each side: a 3×3 kernel that a 3×3 convolution predicts."""
 WEIGHTS = 6
-"""OAF's weights: the first numbers of the guidance."""
+"""OAF's, for a pair."""
 KINDS = ("pair", "set")
 _LIMIT = 1024
 """Of any number: a file may claim anything."""
@@ -42,19 +41,14 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A network's steps, in order:
-
-    filters before the encoder · shallow convolutions · ``encoder`` stages · global pooling, which with the filters'
-    statistics of the images gives the guidance · merging · ``decoder`` stages · filters before the head · head ·
-    filters after the head.
+    """What a network is made of.
 
     ``kind``: "pair" takes two images and merges their features with OAF, "set" any number of them and says what each
-    gives to which level of a pyramid; it runs as one graph. ``dim``: channels.
-    ``token``: pixels to a token's side. ``shallow_reach``, ``head_reach``: pixels that these convolutions see to each
-    side, given what the filters say. ``guidance``: how many numbers guide merging and head, OAF's weights first.
-    ``planes``: what comes out, "fused" and for a network that blends its sources "gate", the share of the first.
-    ``filters``: the module ``tita_cli.network.NAME_filters`` that computes what is no part of the graph, or "" for
-    none. ``head_planes``: planes of float32 at full resolution that the head takes while it works on a whole image.
+    gives to which level of a pyramid; it runs as one graph. ``dim``: channels. ``token``: pixels to a token's side.
+
+    The steps of a pair: shallow convolutions · ``encoder`` stages · global pooling, of which OAF's weights are made ·
+    merging · ``decoder`` stages · head. ``shallow_reach``, ``head_reach``: pixels that these convolutions see to each
+    side.
     """
 
     kind: str
@@ -65,10 +59,6 @@ class Spec:
     decoder: tuple[Stage, ...]
     shallow_reach: int
     head_reach: int
-    guidance: int = WEIGHTS
-    planes: tuple[str, ...] = ("fused",)
-    filters: str = ""
-    head_planes: int = 0
 
     @classmethod
     def from_json(cls, text: str) -> Spec:
@@ -77,7 +67,7 @@ class Spec:
             fields: dict[str, Any] = parse_json(text)
             for name in ("encoder", "decoder"):
                 fields[name] = tuple(Stage(str(s["name"]), tuple(s["shifts"]), bool(s["joint"])) for s in fields[name])
-            spec = cls(**{**fields, "planes": tuple(fields["planes"])})
+            spec = cls(**fields)
             if not spec._is_sound():
                 raise ValueError(text)
         return spec
@@ -86,23 +76,19 @@ class Spec:
         return json.dumps(asdict(self), sort_keys=True)
 
     def _is_sound(self) -> bool:
-        numbers = (self.dim, self.token, self.shallow_reach, self.head_reach, self.guidance, self.head_planes)
+        numbers = (self.dim, self.token, self.shallow_reach, self.head_reach)
         stages = self.encoder + self.decoder
         return (
             self.kind in KINDS
             and isinstance(self.variant, str)
             and all(type(number) is int and 0 <= number <= _LIMIT for number in numbers)
             and min(self.dim, self.token) > 0
-            and self.guidance >= WEIGHTS
             and 0 < len(self.encoder) <= _LIMIT
             and 0 < len(self.decoder) <= _LIMIT
             and not any(stage.joint for stage in self.decoder)
             and all(re.fullmatch(r"\w+", stage.name) for stage in stages)
             and all(0 < len(stage.shifts) <= _LIMIT for stage in stages)
             and all(shift in (0, WINDOW // 2) for stage in stages for shift in stage.shifts)
-            and self.planes in (("fused",), ("fused", "gate"))
-            and isinstance(self.filters, str)
-            and isinstance(load_filters(self.filters), Filters)
         )
 
     @property
@@ -117,13 +103,13 @@ class Spec:
 
     @property
     def shallow_halo(self) -> int:
-        """Tokens around a part that the filters before the encoder and the shallow convolutions see."""
-        return _ceil(self.shallow_reach + load_filters(self.filters).encoder_reach, self.token)
+        """Tokens around a part that the shallow convolutions see."""
+        return _ceil(self.shallow_reach, self.token)
 
     @property
     def head_halo(self) -> int:
-        """Tokens around a part that the filters before the head and the head see."""
-        return _ceil(self.head_reach + load_filters(self.filters).head_reach, self.token)
+        """Tokens around a part that the head sees."""
+        return _ceil(self.head_reach, self.token)
 
     @property
     def encode_halo(self) -> int:
@@ -133,8 +119,7 @@ class Spec:
     @property
     def decode_halo(self) -> int:
         """Windows of exact features around a tile within which its result comes out exactly."""
-        behind = self.head_halo + load_filters(self.filters).after_reach
-        return _ceil(MERGE_REACH + _receptive_field(behind, self.decoder), WINDOW)
+        return _ceil(MERGE_REACH + _receptive_field(self.head_halo, self.decoder), WINDOW)
 
 
 def _receptive_field(tokens: int, stages: tuple[Stage, ...]) -> int:

@@ -1,233 +1,300 @@
-"""tita-lite: TITA's modules on tokens of 4×4 pixels, and a head that blends the sources instead of painting.
+"""tita-lite, second generation: TITA's modules on a set of sources, and shares that blend them in a pyramid.
 
-A full-resolution token costs 3.4 MFLOP a pixel, a 24-megapixel photograph ten minutes. Here one token stands for 4×4
-pixels (pixel-unshuffle in front, pixel-shuffle behind), and detail comes from the sources themselves:
+    sources ──stem (÷4)──tokens (÷8)──Swin──global statistics──cross blocks with IPA──┬─ OAF ─ Swin ─┐
+                 └────────────────────────────────────────────────────────────────────┴── head ──────┴─ shares, gains
 
-    fused = g·A + (1 − g)·B + ρ,        ρ = Σ_k α_k·D_k(A) + β_k·D_k(B)
+All sources share all weights, and each meets a summary of the others: a weighted mean that leaves itself out. With two
+sources the summary is the other one, and IPA and OAF are the paper's. Exchanging sources exchanges the outputs and
+nothing else. The network does not paint. It gives each source a share of every level of a Laplacian pyramid, positive
+and of sum 1 over the sources, and small gains by which a source adds its own detail beyond its share:
 
-``g`` is the share of A, ``D_k`` the k-th detail band of an à-trous pyramid (Starck & Murtagh), α and β small numbers
-at every pixel. The bands let the result keep the texture of the source that it does not show, which a blend cannot. A
-small MLP beside OAF's steers the head. It sees the same pooled features and the ``statistics`` of both images: which of
-two frames is better exposed is a matter of the whole image, and so is whether they differ in more than sharpness. It
-also says how much a pixel's gate trusts the region vote, and how much of ρ there is: a focus pair is decided by region
-and shows its sources as they are, an infrared pair is blended pixel by pixel. No pixel is darker than the darkest of
-both sources around it: detail of a hot target on the brightness of a dark street would draw a black rim. And salient
-parts of B, a warm figure in the infrared image, keep about two thirds of their brightness at least, as far as another
-MLP on the statistics says (``saliency``).
+    multiscale = collapse( Σ_i (share_i[l] + gain_i[l]) · L_i[l] )
+    direct     = Σ_i share_i[0] · source_i
+    fused      = multiscale + d · (direct - multiscale)
 
-The functions of its own that have no parameters run outside the graph in the runtime: ``tita_lite_filters``.
+Exposures want the first: shares applied pixel by pixel draw halos and outlines. Focus stacks want the second: the
+pixels of one source as they are, where a pyramid mixes low frequencies around every change of source. ``d``, a map in
+0..1 for the whole set, says where.
 """
 
 from __future__ import annotations
 
-import math
-from typing import cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tita_cli.network.attention import WindowAttention, from_windows, shift_mask, to_windows
 from tita_cli.network.config import NetworkConfig
-from tita_cli.network.layout import FusionOutput
-from tita_cli.network.pair import SLOPE, PairNetwork
-from tita_cli.network.saliency import lift, saliency
-from tita_cli.network.spec import WEIGHTS, WINDOW
-from tita_cli.network.statistics import STATISTICS, image_statistics
-from tita_cli.network.swin import Mlp
-from tita_cli.network.tita_lite_filters import BANDS, NOISE, STRETCH, TOKEN, TRUST, UNDECIDED, VOTE_REACH, VOTE_SIGMA
+from tita_cli.network.ipa import PixelAttention
+from tita_cli.network.oaf import Operations
+from tita_cli.network.pyramid import collapse, laplacian
+from tita_cli.network.set_statistics import STATISTICS, log_contrast, others_mean, statistics
+from tita_cli.network.shares import shares_of
+from tita_cli.network.spec import WINDOW, Spec, Stage
+from tita_cli.network.swin import DropPath, Mlp, SwinStage, drop_rates
 
-UPSAMPLED = 12
-"""Channels that the tokens hand to every pixel."""
-HIDDEN = 24
-"""Channels of the head's hidden layer."""
-FORGET = 0.5
-"""How often, in training, the steering MLP sees the statistics alone."""
+STEM_DIM = 32
+STEM, TOKEN = 4, 8
+"""Pixels to a side of what the stem's features and the tokens stand for."""
+LEVELS = 5
+"""Detail bands of the pyramid; behind them comes the base, at 1/32 of the size."""
+GAINED = 4
+"""Of these, the finer ones have gains."""
+MULTIPLE = TOKEN * WINDOW
+"""Sides of the network's input are multiples of this."""
 DEAD_ZONE = 0.05
-"""Coefficients smaller than this are exactly 0: where one source is good as it is, it stays untouched."""
+"""Gains smaller than this are exactly 0: where one source is good as it is, it stays untouched."""
+PHOTOGRAPH, INFRARED = 1.0, -1.0
+"""Roles of a source. What has colour is a photograph; what is infrared somebody must say."""
+FORGET = 0.2
+"""How often, in training, the global statistics must do without features."""
+SLOPE = 0.2
 
 
-class DetailBands(nn.Module):
-    """À-trous detail bands: differences of ever wider binomial blurs, 2, 4, 8 and 16 pixels apart.
+class SetOutput(NamedTuple):
+    """What the network says of a set of N sources.
 
-    Reaches 30 pixels, and with :meth:`activity` 46.
+    ``shares``: B×N×h×w in 0..1 of each level, fine to coarse, base last; over the sources they sum to 1.
+    ``gains``: the same of the first ``GAINED`` levels, around 0. ``logits``: what the shares were made of.
+    ``direct``: B×1×H/8×W/8 in 0..1, how far the finest shares apply to the sources as they are, not to their bands.
+    ``weights``: B×N×3, OAF's (high-pass, add, multiply) for every source, of sum 1 over all.
     """
 
-    kernel: Tensor
+    shares: list[Tensor]
+    gains: list[Tensor]
+    logits: list[Tensor]
+    direct: Tensor
+    weights: Tensor
 
-    def __init__(self) -> None:
+
+class Summary(nn.Module):
+    """What each source of a set sees of the others: their mean, weighted by a score of theirs, without itself."""
+
+    def __init__(self, dim: int) -> None:
         super().__init__()
-        self.register_buffer("kernel", torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16, persistent=False)
+        self.score = nn.Linear(dim, 1)
 
-    def forward(self, image: Tensor, count: int = BANDS) -> Tensor:
-        """B×1×H×W → B×count×H×W, fine to coarse."""
-        bands = []
-        for k in range(count):
-            blurred = self._blur(image, 2**k)
-            bands.append(image - blurred)
-            image = blurred
-        return torch.cat(bands, 1)
-
-    def activity(self, bands_a: Tensor, bands_b: Tensor) -> Tensor:
-        """Which source has the stronger detail around a pixel, in −1..1 for each band: B×K×H×W, 1 where it is A's.
-
-        What focus measures and choose-maximum rules of multi-scale fusion look at; the head need not learn to square.
-        """
-        shares = []
-        for k in range(BANDS):
-            a, b = (self._blur(bands[:, k : k + 1].abs(), 2**k) for bands in (bands_a, bands_b))
-            shares.append((a - b) / (a + b + NOISE))
-        return torch.cat(shares, 1)
-
-    def contrast(self, image: Tensor) -> Tensor:
-        """How strong the detail of an image is in every token, B×K×H/4×W/4: log2(1 + mean |D_k| / noise).
-
-        A logarithm, so that a difference of two tells a sharp source from a blurred one at any contrast. The coarser
-        half of the bands is taken from the tokens' means. Reaches 6 tokens.
-        """
-        tokens = F.avg_pool2d(image, TOKEN)
-        fine = F.avg_pool2d(self(image, BANDS // 2).abs(), TOKEN)
-        coarse = self(tokens, BANDS // 2).abs()
-        return torch.log2(1 + torch.cat((fine, coarse), 1) / NOISE) / 4
-
-    def _blur(self, image: Tensor, step: int) -> Tensor:
-        kernel = self.kernel.to(image.dtype)
-        padded = F.pad(image, (2 * step,) * 4, mode="replicate")
-        rows = F.conv2d(padded, kernel.reshape(1, 1, 5, 1), dilation=(step, 1))
-        return F.conv2d(rows, kernel.reshape(1, 1, 1, 5), dilation=(1, step))
+    def forward(self, x: Tensor) -> Tensor:
+        """B×N×…×C → the same."""
+        if not torch.compiler.is_exporting() and x.shape[1] == 2:
+            return x.flip(1)
+        weight = torch.sigmoid(self.score(x)) + 0.05
+        weighted = weight * x
+        return (weighted.sum(1, keepdim=True) - weighted) / (weight.sum(1, keepdim=True) - weight)
 
 
-class RegionVote(nn.Module):
-    """Which source a whole region is taken from: every pixel's gate is a vote, and the votes around it are counted.
+class SetCrossBlock(nn.Module):
+    """TITA's cross block for a set: windowed attention to the others, IPA with them, an MLP."""
 
-    What is in focus is a matter of regions, but a flat patch of wall tells nothing of it: decided pixel by pixel, the
-    gate of a focus pair is full of specks. So the outcome at a place is the mean of the votes around it, weighted by
-    how decided each is (normalised convolution: Knutsson & Westin, CVPR 1993): pixels that cannot tell get their
-    neighbours' outcome. Counted on tokens of 4×4 pixels, which is enough for a mean over some 20.
-    """
-
-    kernel: Tensor
-
-    def __init__(self) -> None:
+    def __init__(self, dim: int, heads: int, shift: int, drop_path: float) -> None:
         super().__init__()
-        kernel = [math.exp(-0.5 * (i / VOTE_SIGMA) ** 2) for i in range(-VOTE_REACH, VOTE_REACH + 1)]
-        self.register_buffer("kernel", torch.tensor([k / sum(kernel) for k in kernel]), persistent=False)
+        self.shift, self.dim = shift, dim
+        self.norm1 = nn.LayerNorm(dim)
+        self.summary = Summary(dim)
+        self.attention = WindowAttention(dim, heads)
+        self.relation = Mlp(2 * dim, dim, dim)
+        self.noise_k = nn.Parameter(torch.randn(dim))
+        self.noise_v = nn.Parameter(torch.randn(dim))
+        self.attend = PixelAttention(dim, heads)
+        self.norm2 = nn.LayerNorm(dim)
+        self.mlp = Mlp(dim, 2 * dim, dim)
+        self.drop_path = DropPath(drop_path)
 
-    def forward(self, logits: Tensor) -> Tensor:
-        """Logits of a gate, B×1×H×W → the outcome around every pixel, B×1×H×W in −1..1; no votes beyond the edge."""
-        vote = torch.tanh(logits / 2)
-        votes = F.avg_pool2d(torch.cat((vote, vote.abs()), 1), TOKEN)
-        kernel = self.kernel.to(votes.dtype).reshape(1, 1, -1, 1)
-        flat = votes.reshape(-1, 1, *votes.shape[-2:])
-        flat = F.conv2d(flat, kernel, padding=(VOTE_REACH, 0))
-        flat = F.conv2d(flat, kernel.transpose(2, 3), padding=(0, VOTE_REACH))
-        counted = flat.reshape(votes.shape)
-        outcome = counted[:, :1] / (counted[:, 1:] + UNDECIDED)
-        return F.interpolate(outcome, scale_factor=float(TOKEN), mode="bilinear", align_corners=False)
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """B×N×H×W×C → the same."""
+        b, n, h, w, c = x.shape
+        own = self.norm1(x)
+        others = self.summary(own).reshape(b * n, h, w, c)
+        own = own.reshape(b * n, h, w, c)
+        seen = self.attention(to_windows(own, self.shift), to_windows(others, self.shift), mask)
+        seen = from_windows(seen, h, w, self.shift).reshape(b, n, h, w, c)
+        partner = self.summary(seen)
+        relation = self.relation(torch.cat((seen, partner), -1)).softmax(-1)
+        seen = seen + self.attend(seen, partner, relation, self.noise_k - self.noise_v)
+        x = x + self._dropped(seen, b)
+        return x + self._dropped(self.mlp(self.norm2(x)), b)
+
+    def _dropped(self, branch: Tensor, samples: int) -> Tensor:
+        shape = branch.shape
+        return torch.as_tensor(self.drop_path(branch.reshape(-1, shape[-2], shape[-1]), samples)).reshape(shape)
 
 
-class TitaLite(PairNetwork):
-    """The light variant; ``NetworkConfig.from_name("tita-lite")`` is the shipped size.
+class TitaLite(nn.Module):
+    """The network. ``STEM_DIM`` channels of the features at a quarter of the size, ``config.dim`` of the tokens."""
 
-    Its guidance: OAF's weights, what is added to the head's hidden layer, the weight of saliency, the trust in the
-    region vote, the share of ρ.
-    """
-
-    sizes = {"dim": 48, "extract": 2, "fuse": (4,), "reconstruct": 2, "drop_path": 0.0}  # noqa: RUF012
-    token = TOKEN
-    declared = {  # noqa: RUF012
-        "shallow_reach": 8,
-        "head_reach": 2,
-        "guidance": WEIGHTS + HIDDEN + 3,
-        "planes": ("fused", "gate"),
-        "filters": "tita_lite",
-        "head_planes": 200,
-    }
+    kind: ClassVar[str] = "set"
+    sizes: ClassVar[dict[str, Any]] = {
+        "dim": 48, "heads": 2, "extract": 2, "fuse": (3,), "reconstruct": 2, "drop_path": 0.05,
+    }  # fmt: skip
 
     def __init__(self, config: NetworkConfig) -> None:
-        super().__init__(config)
-        c = config.dim
-        self.shallow1 = nn.Conv2d(TOKEN * TOKEN + BANDS, c, 3, padding=1)
-        self.shallow2 = nn.Conv2d(c, c, 3, padding=1)
-        self.to_pixels = nn.Conv2d(c, UPSAMPLED * TOKEN * TOKEN, 1)
-        self.bands = DetailBands()
-        self.head1 = nn.Conv2d(UPSAMPLED + 2 + 3 * BANDS, HIDDEN, 3, padding=1)
-        self.head2 = nn.Conv2d(HIDDEN, 1 + 2 * BANDS, 3, padding=1)
-        self.steer = Mlp(2 * c + STATISTICS, c, HIDDEN + 2)
-        self.saliency_mlp = Mlp(STATISTICS, HIDDEN, 1)
-        self.region_vote = RegionVote()
+        super().__init__()
+        self.config = config
+        dim, heads, drop_path, stem = config.dim, config.heads, config.drop_path, STEM_DIM
+        extract, fuse, reconstruct = config.extract, sum(config.fuse), config.reconstruct
+        self.dim = dim
+        self.stem1 = nn.Conv2d(STEM * STEM + 6, stem, 3, padding=1)
+        self.stem2 = nn.Conv2d(stem, stem, 3, padding=1)
+        self.embed = nn.Conv2d(4 * stem, dim, 1)
+        self.patch_norm = nn.LayerNorm(dim)
+        self.extractor = SwinStage(dim, heads, extract, drop_path)
+        self.extracted_norm = nn.LayerNorm(dim)
+        self.steer = Mlp(2 * dim + 2 * STATISTICS, 2 * dim, dim + 2 * dim + 2)
+        rates = drop_rates(drop_path, fuse)
+        self.cross = nn.ModuleList(SetCrossBlock(dim, heads, (i % 2) * (WINDOW // 2), rates[i]) for i in range(fuse))
+        self.crossed_norm = nn.LayerNorm(dim)
+        self.weigh = Mlp(2 * dim, dim, 3)
+        self.operations = Operations(dim)
+        self.reconstructor = SwinStage(dim, heads, reconstruct, drop_path)
+        self.reconstructed_norm = nn.LayerNorm(dim)
+        self.coarse = nn.Conv2d(2 * dim, dim, 1)
+        self.coarse_logits = nn.ModuleList(nn.Conv2d(dim, 1, 1) for _ in range(LEVELS + 1 - 3))
+        self.to_fine = nn.Conv2d(dim, stem, 1)
+        self.stem_summary = Summary(stem)
+        self.fine1 = nn.Conv2d(3 * stem, dim, 1)
+        self.fine2 = nn.Conv2d(dim, dim, 3, padding=1, groups=dim)
+        self.fine3 = nn.Conv2d(dim, dim, 1)
+        self.fine_logits = nn.Conv2d(dim, 2 + 16 + 4 + GAINED, 3, padding=1)
+        self.direct = nn.Conv2d(dim, 1, 1)
         self.forget = FORGET
         with torch.no_grad():
-            self.steer.fc2.bias[-1] = 3.0  # training begins with all of ρ
-            self.saliency_mlp.fc2.bias.zero_()  # and with half of the saliency's weight: with none, nothing is learnt
+            self.steer.fc2.bias[-2] = 3.0  # gains are on at first
+            for layer in (self.fine_logits, *self.coarse_logits):
+                layer.weight.mul_(0.3)
+                layer.bias.zero_()
+            self.direct.weight.mul_(0.3)
 
-    def before_encoder(self, image: Tensor) -> tuple[Tensor, ...]:
-        return (self.bands.contrast(image),)
+    @property
+    def spec(self) -> Spec:
+        config = self.config
+        return Spec(
+            kind=self.kind,
+            variant=config.variant,
+            dim=config.dim,
+            token=TOKEN,
+            encoder=(Stage.of("extract", config.extract), Stage.of("cross", sum(config.fuse), joint=True)),
+            decoder=(Stage.of("reconstruct", config.reconstruct),),
+            shallow_reach=0,
+            head_reach=0,
+        )
 
-    def shallow(self, image: Tensor, *before: Tensor) -> Tensor:
-        x = torch.cat((F.pixel_unshuffle(image, TOKEN), *before), 1)
-        x = F.leaky_relu(self.shallow1(x), SLOPE)
-        return F.leaky_relu(self.shallow2(x), SLOPE)
+    def forward(self, images: Tensor, hidden: Tensor | None = None, role: Tensor | None = None) -> SetOutput:
+        """``images``: luminance B×N×H×W in 0..1, sides multiples of ``MULTIPLE``. ``hidden``: B×N×2×H/4×W/4, the
+        :func:`log_contrast` of the finest two bands of the pictures at full size, where these are reductions of them.
+        ``role``: B×N, what is known of a source: ``PHOTOGRAPH``, ``INFRARED``, or 0 for nothing."""
+        b, n, h, w = images.shape
+        flat = images.reshape(b * n, 1, h, w)
+        pyramid = laplacian(flat, 4)
+        contrast = log_contrast(pyramid)
+        finest = contrast[:, :2] if hidden is None else hidden.reshape(b * n, 2, h // STEM, w // STEM)
+        stem = F.leaky_relu(self.stem1(torch.cat((F.pixel_unshuffle(flat, STEM), contrast, finest), 1)), SLOPE)
+        stem = F.leaky_relu(self.stem2(stem), SLOPE)
+        tokens = self.embed(F.pixel_unshuffle(stem, TOKEN // STEM)).permute(0, 2, 3, 1)
+        th, tw = h // TOKEN, w // TOKEN
+        tokens = self.extracted_norm(self.extractor(self.patch_norm(tokens.contiguous())))
+        x = tokens.reshape(b, n, th, tw, self.dim)
 
-    def statistics(self, a: Tensor, b: Tensor) -> Tensor:
-        return image_statistics(a, b, TOKEN * WINDOW)
+        pooled = x.mean((2, 3))
+        numbers = statistics(
+            pyramid[-1].reshape(b, n, th * TOKEN // 16, -1),
+            images,
+            contrast.mean((2, 3)).reshape(b, n, -1),
+            images.new_zeros(b, n) if role is None else role,
+        )
+        features = torch.cat((pooled, others_mean(pooled)), -1)
+        if self.training:
+            features = features * (torch.rand_like(features[:, :1, :1]) >= self.forget)
+        steering = self.steer(torch.cat((features, numbers, others_mean(numbers)), -1))
+        to_tokens, to_coarse, to_fine, keep, to_direct = steering.split((self.dim, self.dim, self.dim, 1, 1), -1)
 
-    def weigh(self, pooled: Tensor) -> Tensor:
-        features, statistics = pooled.tensor_split((2 * self.config.dim,), 1)
-        seen = features
-        if self.training and self.steer.fc1.weight.requires_grad:
-            # The statistics must do without them: features of scenes unlike the training data mislead.
-            seen = features * (torch.rand_like(features[:, :1]) >= self.forget)
-        statistics = 8 * statistics - 2
-        steering, trust, keep = self.steer(torch.cat((seen, statistics), 1)).tensor_split((-2, -1), 1)
-        weight = self._saturating(self.saliency_mlp(statistics))
-        return torch.cat((self.oaf.weigh(features), steering, weight, trust, self._saturating(keep)), 1)
+        x = x + to_tokens[:, :, None, None]
+        for block in self.cross:
+            shift = cast(SetCrossBlock, block).shift
+            mask = shift_mask(th, tw, shift, x.device) if shift else None
+            x = block(x, mask)
+        x = self.crossed_norm(x)
 
-    def before_head(self, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
-        bands = self.bands(a), self.bands(b)
-        return torch.cat(bands, 1), self.bands.activity(*bands)
+        pooled = x.mean((2, 3))
+        weights = self.weigh(torch.cat((pooled, others_mean(pooled)), -1)).flatten(1).softmax(1).reshape(b, n, 3)
+        maps = x.reshape(b * n, th, tw, self.dim).permute(0, 3, 1, 2)
+        merged = torch.zeros((), device=x.device)
+        for k, term in enumerate(self.operations(maps)):
+            merged = merged + (weights[:, :, k, None, None, None] * term.reshape(b, n, self.dim, th, tw)).sum(1)
+        z = self.reconstructor(self.patch_norm(merged.permute(0, 2, 3, 1).contiguous()))
+        z = self.reconstructed_norm(z).permute(0, 3, 1, 2)
 
-    def head(self, a: Tensor, b: Tensor, before: tuple[Tensor, ...], z: Tensor, guidance: Tensor) -> tuple[Tensor, ...]:
-        """→ every pixel's own logit of the gate, and ρ."""
-        bands, activity = before
-        steering, keep = guidance[:, WEIGHTS:-3, None, None], guidance[:, -1:, None, None]
-        pixels = F.pixel_shuffle(self.to_pixels(z), TOKEN)
-        h = F.leaky_relu(self.head1(torch.cat((pixels, a, b, 4 * bands, activity), 1)) + steering, SLOPE)
-        logits, coefficients = self.head2(h).split((1, 2 * BANDS), 1)
-        coefficients = self._pass_through(coefficients, F.softshrink(coefficients, DEAD_ZONE))
-        return logits, keep * (coefficients * bands).sum(1, keepdim=True)
+        def of_set(y: Tensor) -> Tensor:
+            return y.reshape(b, n, *y.shape[-2:])
 
-    def after_head(self, a: Tensor, b: Tensor, planes: tuple[Tensor, ...], guidance: Tensor) -> FusionOutput:
-        logits, residual = planes
-        return self.blend(a, b, logits, residual, self.region_vote(logits), guidance)
+        both = torch.cat((maps, z[:, None].expand(-1, n, -1, -1, -1).reshape(b * n, self.dim, th, tw)), 1)
+        t = F.leaky_relu(self.coarse(both) + to_coarse.reshape(b * n, -1, 1, 1), SLOPE)
+        coarse = []
+        for k, layer in enumerate(self.coarse_logits):
+            coarse.append(of_set(layer(F.avg_pool2d(t, 2**k) if k else t)))
 
-    def blend(
-        self, a: Tensor, b: Tensor, logits: Tensor, residual: Tensor, region: Tensor, guidance: Tensor
-    ) -> FusionOutput:
-        """What :meth:`head` gave and the outcome of the vote on it → the result, not finished."""
-        logits = logits + TRUST * guidance[:, -2:-1, None, None] * region
-        gate = self._saturating(logits)
-        fused = torch.maximum(b + gate * (a - b) + residual, darkest(a, b))
-        return FusionOutput(fused, guidance[:, :WEIGHTS], gate, residual, logits, region)
+        up = F.interpolate(self.to_fine(t), scale_factor=2.0, mode="bilinear", align_corners=False)
+        per_source = stem.reshape(b, n, *stem.shape[1:]).movedim(2, -1)
+        others = self.stem_summary(per_source).movedim(-1, 2).reshape(stem.shape)
+        u = F.leaky_relu(self.fine1(torch.cat((up, stem, others), 1)) + to_fine.reshape(b * n, -1, 1, 1), SLOPE)
+        u = u + self.fine3(F.leaky_relu(self.fine2(u), SLOPE))
+        quarter, shift0, shift1, gains = self.fine_logits(u).split((2, 16, 4, GAINED), 1)
+        lower = F.interpolate(quarter[:, 1:], scale_factor=2.0, mode="bilinear", align_corners=False)
+        lowest = F.interpolate(quarter[:, 1:], scale_factor=4.0, mode="bilinear", align_corners=False)
+        fine = [lowest + F.pixel_shuffle(shift0, 4), lower + F.pixel_shuffle(shift1, 2), quarter[:, :1]]
+        logits = [*(of_set(y).float() for y in fine), *(y.float() for y in coarse)]
+        shares = [shares_of(y, self.training) for y in logits]
 
-    def finish(self, a: Tensor, b: Tensor, out: FusionOutput, guidance: Tensor) -> FusionOutput:
-        """Lift salient parts of B."""
-        gate, weight = cast(Tensor, out.gate), guidance[:, -3:-2]
-        lifted = lift(gate, saliency(a, b), weight[..., None, None])
-        return out._replace(fused=out.fused + (lifted - gate) * (a - b), gate=lifted, saliency_weight=weight)
-
-    def _saturating(self, logits: Tensor) -> Tensor:
-        """A sigmoid that reaches 0 and 1."""
-        stretched = STRETCH * (torch.sigmoid(logits) - 0.5) + 0.5
-        return self._pass_through(stretched, stretched.clamp(0, 1))
-
-    def _pass_through(self, raw: Tensor, limited: Tensor) -> Tensor:
-        """``limited``, but trained as if it were ``raw``: what is cut off has no gradient and could never come back."""
-        return raw + (limited - raw).detach() if self.training else limited
+        keep = _switch(keep, self.training)
+        direct = _switch(self.direct(z) + to_direct.mean(1)[..., None, None], self.training).float()
+        gains = _through(gains, F.softshrink(gains, DEAD_ZONE), self.training) * keep.reshape(b * n, 1, 1, 1)
+        return SetOutput(
+            shares, [of_set(_resized(gains[:, k : k + 1], k)).float() for k in range(GAINED)], logits, direct, weights
+        )
 
 
-def darkest(a: Tensor, b: Tensor) -> Tensor:
-    """The darkest of both sources in the 3×3 pixels around each: no pixel of the result is darker."""
-    return -F.max_pool2d(-torch.minimum(a, b), 3, stride=1, padding=1)
+def _resized(x: Tensor, level: int) -> Tensor:
+    """From a quarter of the size to that of a level of the pyramid."""
+    if level < 2:
+        return F.interpolate(x, scale_factor=2.0 ** (2 - level), mode="bilinear", align_corners=False)
+    return F.avg_pool2d(x, 2 ** (level - 2)) if level > 2 else x
+
+
+def _switch(raw: Tensor, training: bool) -> Tensor:
+    """A sigmoid stretched so that it can be exactly 0 and 1."""
+    return _through(raw, (1.5 * (torch.sigmoid(raw) - 0.5) + 0.5).clamp(0, 1), training)
+
+
+def _through(raw: Tensor, limited: Tensor, training: bool) -> Tensor:
+    """``limited``, but trained as if it were ``raw``: what is cut off has no gradient and could never come back."""
+    return raw + (limited - raw).detach() if training else limited
+
+
+def blend(images: Tensor, output: SetOutput) -> tuple[Tensor, Tensor]:
+    """Luminance B×N×H×W and the network's answer at the same size → the picture B×1×H×W, and what gains added to it.
+
+    Nowhere darker than all sources are around a pixel: the detail of one source on the brightness of another would
+    draw black rims.
+    """
+    b, n, h, w = images.shape
+    pyramid = laplacian(images.reshape(b * n, 1, h, w), LEVELS)
+    levels, added = [], []
+    for level, flat in enumerate(pyramid):
+        band = flat.reshape(b, n, *flat.shape[-2:])
+        levels.append((output.shares[level] * band).sum(1, keepdim=True))
+        if level < GAINED:
+            added.append((output.gains[level] * band).sum(1, keepdim=True))
+            levels[-1] = levels[-1] + added[-1]
+    plain = (output.shares[0] * images).sum(1, keepdim=True)
+    direct = F.interpolate(output.direct, size=(h, w), mode="bilinear", align_corners=False)
+    darkest = -F.max_pool2d(-images.amin(1, keepdim=True), 3, stride=1, padding=1)
+    residual = added[0]
+    for extra in added[1:]:
+        residual = residual + F.interpolate(extra, size=(h, w), mode="bilinear", align_corners=False)
+    fused = collapse(levels)
+    fused = fused + direct * (plain - fused)
+    return torch.maximum(fused, darkest), residual * (1 - direct)
 
 
 NETWORK = TitaLite

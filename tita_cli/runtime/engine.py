@@ -12,7 +12,7 @@ from tita_cli.errors import UsageError
 from tita_cli.runtime.device import DeviceRequest
 from tita_cli.runtime.onnx_whole import WholeRunner
 from tita_cli.runtime.set_engine import SetEngine, SetRunner
-from tita_cli.runtime.tiles import SMALLEST, OutOfMemoryError, Planes, Runner, largest_tile, run, tile_bytes
+from tita_cli.runtime.tiles import SMALLEST, Fused, OutOfMemoryError, Runner, largest_tile, run, tile_bytes
 
 if TYPE_CHECKING:
     from tita_cli.images.picture import FloatArray
@@ -23,12 +23,10 @@ if TYPE_CHECKING:
 class Luminance:
     """What a network makes of luminances.
 
-    ``fused``: H×W float32 in 0..1. ``gate``: H×W float32 in 0..1, the share of the first source in every pixel, or None
-    for a network that does not blend its sources. ``weights``: OAF's, float32, three for each source, sum 1.
+    ``fused``: H×W float32 in 0..1. ``weights``: OAF's, float32, three for each source, sum 1.
     """
 
     fused: FloatArray
-    gate: FloatArray | None
     weights: FloatArray
 
 
@@ -45,7 +43,7 @@ class Engine:
 
     @property
     def spec(self) -> Spec:
-        """What the network declares of itself: its kind and variant, how many sources it takes, what it gives."""
+        """What the network declares of itself: its kind and variant, how many sources it takes."""
         return self._runner.spec
 
     def fuse(self, *images: FloatArray) -> Luminance:
@@ -57,9 +55,8 @@ class Engine:
         if len(images) != self.spec.sources or len(shapes) != 1 or images[0].ndim != 2 or 0 in images[0].shape:
             given = ", ".join(str(image.shape) for image in images)
             raise UsageError(f"this engine fuses {self.spec.sources} luminances H×W of one size, not {given}")
-        planes, weights = self._run([np.ascontiguousarray(image, np.float32) for image in images])
-        named = dict(zip(self.spec.planes, planes, strict=True))
-        return Luminance(np.clip(named["fused"], 0, 1), named.get("gate"), weights)
+        fused, weights = self._run([np.ascontiguousarray(image, np.float32) for image in images])
+        return Luminance(np.clip(fused, 0, 1), weights)
 
     def describe(self) -> dict[str, Any]:
         """What runs, fit for JSON: variant, back end, device, precision, and how the last image was cut.
@@ -69,10 +66,10 @@ class Engine:
         notes = {"notes": list(self._notes)} if self._notes else {}
         return {"variant": self.spec.variant, **self._runner.describe(), **self._ran, **notes}
 
-    def _run(self, images: Sequence[FloatArray]) -> Planes:
+    def _run(self, images: Sequence[FloatArray]) -> Fused:
         if isinstance(self._runner, WholeRunner):
-            fused, weights, *others = self._runner.run(*(image[None, None] for image in images))
-            return Planes([plane[0, 0] for plane in (fused, *others)], weights[0])
+            fused, weights, *_ = self._runner.run(*(image[None, None] for image in images))
+            return Fused(fused[0, 0], weights[0])
         runner, step = self._runner, self.spec.multiple
         shape = (images[0].shape[0], images[0].shape[1])
         budget = self._memory or runner.free_memory()

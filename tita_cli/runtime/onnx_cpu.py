@@ -16,8 +16,7 @@ import numpy as np
 
 from tita_cli.errors import DeviceError, ModelError, explained, first_line
 from tita_cli.models.onnx_file import HINT, OnnxFile, Step
-from tita_cli.network.filters import load_filters
-from tita_cli.network.spec import MERGE_REACH, WINDOW, Spec, Stage
+from tita_cli.network.spec import MERGE_REACH, WEIGHTS, WINDOW, Spec, Stage
 from tita_cli.runtime.memory import free_memory
 from tita_cli.runtime.onnx_session import CPU, Place, open_session
 from tita_cli.runtime.rectangle import Rectangle, rectangles
@@ -93,7 +92,6 @@ class CpuRunner:
     def __init__(self, steps: Steps, spec: Spec, threads: int) -> None:
         self.spec = spec
         self._steps = steps
-        self._filters = load_filters(spec.filters)
         self._threads = threads
         self._at_once, self._turns = threads, BoundedSemaphore(threads)
         self._pool = ThreadPoolExecutor(threads, "tita", initializer=flush_denormals)
@@ -102,18 +100,13 @@ class CpuRunner:
     def encode(self, images: Sequence[FloatArray], keep: Rectangle) -> list[FloatArray]:
         spec = self.spec
         maps = [self._map(image) for image in images]
-        convolved = -(-spec.shallow_reach // spec.token)
 
         def shallow(core: Rectangle, seen: Rectangle) -> None:
-            inner = core.grown(convolved, *_tokens(maps[0]))
-            place = inner.relative_to(seen)
             for image, features in zip(images, maps, strict=True):
-                before = self._filters.before_encoder(image[seen.scaled(spec.token).slices])
-                inputs = [image[inner.scaled(spec.token).slices][None], *(x[(..., *place.slices)] for x in before)]
-                (result,) = self._run("shallow", _extent(spec.dim, inner), *inputs)
-                _paste(features, core, result, inner)
+                (result,) = self._run("shallow", _extent(spec.dim, seen), image[seen.slices][None])
+                _paste(features, core, result, seen)
 
-        self._on_parts(maps[0], spec.shallow_halo, shallow)
+        self._on_parts(maps[0], spec.shallow_reach, shallow)
         for stage in spec.encoder:
             self._on_stage(stage, maps)
         return [features[keep.slices] for features in maps]
@@ -123,65 +116,34 @@ class CpuRunner:
         return np.concatenate([f.sum(3).sum((0, 1), dtype=np.float64) for f in features])
 
     def weigh(self, pooled: FloatArray) -> FloatArray:
-        (guidance,) = self._run("weigh", (self.spec.guidance,), pooled)
-        return guidance
+        (weights,) = self._run("weigh", (WEIGHTS,), pooled)
+        return weights
 
-    def decode(
-        self, images: Sequence[FloatArray], features: list[FloatArray], guidance: FloatArray
-    ) -> list[FloatArray]:
-        spec, filters = self.spec, self._filters
-        z = self._map(images[0])
+    def decode(self, features: list[FloatArray], weights: FloatArray) -> FloatArray:
+        spec = self.spec
+        z = np.empty_like(features[0])
 
         def merge(core: Rectangle, seen: Rectangle) -> None:
-            (result,) = self._run("merge", _extent(spec.dim, seen), *(cut(f, seen) for f in features), guidance)
+            (result,) = self._run("merge", _extent(spec.dim, seen), *(cut(f, seen) for f in features), weights)
             _paste(z, core, result, seen)
 
         self._on_parts(z, MERGE_REACH, merge, MERGE_PART)
         features.clear()  # two thirds of the memory
         for stage in spec.decoder:
             self._on_stage(stage, [z])
-        planes = [np.empty(images[0].shape, np.float32) for _ in spec.planes]
-        summary = np.empty((2, *_tokens(z)) if filters.has_after else (0, 0, 0), np.float32)
-        convolved = -(-spec.head_reach // spec.token)
+        fused = np.empty(_tokens(z), np.float32)
 
         def head(core: Rectangle, seen: Rectangle) -> None:
-            inner = core.grown(convolved, *_tokens(z))
-            pixels, place = inner.scaled(spec.token), inner.relative_to(seen).scaled(spec.token).slices
-            before = filters.before_head([image[seen.scaled(spec.token).slices] for image in images])
-            parts = [image[pixels.slices][None] for image in images]
-            inputs = *parts, *(x[(..., *place)] for x in before), cut(z, inner), guidance
-            results = [result[0] for result in self._run("head", _extent(1, pixels), *inputs)]
-            inside = core.relative_to(inner).scaled(spec.token).slices
-            for plane, result in zip(planes, results, strict=True):
-                plane[core.scaled(spec.token).slices] = result[inside]
-            if filters.has_after:
-                summary[(..., *core.slices)] = filters.summarize([result[inside] for result in results])
+            (result,) = self._run("head", _extent(1, seen), cut(z, seen))
+            fused[core.slices] = result[(0, *core.relative_to(seen).slices)]
 
-        self._on_parts(z, spec.head_halo, head)
-        if not filters.has_after:
-            return planes
-        aggregated = filters.aggregate(summary)
-
-        def after(core: Rectangle, seen: Rectangle) -> None:
-            around, place = seen.scaled(spec.token).slices, core.scaled(spec.token).slices
-            inside = core.relative_to(seen).scaled(spec.token).slices
-            results = filters.after_head(
-                [image[around] for image in images],
-                [p[place] for p in planes],
-                aggregated[seen.slices],
-                guidance,
-                inside,
-            )
-            for plane, result in zip(planes, results, strict=True):
-                plane[place] = result
-
-        self._on_parts(z, 1, after)
-        return planes
+        self._on_parts(z, spec.head_reach, head)
+        return fused
 
     def bytes_for(self, pixels: int) -> int:
-        """Three feature maps, the padded sources, the results, what is voted; what the parts in work take."""
+        """Three feature maps, the padded sources, the result; what the parts in work take."""
         scratch = min(_PART_BYTES * self._at_once, pixels * _STRIP_BYTES)
-        return scratch + pixels * ((3 * 4 * self.spec.dim + 5 * 4) // self.spec.token**2 + 4 * 4)
+        return scratch + pixels * 4 * (3 * self.spec.dim + 3)
 
     def free_memory(self) -> int:
         return free_memory() // 2
@@ -195,7 +157,7 @@ class CpuRunner:
         return {**self._steps.describe(), "device": "cpu", "threads": self._threads}
 
     def _map(self, image: FloatArray) -> FloatArray:
-        rows, cols = (length // self.spec.multiple for length in image.shape)
+        rows, cols = (length // WINDOW for length in image.shape)
         return np.empty((rows, cols, self.spec.dim, TOKENS), np.float32)
 
     def _run(self, name: str, shape: tuple[int, ...], *inputs: FloatArray) -> list[FloatArray]:

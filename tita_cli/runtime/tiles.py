@@ -1,7 +1,7 @@
 """Run a network on images of any size, whole or in tiles: exactly the same result, in bounded memory.
 
 A network is an encoder and a decoder, with OAF's pooling over the whole image between them. In tiles, a first pass runs
-the encoder on all of them and sums up what is pooled; a second pass runs both with the guidance that follows. A tile is
+the encoder on all of them and sums up what is pooled; a second pass runs both with the weights that follow. A tile is
 cut with as much around it as its inside sees (``Spec.encode_halo``, ``Spec.decode_halo``), on the grid of the windows:
 nothing is blended, and nothing differs but the order in which numbers are added up.
 """
@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from tita_cli.errors import DeviceError
-from tita_cli.network.filters import load_filters, padded_part
-from tita_cli.network.spec import WEIGHTS, WINDOW, Spec
+from tita_cli.network.spec import WINDOW, Spec
 from tita_cli.runtime.rectangle import Rectangle, rectangles
 
 if TYPE_CHECKING:
@@ -47,11 +46,11 @@ class Runner(Protocol):
         ...
 
     def weigh(self, pooled: FloatArray) -> FloatArray:
-        """The mean of each channel, and the statistics of the images behind them → guidance."""
+        """The mean of each channel → OAF's weights."""
         ...
 
-    def decode(self, images: Sequence[FloatArray], features: Any, guidance: FloatArray) -> list[FloatArray]:
-        """Images, their features, which are used up, and guidance → ``spec.planes``. Raises ``OutOfMemoryError``."""
+    def decode(self, features: Any, weights: FloatArray) -> FloatArray:
+        """Features, which are used up, and OAF's weights → luminance. Raises ``OutOfMemoryError``."""
         ...
 
     def bytes_for(self, pixels: int) -> int:
@@ -71,10 +70,10 @@ class Runner(Protocol):
         ...
 
 
-class Planes(NamedTuple):
-    """The planes that ``Spec.planes`` names, H×W each, and OAF's weights."""
+class Fused(NamedTuple):
+    """Luminance H×W, not clipped, and OAF's weights."""
 
-    planes: list[FloatArray]
+    luminance: FloatArray
     weights: FloatArray
 
 
@@ -102,54 +101,35 @@ def tile_bytes(runner: Runner, shape: tuple[int, int], side: int) -> int:
     return runner.bytes_for(rows * cols * step**2)
 
 
-def run(runner: Runner, images: Sequence[FloatArray], side: int | None) -> Planes:
+def run(runner: Runner, images: Sequence[FloatArray], side: int | None) -> Fused:
     """Fuse luminances H×W in tiles of ``side`` windows to a side, or as a whole."""
     spec, (height, width) = runner.spec, images[0].shape
-    filters = load_filters(spec.filters)
     rows, cols = (-(-length // spec.multiple) for length in (height, width))
-    statistics = filters.statistics(images)
-    tokens = rows * cols * WINDOW**2
-
-    def guidance(sums: DoubleArray) -> FloatArray:
-        return runner.weigh(np.concatenate((sums / tokens, statistics)).astype(np.float32))
-
-    if side is None or side >= max(rows, cols):
-        whole = Rectangle(0, rows, 0, cols)
-        padded = _parts(spec, images, whole)
-        features = runner.encode(padded, whole)
-        guide = guidance(runner.pool(features))
-        planes = [plane[:height, :width] for plane in runner.decode(padded, features, guide)]
-    else:
-        guide = guidance(_pool_tiles(runner, images, rows, cols, side))
-        planes = _decode_tiles(runner, images, rows, cols, side, guide)
-    filters.finish(images, planes, guide)
-    return Planes(planes, guide[:WEIGHTS])
-
-
-def _pool_tiles(runner: Runner, images: Sequence[FloatArray], rows: int, cols: int, side: int) -> DoubleArray:
-    sums = np.zeros(len(images) * runner.spec.dim)
-    for core in rectangles(rows, cols, side, side):
+    tiles = [Rectangle(0, rows, 0, cols)] if side is None else list(rectangles(rows, cols, side, side))
+    if len(tiles) == 1:
+        features = _encode(runner, images, tiles[0], rows, cols)
+        weights = _weigh(runner, runner.pool(features), rows * cols)
+        return Fused(runner.decode(features, weights)[:height, :width], weights)
+    sums = np.zeros(len(images) * spec.dim)
+    for core in tiles:
         features = _encode(runner, images, core, rows, cols)
         sums += runner.pool(features)
         del features  # before the next tile's are made
-    return sums
-
-
-def _decode_tiles(
-    runner: Runner, images: Sequence[FloatArray], rows: int, cols: int, side: int, guidance: FloatArray
-) -> list[FloatArray]:
-    spec = runner.spec
-    planes = [np.empty(images[0].shape, np.float32) for _ in spec.planes]
-    for core in rectangles(rows, cols, side, side):
+    weights = _weigh(runner, sums, rows * cols)
+    fused = np.empty((height, width), np.float32)
+    for core in tiles:
         around = core.grown(spec.decode_halo, rows, cols)
         features = _encode(runner, images, around, rows, cols)
-        parts = runner.decode(_parts(spec, images, around), features, guidance)
+        part = runner.decode(features, weights)
         del features
-        place, inside = core.scaled(spec.multiple).slices, core.relative_to(around).scaled(spec.multiple).slices
-        for plane, part in zip(planes, parts, strict=True):
-            target = plane[place]
-            target[...] = part[inside][: target.shape[0], : target.shape[1]]
-    return planes
+        target = fused[core.scaled(spec.multiple).slices]
+        inside = core.relative_to(around).scaled(spec.multiple).slices
+        target[...] = part[inside][: target.shape[0], : target.shape[1]]
+    return Fused(fused, weights)
+
+
+def _weigh(runner: Runner, sums: DoubleArray, windows: int) -> FloatArray:
+    return runner.weigh((sums / (windows * WINDOW**2)).astype(np.float32))
 
 
 def _encode(runner: Runner, images: Sequence[FloatArray], kept: Rectangle, rows: int, cols: int) -> Any:
@@ -159,4 +139,21 @@ def _encode(runner: Runner, images: Sequence[FloatArray], kept: Rectangle, rows:
 
 
 def _parts(spec: Spec, images: Sequence[FloatArray], windows: Rectangle) -> list[FloatArray]:
-    return [padded_part(image, *windows.scaled(spec.multiple).slices) for image in images]
+    return [_padded(image, *windows.scaled(spec.multiple).slices) for image in images]
+
+
+def _padded(image: FloatArray, rows: slice, cols: slice) -> FloatArray:
+    """A rectangle of an image H×W that is reflected at its bottom and right as often as needed."""
+    h, w = image.shape
+    if rows.stop <= h and cols.stop <= w:
+        return image[rows, cols]
+    places = (_reflected(np.arange(s.start, s.stop), n) for s, n in ((rows, h), (cols, w)))
+    part: FloatArray = image[np.ix_(*places)]
+    return part
+
+
+def _reflected(positions: NDArray[np.signedinteger], length: int) -> NDArray[np.signedinteger]:
+    """Where positions of an axis of ``length`` look: NumPy's form of ``network.layout.reflect_index``."""
+    period = max(2 * (length - 1), 1)
+    i = positions % period
+    return np.asarray(np.minimum(i, period - i))

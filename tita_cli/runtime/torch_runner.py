@@ -20,8 +20,8 @@ from tita_cli.runtime.tiles import OutOfMemoryError
 
 if TYPE_CHECKING:
     from tita_cli.images.picture import FloatArray
-    from tita_cli.network.pair import PairNetwork
-    from tita_cli.network.tita_set import TitaSet
+    from tita_cli.network.tita import Tita
+    from tita_cli.network.tita_lite import TitaLite
     from tita_cli.runtime.tiles import DoubleArray
 
 
@@ -44,7 +44,7 @@ def load_torch(path: Path, device: str, threads: int) -> TorchRunner | TorchSetR
     raise_malloc_thresholds()
     network = load_network(path).network
     if network.spec.kind == "set":
-        return TorchSetRunner(cast("TitaSet", network), select_device(device), threads)
+        return TorchSetRunner(cast("TitaLite", network), select_device(device), threads)
     return TorchRunner(network, select_device(device), threads)
 
 
@@ -53,7 +53,7 @@ class _Placed:
 
     _network: Any
 
-    def __init__(self, network: PairNetwork | TitaSet, device: torch.device, threads: int | None = None) -> None:
+    def __init__(self, network: Tita | TitaLite, device: torch.device, threads: int | None = None) -> None:
         self._device = device
         if threads is not None and device.type == "cpu":
             torch.set_num_threads(threads)
@@ -85,7 +85,7 @@ class _Placed:
 class TorchSetRunner(_Placed):
     """See :class:`tita_cli.runtime.set_engine.SetRunner`."""
 
-    _network: TitaSet
+    _network: TitaLite
 
     def run(self, images: FloatArray, hidden: FloatArray, role: FloatArray, /) -> list[FloatArray]:
         with self._running():
@@ -99,7 +99,7 @@ class TorchSetRunner(_Placed):
 class TorchRunner(_Placed):
     """See :class:`tita_cli.runtime.tiles.Runner`."""
 
-    _network: PairNetwork
+    _network: Tita
 
     def encode(self, images: Sequence[FloatArray], keep: Rectangle) -> list[Tensor]:
         with self._running():
@@ -114,20 +114,18 @@ class TorchRunner(_Placed):
 
     def weigh(self, pooled: FloatArray) -> FloatArray:
         with self._running():
-            return cast("FloatArray", self._network.weigh(self._tensor(pooled)[None])[0].cpu().numpy())
+            return cast("FloatArray", self._network.oaf.weigh(self._tensor(pooled)[None])[0].cpu().numpy())
 
-    def decode(self, images: Sequence[FloatArray], features: list[Tensor], guidance: FloatArray) -> list[FloatArray]:
+    def decode(self, features: list[Tensor], weights: FloatArray) -> FloatArray:
         with self._running():
-            (a, b), (x, y) = map(self._batch, images), features
-            out = self._network.decode(a, b, x, y, self._tensor(guidance)[None])
-            planes: list[Tensor] = [getattr(out, name) for name in self.spec.planes]
-            return [cast("FloatArray", plane[0, 0].cpu().numpy()) for plane in planes]
+            x, y = features
+            fused = self._network.decode(x, y, self._tensor(weights)[None])
+            return cast("FloatArray", fused[0, 0].cpu().numpy())
 
     def bytes_for(self, pixels: int) -> int:
         # The scores of both attentions of a cross block, and some twenty maps beside them.
         config = self._network.config
-        token = 4 * (3 * config.heads * WINDOW**2 + 24 * config.dim)
-        return pixels * (token // self.spec.token**2 + 4 * self.spec.head_planes)
+        return pixels * 4 * (3 * config.heads * WINDOW**2 + 24 * config.dim)
 
     def free_memory(self) -> int:
         if self._device.type == "cpu":

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from tita_cli.errors import TrainingError
-from tita_cli.network import pair_variants
+from tita_cli.network import network_class
 from tita_cli.training.batch import Batch, TaskReport
 from tita_cli.training.config import TrainingConfig
 from tita_cli.training.sources import Pool
@@ -33,7 +33,7 @@ def build_draw(config: TrainingConfig) -> Draw:
         from tita_cli.training.pairs import PairDraw
 
         return PairDraw(config.batch, config.manifest.tasks)
-    from tita_cli.network.tita_set import MULTIPLE
+    from tita_cli.network.tita_lite import MULTIPLE
     from tita_cli.training.sets import SetDraw
 
     if config.crop % MULTIPLE:
@@ -62,4 +62,4 @@ def build_measure(config: TrainingConfig, precision: str, device: torch.device) 
 
 def is_for_pairs(config: TrainingConfig) -> bool:
     """Whether the network takes two sources and not any number."""
-    return config.network.variant in pair_variants()
+    return bool(network_class(config.network.variant).kind == "pair")

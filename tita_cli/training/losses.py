@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tita_cli.errors import TrainingError
-from tita_cli.network.layout import FusionOutput
-from tita_cli.training.similarity import Moments, blur, gradients, sobel, ssim
+from tita_cli.network.tita import FusionOutput
+from tita_cli.training.similarity import Moments, gradients, sobel, ssim
 
 if TYPE_CHECKING:
     from tita_cli.training.pairs import PairBatch
@@ -36,27 +36,13 @@ WEIGHTS: dict[str, dict[str, dict[str, float]]] = {
             "hot_targets": 25.0,
             "gradient": 20.0,
             "structure": 10.0,
-            "saliency": 1.0,
         },
-        "mef": {"intensity": 30.0, "base": 30.0, "gradient": 20.0, "structure": 10.0, "exposure": 5.0, "saliency": 1.0},
-        "mff": {
-            "intensity": 40.0,
-            "gradient": 20.0,
-            "structure": 10.0,
-            "region": 3.0,
-            "gate": 6.0,
-            "outline": 2.0,
-            "residual": 30.0,
-            "saliency": 1.0,
-        },
+        "mef": {"intensity": 30.0, "base": 30.0, "gradient": 20.0, "structure": 10.0, "exposure": 5.0},
+        "mff": {"intensity": 40.0, "gradient": 20.0, "structure": 10.0},
     },
 }
 
 
-FLAT = 0.5
-"""Weight of the term "gate" where both sources are equal; 1 + FLAT where they differ."""
-REGION_SCALE = 4.0
-"""Logit of a unanimous vote."""
 BASE = 8
 """Side in pixels of the blocks of the terms "base" and "share"."""
 HOT_BLOCK = 4
@@ -68,7 +54,7 @@ LEAST_HOT = 0.2
 
 
 def build_losses(recipe: str, options: Mapping[str, Any] | None = None) -> Loss:
-    """The losses of ``recipe``, with weights replaced by ``options``, such as ``{"mff": {"gate": 1.0}}``.
+    """The losses of ``recipe``, with weights replaced by ``options``, such as ``{"mff": {"gradient": 10.0}}``.
 
     Raises ``TrainingError`` for a recipe, task or term that does not exist.
     """
@@ -123,7 +109,7 @@ def _paper_terms(task: str, output: FusionOutput, batch: PairBatch) -> Terms:
 def _truth_terms(task: str, output: FusionOutput, batch: PairBatch) -> Terms:
     """Against the target where there is one, else against the mean or maximum of the sources."""
     if task == "mff":
-        return _focus_terms(output, batch)
+        return _distance(output.fused, batch.target)
     a, b, f = batch.a, batch.b, output.fused
     known = batch.has_target.reshape(-1, 1, 1, 1).to(f.dtype)
     unknown = torch.maximum(a, b) if task == "ivf" else (a + b) / 2
@@ -135,15 +121,7 @@ def _truth_terms(task: str, output: FusionOutput, batch: PairBatch) -> Terms:
         terms["hot_targets"] = _hot_loss(f - reference, batch.hot)
     if task == "mef":
         terms["exposure"] = (1 - Moments(a, b, f).mef_ssim()).mean()
-    return terms | _saliency_term(output, float(task == "ivf"))
-
-
-def _saliency_term(output: FusionOutput, wanted: float) -> Terms:
-    """The emphasis on hot targets against 1 for infrared pairs and 0 for brackets and stacks.
-
-    Other terms hardly tell: in brackets, bright areas of the second source mostly have their share already.
-    """
-    return {} if output.saliency_weight is None else {"saliency": (output.saliency_weight - wanted).abs().mean()}
+    return terms
 
 
 def _share_loss(error: Tensor, apart: Tensor, hot: Tensor) -> Tensor:
@@ -174,41 +152,3 @@ def _distance(f: Tensor, wanted: Tensor) -> Terms:
         "gradient": F.l1_loss(gradients(f), gradients(wanted)) * 2,  # two components, as |Sobel_x| + |Sobel_y|
         "structure": (1 - ssim(f, wanted)).mean(),
     }
-
-
-def _focus_terms(output: FusionOutput, batch: PairBatch) -> Terms:
-    """Focus pairs: the sharp picture, and for a network with a gate the mask from the synthesis."""
-    terms = _distance(output.fused, batch.target)
-    if output.logits is not None and output.residual is not None and output.region is not None:
-        terms["region"] = _region_loss(output.region, batch)
-        terms["gate"] = _gate_loss(output.logits, batch)
-        terms["outline"] = _outline_loss(output.logits, batch)
-        terms["residual"] = output.residual.abs().mean()
-    return terms | _saliency_term(output, 0)
-
-
-def _region_loss(region: Tensor, batch: PairBatch) -> Tensor:
-    """Cross-entropy of the region vote against the mask, flat areas included."""
-    logits = REGION_SCALE * region.to(batch.mask.dtype)
-    each = F.binary_cross_entropy_with_logits(logits, batch.mask, reduction="none")
-    return (batch.has_mask.reshape(-1, 1, 1, 1).to(each.dtype) * each).mean()
-
-
-def _gate_loss(logits: Tensor, batch: PairBatch) -> Tensor:
-    """Cross-entropy of the gate against the mask, weighted by how far the sources differ around a pixel.
-
-    Where both sources are equal the gate hardly changes the picture, but flat areas should be decided like their
-    region: specks there lose noise and chroma of the sharp source.
-    """
-    difference = F.pad((batch.a - batch.b).abs(), (5, 5, 5, 5), mode="reflect")
-    weight = (blur(difference, 11, 3.0) / 0.02).clamp(max=1.0) + FLAT
-    weight = weight * batch.has_mask.reshape(-1, 1, 1, 1).to(logits.dtype)
-    each = F.binary_cross_entropy_with_logits(logits.to(weight.dtype), batch.mask, reduction="none")
-    return (weight * each).mean()
-
-
-def _outline_loss(logits: Tensor, batch: PairBatch) -> Tensor:
-    """Mean difference of the gradients of gate and mask: the gate should change where the mask does."""
-    known = batch.has_mask.reshape(-1, 1, 1, 1).to(batch.mask.dtype)
-    gate = torch.sigmoid(2 * logits.to(batch.mask.dtype))  # about as steep as the network's gate, but not clipped
-    return (known * (gradients(gate) - gradients(batch.mask)).abs()).mean()

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tita_cli.network.layout import FusionOutput
+from tita_cli.network.tita import FusionOutput
 from tita_cli.training.batch import Batch, TaskReport, by_task
 from tita_cli.training.crops import draw
 from tita_cli.training.losses import Loss
@@ -85,8 +85,9 @@ class PairMeasure:
 
 def _split(output: FusionOutput, counts: list[int]) -> list[FusionOutput]:
     """Split the output by task, as float32."""
-    parts = [[None] * len(counts) if field is None else torch.split(field.float(), counts) for field in output]
-    return [FusionOutput(*fields) for fields in zip(*parts, strict=True)]
+    return [
+        FusionOutput(*fields) for fields in zip(*(torch.split(field.float(), counts) for field in output), strict=True)
+    ]
 
 
 def _collate(samples: list[Sample], crop: int) -> PairBatch:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tita_cli.network.tita_set import SetOutput
+from tita_cli.network.tita_lite import SetOutput
 from tita_cli.training.similarity import blur, gradients, ssim
 
 _C2 = 0.03**2
@@ -104,7 +104,7 @@ def mef_ssim(frames: Tensor, fused: Tensor) -> Tensor:
     for k, (i, j) in enumerate(mixed):
         cov = products[:, k] - mean[:, i] * mean[:, j]
         square = square + (1 if i == j else 2) * scale[:, i] * scale[:, j] * cov
-    # Where structures cancel (an edge against its negative), what is left of their sum has no direction worth following.
+    # Where structures cancel (an edge against its negative), what is left of their sum has no direction to follow.
     length = torch.maximum(square.clamp_min(tiny).sqrt(), CANCELLED * (scale * sd).sum(1))
     wanted = peak[:, 0] / length
     cov = (wanted[:, None] * scale).detach().mul(cov_f).sum(1)

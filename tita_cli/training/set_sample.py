@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from tita_cli.network.set_statistics import hidden_contrast
-from tita_cli.network.tita_set import INFRARED, PHOTOGRAPH
+from tita_cli.network.tita_lite import INFRARED, PHOTOGRAPH
 from tita_cli.training import synthesis_exposure, synthesis_patches
 from tita_cli.training.augment import Camera, apply_curve, tone_curve
 from tita_cli.training.crops import _random_window, draw
@@ -29,7 +29,7 @@ _UNSURE = np.float32((1 / 255) ** 2)
 class SetSample:
     """One crop of a set: ``frames`` N×h×w in 0..1; ``target`` h×w; ``masks`` N×h×w, of sum 1: which frame shows each
     place best, for focus stacks; ``hot`` h×w, infrared pairs: how much brighter the target is for what is hot; ``role``
-    N and ``hidden`` N×2×h/4×w/4: what the network is told of each frame (``tita_cli.network.tita_set``)."""
+    N and ``hidden`` N×2×h/4×w/4: what the network is told of each frame (``tita_cli.network.tita_lite``)."""
 
     frames: FloatArray
     target: FloatArray

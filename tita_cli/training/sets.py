@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from tita_cli.errors import TrainingError
-from tita_cli.network.tita_set import blend
+from tita_cli.network.tita_lite import blend
 from tita_cli.training.batch import Batch, TaskReport, by_task
 from tita_cli.training.manifest import Entry
 from tita_cli.training.set_losses import set_losses

@@ -20,9 +20,8 @@ from torch import Tensor, nn
 
 from tita_cli.network.cross import CrossStage
 from tita_cli.network.oaf import Operations
-from tita_cli.network.pair import SLOPE
 from tita_cli.network.swin import SwinStage
-from tita_cli.network.tita import Tita
+from tita_cli.network.tita import SLOPE, Tita
 
 WEAK = 0.05
 """Scale of the last layer of every residual branch."""

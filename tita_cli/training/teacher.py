@@ -36,6 +36,6 @@ class Teacher:
         """Luminance B×N×H×W, two of them for a network for pairs → the picture B×1×H×W."""
         if self._network.spec.kind == "pair":
             return torch.as_tensor(self._network(frames[:, :1], frames[:, 1:]).fused)
-        from tita_cli.network.tita_set import blend
+        from tita_cli.network.tita_lite import blend
 
         return blend(frames, self._network(frames))[0]

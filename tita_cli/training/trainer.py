@@ -16,7 +16,7 @@ from tita_cli.network import build_network
 from tita_cli.training.batch import Batch, TaskReport
 from tita_cli.training.config import TrainingConfig
 from tita_cli.training.famo import build_balance
-from tita_cli.training.kinds import build_measure
+from tita_cli.training.kinds import build_measure, is_for_pairs
 from tita_cli.training.precision import choose_precision
 from tita_cli.training.schedule import learning_rate
 from tita_cli.training.workers import Workers
@@ -57,7 +57,7 @@ class Trainer:
         _start(self.network, config)
         _freeze_others(self.network, config.optimizer.only)
         # Tokens and maps of features in the same order: a step of a network for sets takes 8 % less time on a CPU.
-        self.network.to(device=workers.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network.to(device=workers.device, memory_format=torch.channels_last)
         self.ema = AveragedModel(self.network, multi_avg_fn=_averaging(config.ema))
         self.balance = build_balance(config.famo, len(tasks))
         self.measure = build_measure(config, self.precision, workers.device)
@@ -209,8 +209,8 @@ def _start(network: nn.Module, config: TrainingConfig) -> None:
 
     path = config.init
     if config.start == "average":
-        if path is not None or not getattr(network, "paints", False):
-            raise TrainingError('start = "average" is for a network that paints from features ("tita"), without init')
+        if path is not None or not is_for_pairs(config):
+            raise TrainingError('start = "average" is for a network for pairs ("tita"), without init')
         start_as_average(cast("Tita", network))
     if path is None:
         return

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from tita_cli.network import NetworkConfig, build_network
 from tita_cli.network.oaf import OAF
 from tita_cli.network.shares import sparsemax
-from tita_cli.network.tita_set import LEVELS, MULTIPLE, SetCrossBlock, Summary, TitaSet, blend
+from tita_cli.network.tita_lite import LEVELS, MULTIPLE, SetCrossBlock, Summary, TitaLite, blend
 
 TINY = {"dim": 8, "heads": 2, "extract": 1, "fuse": (2,), "reconstruct": 1}
 
 
-def _network(seed: int = 0) -> TitaSet:
+def _network(seed: int = 0) -> TitaLite:
     torch.manual_seed(seed)
-    network = build_network(NetworkConfig.from_name("tita-set", **TINY)).eval()
-    assert isinstance(network, TitaSet)
+    network = build_network(NetworkConfig.from_name("tita-lite", **TINY)).eval()
+    assert isinstance(network, TitaLite)
     for parameter in network.parameters():  # also those that start at 0, so that nothing is equal by chance
         parameter.data += 0.05 * torch.randn_like(parameter)
     return network
