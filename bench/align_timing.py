@@ -12,9 +12,9 @@ import numpy as np
 from align_cases import as_pictures, draw, pairs, read
 
 if TYPE_CHECKING:
-    from tita_cli.runtime import Engine
+    from tita_cli.runtime import AnyEngine
 
-ENGINE: dict[str, Engine] = {}
+ENGINE: dict[str, AnyEngine] = {}
 
 
 def timing(data: Path) -> None:

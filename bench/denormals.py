@@ -1,4 +1,4 @@
-"""The cost of denormal numbers: `tita-lite` at one megapixel, with and without flushing them to zero.
+"""The cost of denormal numbers: `tita` at 256², with and without flushing them to zero.
 
     python bench/denormals.py [--pairs 4]
 
@@ -21,14 +21,14 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=4)
     options = parser.parse_args()
     rng = np.random.default_rng(0)
-    coarse = cv2.resize(rng.random((64, 64), dtype=np.float32), (1024, 1024), interpolation=cv2.INTER_CUBIC)
-    sharp = np.clip(0.8 * coarse + 0.2 * rng.random((1024, 1024), dtype=np.float32), 0, 1)
+    coarse = cv2.resize(rng.random((16, 16), dtype=np.float32), (256, 256), interpolation=cv2.INTER_CUBIC)
+    sharp = np.clip(0.8 * coarse + 0.2 * rng.random((256, 256), dtype=np.float32), 0, 1)
     soft = cv2.GaussianBlur(sharp, (0, 0), 3)
     engines = {}
     flush = onnx_cpu.flush_denormals
     for name, start in (("as zero", flush), ("as they are", lambda: None)):
         onnx_cpu.flush_denormals = start  # read when an engine's threads start, with its first fusion
-        engines[name] = load_engine("tita-lite", backend="onnx", device="cpu")
+        engines[name] = load_engine("tita", backend="onnx", device="cpu")
         engines[name].fuse(sharp, soft)
     spent: dict[str, list[float]] = {name: [] for name in engines}
     for _ in range(options.pairs):

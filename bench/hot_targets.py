@@ -24,8 +24,9 @@ import numpy.typing as npt
 sys.path.insert(0, str(Path(__file__).parent))
 from dev_sets import SETS, SHARED, read
 
+from tita_cli import fuse
 from tita_cli.images.color import split_luma
-from tita_cli.images.picture import FloatArray
+from tita_cli.images.picture import FloatArray, Picture
 from tita_cli.runtime import load_engine
 from tita_cli.training import synthesis_infrared as rule
 
@@ -92,7 +93,9 @@ def main() -> None:
     print(f"{'':14}{'area':>7}{'wanted':>8}" + "".join(f"{name[-12:]:>14}" for name in names))
     shares = []
     for target in targets():
-        pictures = [engine.fuse(target.a, target.b).fused for engine in engines]
+        pair = [Picture(target.a[..., None]), Picture(target.b[..., None])]
+        roles = {0: "visible", 1: "infrared"}
+        pictures = [fuse(pair, engine=engine, role=roles, align="none").picture.pixels[..., 0] for engine in engines]
         pictures += [published(method, target.name) for method in methods]
         shares.append([target.share(picture) for picture in pictures])
         line = f"{target.name:14}{target.hot.mean():7.1%}{target.wanted - target.blend:8.3f}"

@@ -24,16 +24,12 @@ from tita_cli.images.color import Chroma, fuse_chroma, merge_luma, split_luma
 from tita_cli.images.picture import FloatArray
 from tita_cli.training import synthesis_infrared, synthesis_patches
 
-Rule = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray | None]]
+Rule = Callable[[FloatArray, FloatArray], FloatArray]
 
 
-def exposures(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray | None]:
-    return synthesis_patches.exposure_reference(a, b), None
-
-
-def infrared(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray | None]:
+def infrared(a: FloatArray, b: FloatArray) -> FloatArray:
     contrast = synthesis_infrared.infrared_contrast(a, b)
-    return synthesis_infrared.infrared_reference(a, b, contrast).image, np.ones_like(a)
+    return synthesis_infrared.infrared_reference(a, b, contrast).image
 
 
 def fused_by(rule: Rule) -> Callable[[Path, Path], Pixels]:
@@ -41,10 +37,9 @@ def fused_by(rule: Rule) -> Callable[[Path, Path], Pixels]:
 
     def fuse(first: Path, second: Path) -> Pixels:
         (y_a, *c_a), (y_b, *c_b) = (split_luma(read(path).astype(np.float32) / 255) for path in (first, second))
-        y, gate = rule(y_a, y_b)
-        chroma = fuse_chroma(Chroma(*c_a), Chroma(*c_b), gate)
+        chroma = fuse_chroma(Chroma(*c_a), Chroma(*c_b))
         assert chroma is not None
-        return np.clip(np.rint(merge_luma(y, *chroma) * 255), 0, 255).astype(np.uint8)
+        return np.clip(np.rint(merge_luma(rule(y_a, y_b), *chroma) * 255), 0, 255).astype(np.uint8)
 
     return fuse
 
@@ -66,7 +61,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     change(options.set)
-    rules: dict[str, Rule] = {"vifb": infrared, "mefb": exposures}
+    rules: dict[str, Rule] = {"vifb": infrared, "mefb": synthesis_patches.exposure_reference}
     for name in options.sets.split(","):
         if name not in rules:
             sys.exit(f"{name}: no rule")

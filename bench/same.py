@@ -122,7 +122,6 @@ def cases(tree: Path, made: Path) -> dict[str, list[str]]:
         "fuse-ivf-msrs": fuse(_pair("ivf/msrs", "00036N"), "--weights-map", "OUT/map.png"),
         "fuse-ivf-grey": fuse(tno),
         "fuse-ivf-invert": fuse(tno, "--polarity", "2:black-hot", "--align", "none"),
-        "fuse-ivf-color-reference": fuse(manlight, "--color", "reference"),
         "fuse-ivf-color-grey": fuse(manlight, "--color", "grey"),
         "fuse-ivf-jpeg": fuse(manlight, to="fused.jpg"),
         "fuse-ivf-webp": fuse(manlight, to="fused.webp"),
@@ -130,7 +129,7 @@ def cases(tree: Path, made: Path) -> dict[str, list[str]]:
         # exposures
         "fuse-mef-png": fuse(_all("mef/mefb30/Church")),
         "fuse-mef-jpg": fuse(_all("mef/mefb30/Door")),
-        "fuse-mef-color-reference": fuse(_all("mef/mefb30/Church"), "--color", "reference"),
+        "fuse-mef-color-grey": fuse(_all("mef/mefb30/Church"), "--color", "grey"),
         "fuse-mef-three": fuse(church, "--weights-map", "OUT/map.png"),
         "fuse-mef-seven": fuse(room),
         "fuse-mef-seven-no-align": fuse(room, "--align", "none", "--reference", "4"),
@@ -193,7 +192,7 @@ def cases(tree: Path, made: Path) -> dict[str, list[str]]:
         "align-sizes": align(made_of("far-small.png", "far.png")),
         # batch
         "batch-folders": batch("night"),
-        "batch-folders-tita-off": batch("night", "--align", "none", "--color", "reference", "--workers", "1"),
+        "batch-folders-tita-off": batch("night", "--align", "none", "--color", "grey", "--workers", "1"),
         "batch-scenes": batch("brackets", "--by", "scenes"),
         "batch-names": batch("focus", "--format", "tiff", "--depth", "16"),
     }

@@ -33,10 +33,10 @@ def main() -> None:
     blurred = cv2.GaussianBlur(value, (0, 0), 3)
     near = np.hypot(*np.mgrid[-192:192, -288:288]) < 150
     a, b = np.where(near, value, blurred), np.where(near, blurred, value)
-    whole = load_engine("tita-lite", device="cpu")
-    network = load_onnx(find_model("tita-lite", suffix=".onnx"), Place(CPU), usable_cores())
+    whole = load_engine("tita", device="cpu")
+    network = load_onnx(find_model("tita", suffix=".onnx"), Place(CPU), usable_cores())
     fused = whole.fuse(a, b).fused
-    exact = np.abs(np.clip(run(network, [a, b], SIDE // network.spec.multiple).planes[0], 0, 1) - fused)
+    exact = np.abs(np.clip(run(network, [a, b], SIDE // network.spec.multiple).luminance, 0, 1) - fused)
     pasted = np.empty_like(fused)
     for top in range(0, a.shape[0], SIDE):
         for left in range(0, a.shape[1], SIDE):

@@ -1,6 +1,6 @@
 """Pixels per second of training, and where the time goes.
 
-    python bench/train_throughput.py [--variants tita-set tita-lite tita] [--threads N] [--device cuda] [--json]
+    python bench/train_throughput.py [--variants tita-lite tita] [--threads N] [--device cuda] [--json]
                                      [--compile] [--scale K] [--config CONFIG.toml [--data FOLDER]]
 
 Prints, for every variant, pixels of all sources per second of a step, and the times of forward pass with losses,
@@ -41,7 +41,7 @@ from tita_cli.training.sets import SetBatch  # noqa: E402
 from tita_cli.training.trainer import Trainer  # noqa: E402
 from tita_cli.training.workers import Workers, join_workers  # noqa: E402
 
-SIZES = {"tita-set": (192, 1), "tita-lite": (128, 3), "tita": (64, 2)}
+SIZES = {"tita-lite": (192, 1), "tita": (64, 2)}
 """Side of the crops, and crops of a task. A sample of a set has four sources, for infrared two."""
 PARTS = ("forward", "backward", "optimiser", "remeasure")
 

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from engine import pictures
+from engine import fuse_pair, pictures
 
 from tita_cli.models.checkpoint import load_network
 from tita_cli.runtime import load_engine
@@ -44,7 +44,7 @@ def measure(model: str, device: str, size: tuple[int, int], half: bool, compare:
     with torch.autocast(kind, torch.float16) if half else nullcontext():
         for _ in range(ROUNDS):
             start = time.perf_counter()
-            fused = engine.fuse(*sources).fused
+            fused = fuse_pair(engine, *sources)
             seconds.append(time.perf_counter() - start)
     pixels, best = size[0] * size[1], min(seconds)
     result: dict[str, Any] = {
@@ -54,7 +54,7 @@ def measure(model: str, device: str, size: tuple[int, int], half: bool, compare:
     if kind == "cuda":
         result["gpu_gb"] = round(torch.cuda.max_memory_allocated() / 1e9, 2)
     if pixels <= compare:
-        wanted = load_engine(model, backend="torch", device="cpu").fuse(*sources).fused
+        wanted = fuse_pair(load_engine(model, backend="torch", device="cpu"), *sources)
         result["difference"] = round(float(np.abs(fused - wanted).max()) * 255, 3)
     return result
 
@@ -70,12 +70,12 @@ def fixture(device: str) -> float:
 def fallback(model: str, device: str, size: tuple[int, int]) -> float:
     """The difference that too little GPU memory makes, in 1/255."""
     sources = pictures(size[1], size[0])
-    whole = load_engine(model, backend="torch", device=device).fuse(*sources).fused
+    whole = fuse_pair(load_engine(model, backend="torch", device=device), *sources)
     torch.cuda.empty_cache()
     torch.cuda.set_per_process_memory_fraction(0.01)
     try:
         engine = load_engine(model, backend="torch", device=device, memory=1 << 40)  # so that it tries the whole first
-        return float(np.abs(engine.fuse(*sources).fused - whole).max()) * 255
+        return float(np.abs(fuse_pair(engine, *sources) - whole).max()) * 255
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
 
