@@ -1,51 +1,156 @@
-"""Render the README's pictures: the examples, fused by the shipped model through the command line.
+"""Render the pictures of README and gallery: the examples, fused by the shipped model through the command line.
 
-    python docs/pictures.py [infrared bracket focus]
+    python docs/pictures.py [infrared bracket focus peers terminal]
 
-Sources and results stand side by side in docs/pictures/*.jpg.
+A sheet shows the sources and the result, and below them one place of each, pixel for pixel. ``peers`` shows a place of
+what MergeMertens (OpenCV), enfuse, which has to be installed, and tita make of the same aligned files. ``terminal`` is
+what commands print. Everything lands in docs/pictures/.
 """
 
 from __future__ import annotations
 
+import os
+import pty
+import re
+import shutil
+import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from tita_cli.cli.demo import EXAMPLES, examples_folder
 from tita_cli.cli.main import run
 
 TARGET = Path(__file__).parent / "pictures"
-GAP, WIDTH = 6, 480
+GAP, WIDTH = 4, 900
 LABELS = {
     "infrared": ("visible", "infrared"),
     "bracket": ("0 EV", "-3 EV", "+3 EV"),
     "focus": ("near", "middle", "far"),
 }
+PLACES = {"infrared": (250, 225), "bracket": (190, 150), "focus": (230, 190)}
+"""Left and upper edge of what is shown pixel for pixel."""
+COMMANDS = (
+    "tita fuse examples/infrared/visible.png examples/infrared/infrared.png -o street.png --explain",
+    "tita fuse examples/focus/*.jpg -o table.jpg",
+    "tita fuse examples/focus/table1.jpg examples/focus/tabel2.jpg -o sharp.jpg",
+    "tita batch examples --dry-run",
+)
+COLUMNS = 100
 
 
-def side_by_side(images: list[Image.Image], labels: tuple[str, ...]) -> Image.Image:
-    """One row with a label below each picture."""
-    height = round(WIDTH * images[0].height / images[0].width)
-    sheet = Image.new("RGB", (len(images) * (WIDTH + GAP) - GAP, height + 26), "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(15)
-    for index, (image, label) in enumerate(zip(images, labels, strict=True)):
-        left = index * (WIDTH + GAP)
-        sheet.paste(image.convert("RGB").resize((WIDTH, height), Image.Resampling.LANCZOS), (left, 0))
-        draw.text((left + WIDTH / 2, height + 13), label, fill="black", font=font, anchor="mm")
-    return sheet
+def sheet(rows: Sequence[Sequence[Image.Image]], labels: Sequence[str]) -> Image.Image:
+    """Rows of pictures of one size each, the names below."""
+    heights = [row[0].height for row in rows]
+    result = Image.new("RGB", (WIDTH, sum(heights) + GAP * len(rows) + 22), "white")
+    draw, font = ImageDraw.Draw(result), ImageFont.load_default(14)
+    top = 0
+    for row, height in zip(rows, heights, strict=True):
+        for index, image in enumerate(row):
+            result.paste(image, (index * (row[0].width + GAP), top))
+        top += height + GAP
+    for index, label in enumerate(labels):
+        width = rows[0][0].width
+        draw.text((index * (width + GAP) + width / 2, top + 9), label, fill="black", font=font, anchor="mm")
+    return result
+
+
+def crop(image: Image.Image, place: tuple[int, int], width: int) -> Image.Image:
+    left, upper = min(place[0], image.width - width), min(place[1], image.height - round(width * 0.7))
+    return image.crop((left, upper, left + width, upper + round(width * 0.7)))
+
+
+def tita(*arguments: str | Path) -> None:
+    if run(list(map(str, arguments))):
+        raise SystemExit(1)
+
+
+def example(name: str, folder: Path) -> None:
+    """Sources and result, small and pixel for pixel."""
+    files = [examples_folder() / name / file for file in EXAMPLES[name]]
+    out = folder / f"{name}.png"
+    tita("fuse", *files, "-o", out, "-q")
+    images = [Image.open(file).convert("RGB") for file in (*files, out)]
+    width = (WIDTH + GAP) // len(images) - GAP
+    small = (width, round(width * images[0].height / images[0].width))
+    rows = [
+        [image.resize(small, Image.Resampling.LANCZOS) for image in images],
+        [crop(image, PLACES[name], width) for image in images],
+    ]
+    sheet(rows, (*LABELS[name], "tita fuse")).save(TARGET / f"{name}.jpg", quality=90, subsampling=0)
+
+
+def peers(folder: Path) -> None:
+    """One place of the bracket and of the focus stack as three programs fuse the same aligned files."""
+    rows = []
+    for name in ("bracket", "focus"):
+        aligned = folder / f"{name}-aligned"
+        tita("align", *(examples_folder() / name / file for file in EXAMPLES[name]), "-o", aligned, "-q")
+        files = [aligned / f"{number}-{Path(file).stem}.png" for number, file in enumerate(EXAMPLES[name], start=1)]
+        made = [folder / f"{name}-{who}.png" for who in ("mertens", "enfuse", "tita")]
+        fused = cv2.createMergeMertens().process([cv2.imread(str(file)) for file in files])
+        cv2.imwrite(str(made[0]), np.clip(fused * 255, 0, 255).astype(np.uint8))
+        # As enfuse's manual has it for focus stacks: only local contrast decides, and the best pixel wins.
+        focus = ["--exposure-weight=0", "--saturation-weight=0", "--contrast-weight=1", "--hard-mask"]
+        subprocess.run(["enfuse", "-o", made[1], *(focus if name == "focus" else []), *files], check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+        tita("fuse", *files, "--align", "none", "-o", made[2], "-q")
+        rows.append([crop(Image.open(file).convert("RGB"), PLACES[name], 297) for file in made])
+    sheet(rows, ("MergeMertens (OpenCV)", "enfuse", "tita fuse")).save(TARGET / "peers.jpg", quality=90, subsampling=0)
+
+
+def printed(command: str, folder: Path) -> str:
+    """What a command prints on a terminal of COLUMNS columns."""
+    ours, theirs = pty.openpty()
+    environment = os.environ | {
+        "TERM": "xterm" if "-run" in command else "dumb",
+        "COLUMNS": str(COLUMNS),
+        "PYTHONPATH": str(Path.cwd()),
+    }
+    line = command.replace("tita ", f"{sys.executable} -m tita_cli ", 1)
+    process = subprocess.Popen(line, shell=True, cwd=folder, stdout=theirs, stderr=theirs, env=environment)
+    os.close(theirs)
+    said = b""
+    while True:
+        try:
+            part = os.read(ours, 4096)
+        except OSError:  # how a terminal says that nobody is at its other end
+            break
+        if not part:
+            break
+        said += part
+    process.wait()
+    os.close(ours)
+    return said.decode().replace("\r\n", "\n").rstrip()
+
+
+def terminal(folder: Path) -> None:
+    from rich._export_format import CONSOLE_SVG_FORMAT
+    from rich.console import Console
+    from rich.text import Text
+
+    for name in EXAMPLES:
+        shutil.copytree(examples_folder() / name, folder / "examples" / name)
+    console = Console(record=True, width=COLUMNS, file=open(os.devnull, "w"))  # noqa: SIM115, PTH123
+    for command in COMMANDS:
+        console.print(Text("$ ", style="bold green") + Text(command, style="bold"))
+        console.print(Text.from_ansi(printed(command, folder)), end="\n\n")
+    plain = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)  # it loads nothing
+    console.save_svg(str(TARGET / "terminal.svg"), title="tita", code_format=plain.replace("Fira Code, ", ""))
 
 
 def main() -> None:
-    for name in sys.argv[1:] or EXAMPLES:
-        files = [examples_folder() / name / file for file in EXAMPLES[name]]
+    for name in sys.argv[1:] or (*EXAMPLES, "peers", "terminal"):
         with tempfile.TemporaryDirectory() as folder:
-            out = Path(folder, "out.png")
-            if run(["fuse", *map(str, files), "-o", str(out)]):
-                raise SystemExit(1)
-            images = [Image.open(file) for file in (*files, out)]
-            side_by_side(images, (*LABELS[name], "tita fuse")).save(TARGET / f"{name}.jpg", quality=88)
+            if name in EXAMPLES:
+                example(name, Path(folder))
+            else:
+                {"peers": peers, "terminal": terminal}[name](Path(folder))
 
 
 if __name__ == "__main__":

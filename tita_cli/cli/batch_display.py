@@ -235,15 +235,12 @@ def print_plan(plan: Plan, folder: Path, tasks: Sequence[Task], *, as_json: bool
             stdout.write(envelope("batch", document))
         return
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
     console = Console(width=None if sys.stdout.isatty() else 200)
     table = Table(
-        "result",
-        "sources",
-        "why",
-        "state",
+        *(Column(name, overflow="fold") for name in ("result", "sources", "why", "state")),
         title=Text(printable(f"{_planned(plan, tasks)} → {folder}")),
         title_justify="left",
     )
@@ -259,8 +256,9 @@ def print_plan(plan: Plan, folder: Path, tasks: Sequence[Task], *, as_json: bool
         table.add_row(Text(printable(task.job.output)), Text(names), Text(printable(group.why)), Text(printable(state)))
     console.print(table)
     if plan.leftovers:
-        left = Table("left over", "reason", title_justify="left")
+        left = Table(*(Column(name, overflow="fold") for name in ("left over", "reason")))
         for leftover in plan.leftovers:
             left.add_row(Text(printable(str(leftover.path))), Text(printable(leftover.reason)))
         console.print(left)
-    console.print(Text("* the reference: its frame, size and metadata are the result's", style="dim"))
+    if any(task.job.group.reference is not None for task in tasks):
+        console.print(Text("* the reference: its frame, size and metadata are the result's", style="dim"))
