@@ -20,7 +20,18 @@ from typing import Any
 
 import numpy as np
 
-from tita_cli.batch import Job, Journal, Recipe, Summary, judge_jobs, make_jobs, read_journal, run_batch
+from tita_cli.batch import (
+    Job,
+    Journal,
+    LocalPool,
+    Recipe,
+    Summary,
+    Work,
+    judge_jobs,
+    make_jobs,
+    read_journal,
+    run_batch,
+)
 from tita_cli.batch.pipeline import Sizes
 from tita_cli.errors import ExitCode, explained
 from tita_cli.images import Picture, read_picture, write_picture
@@ -84,7 +95,9 @@ def batch(root: Path, listener: Callable[[Any], None] = lambda record: None) -> 
     with Journal(out) as journal:
         jobs = make_jobs(pair_folder(root / "in"), out)
         tasks = judge_jobs(jobs, read_journal(out), _RECIPE, retry_failed=True)
-        return run_batch(tasks, journal, Mean(), _RECIPE, _SIZES, header={}, listener=listener)
+        return run_batch(
+            tasks, journal, LocalPool(Work(Mean(), _RECIPE), _SIZES), _RECIPE, header={}, listener=listener
+        )
 
 
 def kills(root: Path, count: int) -> Tally:

@@ -9,7 +9,18 @@ from typing import Any
 
 import pytest
 
-from tita_cli.batch import Job, Journal, Recipe, Summary, judge_jobs, make_jobs, read_journal, run_batch
+from tita_cli.batch import (
+    Job,
+    Journal,
+    LocalPool,
+    Recipe,
+    Summary,
+    Work,
+    judge_jobs,
+    make_jobs,
+    read_journal,
+    run_batch,
+)
 from tita_cli.batch.pipeline import Sizes
 from tita_cli.errors import InputError
 from tita_cli.images import atomic_output
@@ -79,7 +90,8 @@ class Bench:
             tasks = judge_jobs(
                 self.jobs(), history, self.recipe, retry_failed=retry_failed, force=force, is_damaged=is_damaged
             )
-            return run_batch(tasks, journal, fuser or FakeFuser(), self.recipe, SIZES, header={}, **options)
+            pool = LocalPool(Work(fuser or FakeFuser(), self.recipe), SIZES)
+            return run_batch(tasks, journal, pool, self.recipe, header={}, **options)
 
     def redone(self, **options: Any) -> list[str]:
         """Run, and say what was fused."""

@@ -12,7 +12,7 @@ import pytest
 from tita_cli.batch import Record, read_journal
 from tita_cli.batch.journal import FILE_NAME, LOCK_NAME
 from tita_cli.batch.record import is_record
-from tita_cli.batch.runner import describe_error
+from tita_cli.batch.work import describe_error
 from tita_cli.errors import InputError, OutputError
 from tita_cli.report.rows import make_rows
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tita_cli.batch import Journal, judge_jobs, read_journal, run_batch
+from tita_cli.batch import Journal, LocalPool, Work, judge_jobs, read_journal, run_batch
 from tita_cli.batch.pipeline import Pipeline, Sizes, Stages
 from tita_cli.errors import DeviceError, ModelError, OutputError, UsageError
 
@@ -124,7 +124,8 @@ def test_results_are_the_same_whatever_the_number_of_workers(bench, letters) -> 
         bench.out = bench.root / f"out-{sizes.lanes}"
         with Journal(bench.out) as journal:
             tasks = judge_jobs(bench.jobs(), read_journal(bench.out), bench.recipe)
-            run_batch(tasks, journal, bench.fuser(), bench.recipe, sizes, header={})
+            pool = LocalPool(Work(bench.fuser(), bench.recipe), sizes)
+            run_batch(tasks, journal, pool, bench.recipe, header={})
         assert bench.results() == first
 
 

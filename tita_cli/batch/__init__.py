@@ -5,10 +5,12 @@ from __future__ import annotations
 from tita_cli.batch.fuser import ApiFuser, Fuser, FuserOptions, Lane
 from tita_cli.batch.jobs import Job, make_jobs
 from tita_cli.batch.journal import History, Journal, read_journal
+from tita_cli.batch.pool import LocalPool, Pool
 from tita_cli.batch.record import Record
 from tita_cli.batch.resume import Recipe, State, Task, judge_jobs
 from tita_cli.batch.runner import Summary, run_batch
 from tita_cli.batch.sizing import choose_sizes, is_gpu_likely
+from tita_cli.batch.work import Work
 
 __all__ = [
     "ApiFuser",
@@ -18,11 +20,14 @@ __all__ = [
     "Job",
     "Journal",
     "Lane",
+    "LocalPool",
+    "Pool",
     "Recipe",
     "Record",
     "State",
     "Summary",
     "Task",
+    "Work",
     "choose_sizes",
     "is_gpu_likely",
     "judge_jobs",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tita_cli.batch.jobs import Job
@@ -61,6 +61,16 @@ class ApiFuser:
 
     def __init__(self, options: FuserOptions) -> None:
         self._options = options
+
+    def with_model(self, model: str) -> ApiFuser:
+        """The same with another model file."""
+        return ApiFuser(replace(self._options, fuse=self._options.fuse.changed(model=model)))
+
+    def model_hash(self) -> str:
+        """The SHA-256 of the model's file. Raises ModelError."""
+        from tita_cli.models.find import file_hash, find_model
+
+        return file_hash(find_model(self._options.fuse.model))
 
     def open_lane(self) -> Lane:
         from tita_cli.runtime import load_engine

@@ -14,10 +14,12 @@ from tita_cli.batch.fuser import ApiFuser, FuserOptions
 from tita_cli.batch.jobs import Job, make_jobs
 from tita_cli.batch.journal import Journal, read_journal
 from tita_cli.batch.plan import default_folder, find_plan
+from tita_cli.batch.pool import LocalPool
 from tita_cli.batch.record import Record
 from tita_cli.batch.resume import Recipe, State, judge_jobs
 from tita_cli.batch.runner import run_batch
 from tita_cli.batch.sizing import choose_sizes, is_gpu_likely
+from tita_cli.batch.work import Work
 from tita_cli.files import path_of
 from tita_cli.models.find import file_hash, find_model
 from tita_cli.options import FuseOptions
@@ -88,10 +90,10 @@ def fuse_batch(
             listener({"event": "total", "total": sum(task.state is State.TODO for task in tasks)})
             gpu = is_gpu_likely(how.fuse.device)
             sizes, threads = choose_sizes(jobs=len(tasks), on_gpu=gpu, workers=workers, threads=how.fuse.threads)
-            fuser = ApiFuser(replace(how, fuse=how.fuse.changed(threads=threads)))
+            pool = LocalPool(Work(ApiFuser(replace(how, fuse=how.fuse.changed(threads=threads))), recipe), sizes)
             header = {"command": "batch", "model": how.fuse.model, "rule": plan.rule, "groups": len(plan.groups)}
             try:
-                run_batch(tasks, journal, fuser, recipe, sizes, header=header, listener=listener)
+                run_batch(tasks, journal, pool, recipe, header=header, listener=listener)
             finally:
                 journal.store_copy()
 

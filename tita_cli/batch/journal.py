@@ -153,15 +153,15 @@ class Journal:
             self._lock.release()
             raise OutputError(f"{self.path}: cannot write the journal: {error.strerror}") from error
 
-    def append(self, record: Mapping[str, Any]) -> None:
-        """Write one record. Raises OutputError if that fails."""
-        line = encode(record)
+    def append(self, *records: Mapping[str, Any]) -> None:
+        """Write records, at once. Raises OutputError if that fails."""
+        line = b"".join(map(encode, records))
         try:
             with self._writing:
                 written = os.write(self._file, line)
                 while written < len(line):  # an almost full disk may take only a part
                     written += os.write(self._file, line[written:])
-            if record["event"] in _SYNCED:
+            if any(record["event"] in _SYNCED for record in records):
                 os.fsync(self._file)
         except OSError as error:
             raise OutputError(f"{self.path}: cannot write the journal: {error.strerror}") from error

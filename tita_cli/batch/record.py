@@ -61,6 +61,7 @@ _ABOUT = {
 _CHECKS: Mapping[str, Check] = {
     "run": _is(dict),
     "end": _is(dict),
+    "worker": _is(dict),
     "writing": _shape(_ABOUT, "output"),
     "failed": _shape(_ABOUT, "output", "error"),
     "done": _shape(_ABOUT, "output"),

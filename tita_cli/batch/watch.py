@@ -17,11 +17,13 @@ from tita_cli.batch.fuser import ApiFuser, FuserOptions, Lane
 from tita_cli.batch.jobs import Job, make_jobs
 from tita_cli.batch.journal import History, Journal, read_journal
 from tita_cli.batch.plan import find_plan
+from tita_cli.batch.pool import LocalPool
 from tita_cli.batch.record import Record
 from tita_cli.batch.results import is_damaged_picture
 from tita_cli.batch.resume import Recipe, State, Task, judge_jobs
 from tita_cli.batch.runner import Listener, Summary, run_batch
 from tita_cli.batch.sizing import choose_sizes, is_gpu_likely
+from tita_cli.batch.work import Work
 from tita_cli.errors import InputError, MismatchError, OutputError, TitaError, UsageError
 from tita_cli.files import file_of
 from tita_cli.options.batch import Rule
@@ -141,7 +143,12 @@ class _Rounds:
         }  # fmt: skip
         try:
             summary = run_batch(
-                tasks, self._journal, self._fuser, self._recipe, self._sizes, header=header, listener=self._hear
+                tasks,
+                self._journal,
+                LocalPool(Work(self._fuser, self._recipe), self._sizes),
+                self._recipe,
+                header=header,
+                listener=self._hear,
             )
         finally:
             self._fuser.recall()

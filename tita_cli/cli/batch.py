@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tita_cli.cli.arguments import expand_patterns
-from tita_cli.cli.batch_steps import check_report, header, manifest_from_stdin, recipe_of, show_plan, store_copy
+from tita_cli.cli.batch_steps import (
+    check_report,
+    choose_pool,
+    header,
+    manifest_from_stdin,
+    recipe_of,
+    show_plan,
+    store_copy,
+)
 from tita_cli.cli.console import results
 from tita_cli.cli.expand import expand
 from tita_cli.cli.report import ShownMetrics
 from tita_cli.cli.report import write as write_report_page
 from tita_cli.errors import ExitCode
-from tita_cli.files import is_address, path_of
+from tita_cli.files import path_of
 from tita_cli.options import Alignment, Input, Output, Reporting, merged, option
-from tita_cli.options.batch import Pairing, Resuming, Workers
+from tita_cli.options.batch import Machines, Pairing, Resuming
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +50,7 @@ def command(
     pairing: Pairing,
     input: Input,
     alignment: Alignment,
-    network: Workers,
+    network: Machines,
     result: Output,
     writing: Resuming,
     page: Page,
@@ -66,11 +74,8 @@ def command(
     """
     from tita_cli.align import Calibration
     from tita_cli.batch import (
-        ApiFuser,
         FuserOptions,
         Journal,
-        choose_sizes,
-        is_gpu_likely,
         judge_jobs,
         make_jobs,
         read_journal,
@@ -111,22 +116,15 @@ def command(
         recipe = recipe_of(how)
         with Journal(folder) as journal:
             tasks = judge_jobs(jobs, read_journal(folder), recipe, retry_failed=writing.retry_failed, force=force)
-            sizes, per_worker = choose_sizes(
-                jobs=len(tasks),
-                on_gpu=is_gpu_likely(network.device),
-                workers=network.workers,
-                threads=network.threads,
-                remote=any(is_address(path) for task in tasks[:1] for path in (task.job.target, *task.job.sources)),
-            )
+            pool, engine = choose_pool(how, recipe, network, tasks)
             try:
                 with display.showing(plan, folder, tasks):
                     summary = run_batch(
                         tasks,
                         journal,
-                        ApiFuser(replace(how, fuse=options.changed(threads=per_worker))),
+                        pool,
                         recipe,
-                        sizes,
-                        header=header(plan, how, sizes.lanes, per_worker),
+                        header=header(plan, how, engine),
                         fail_fast=writing.fail_fast,
                         listener=display.receive,
                     )

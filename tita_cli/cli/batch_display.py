@@ -75,6 +75,7 @@ class Display:
 
     def hear(self, record: Record) -> None:
         """What to show of a record."""
+        self._hear_of_worker(record)
         if record["event"] not in ("done", "failed"):
             return
         self._count += 1
@@ -87,6 +88,15 @@ class Display:
             self.line(f"[{self._count}/{self._total}] {record['output']} {seconds:.2f} s")
             for note in notes:
                 self.line(f"  {note}")
+
+    def _hear_of_worker(self, record: Record) -> None:
+        """A worker of a cluster that is lost or takes no part; with --verbose also those that joined."""
+        if record["event"] != "worker" or self.quiet:
+            return
+        if record["state"] != "joined":
+            self.line(f"{record['message']} ({record['hint']})" if record.get("hint") else record["message"])
+        elif self.verbose:
+            self.line(f"{record['worker']}: {record.get('host')}")
 
     def _new_notes(self, record: Record) -> list[str]:
         """Those notes of a result whose like was not told before; with --verbose all."""
@@ -175,6 +185,7 @@ class Bar(Display):
                 yield
 
     def hear(self, record: Record) -> None:
+        self._hear_of_worker(record)
         if record["event"] not in ("done", "failed"):
             return
         self._count += 1

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tita_cli.cli.console import warn
 from tita_cli.errors import InputError, OutputError
+from tita_cli.files import is_address
 
 if TYPE_CHECKING:
-    from tita_cli.batch import FuserOptions, Job, Journal, Recipe
+    from tita_cli.batch import FuserOptions, Job, Journal, Pool, Recipe, Task
+    from tita_cli.options.batch import Machines
     from tita_cli.pairing import Plan
 
 
@@ -35,7 +38,42 @@ def recipe_of(how: FuserOptions) -> Recipe:
     return Recipe(how.deciding, file_hash(find_model(how.fuse.model)))
 
 
-def header(plan: Plan, how: FuserOptions, workers: int, threads: int) -> dict[str, Any]:
+def choose_pool(
+    how: FuserOptions, recipe: Recipe, network: Machines, tasks: Sequence[Task]
+) -> tuple[Pool, dict[str, Any]]:
+    """Where the tasks are done, and what the journal tells of it. Raises DeviceError where no cluster answers."""
+    from tita_cli.batch import ApiFuser, LocalPool, Work, choose_sizes, is_gpu_likely
+
+    if network.on is not None:
+        return _cluster(network.on, how, recipe, network)
+    sizes, threads = choose_sizes(
+        jobs=len(tasks),
+        on_gpu=is_gpu_likely(network.device),
+        workers=network.workers,
+        threads=network.threads,
+        remote=any(is_address(path) for task in tasks[:1] for path in (task.job.target, *task.job.sources)),
+    )
+    work = Work(ApiFuser(replace(how, fuse=how.fuse.changed(threads=threads))), recipe)
+    return LocalPool(work, sizes), {"workers": sizes.lanes, "threads": threads}
+
+
+def _cluster(on: str, how: FuserOptions, recipe: Recipe, network: Machines) -> tuple[Pool, dict[str, Any]]:
+    from tita_cli.batch import ApiFuser, Work
+    from tita_cli.batch.cluster import ClusterPool
+    from tita_cli.batch.ray_fleet import RayFleet
+    from tita_cli.models.find import find_model, shipped_models
+
+    threads = network.threads or 1
+    work = Work(ApiFuser(replace(how, fuse=how.fuse.changed(threads=threads))), recipe)
+    path = find_model(network.model)
+    model = None if network.model in shipped_models() else (path.name, path.read_bytes())
+    fleet = RayFleet(
+        on, work, model=model, device=network.device, threads=threads, workers=network.workers
+    )  # fmt: skip
+    return ClusterPool(fleet, work), {"on": on, "threads": threads}
+
+
+def header(plan: Plan, how: FuserOptions, engine: dict[str, Any]) -> dict[str, Any]:
     """What the journal tells of a run, beside what the runner knows."""
     return {
         "command": "batch",
@@ -43,7 +81,7 @@ def header(plan: Plan, how: FuserOptions, workers: int, threads: int) -> dict[st
         "rule": plan.rule,
         "groups": len(plan.groups),
         "leftovers": [leftover.describe() for leftover in plan.leftovers],
-        "engine": {**how.fuse.engine_settings(), "workers": workers, "threads": threads},
+        "engine": {**how.fuse.engine_settings(), **engine},
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
@@ -34,6 +35,23 @@ class Workers(Network):
     workers: int | None = option(
         None, "Networks that run side by side.", minimum=1, metavar="N", unset="by cores, memory and device"
     )
+
+
+def parse_on(text: str) -> str:
+    """``ray``, or ``ray://HEAD:PORT``. Raises ValueError."""
+    if text != "ray" and not re.fullmatch(r"ray://[^\s/]+:\d+", text):
+        raise ValueError(f"{text!r} is neither ray nor ray://HEAD:PORT")
+    return text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machines(Workers):
+    """Where the networks run."""
+
+    on: str | None = option(
+        None, "Fuse on a Ray cluster: ray is the one that this machine belongs to, or one of its own.",
+        metavar="ray|ray://HEAD:PORT", parse=parse_on, unset="this machine", decides=False,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

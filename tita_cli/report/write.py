@@ -16,7 +16,7 @@ from urllib.parse import quote
 from tita_cli import __version__
 from tita_cli.batch import History, read_journal
 from tita_cli.batch.journal import FILE_NAME
-from tita_cli.batch.runner import now
+from tita_cli.batch.work import now
 from tita_cli.errors import InputError
 from tita_cli.files import is_address
 from tita_cli.images import atomic_output, check_writable

@@ -1,0 +1,98 @@
+"""``tita batch --on ray`` on a cluster of two nodes, which this file starts here, and of which it kills one."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tita_cli.cli.main import run
+from tita_cli.errors import ExitCode
+
+ray = pytest.importorskip("ray")
+pytestmark = pytest.mark.slow
+PAIRS = 16
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A head that takes no work, and two nodes with a CPU each."""
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    small = {"object_store_memory": 80 << 20, "include_dashboard": False}
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **small})
+    made.nodes = [made.add_node(num_cpus=1, object_store_memory=80 << 20) for _ in range(2)]
+    monkeypatch.setenv("RAY_ADDRESS", made.address)
+    yield made
+    ray.shutdown()
+    made.shutdown()
+
+
+@pytest.fixture
+def folder(picture_file: Callable[..., Path], tmp_path: Path) -> Path:
+    for number in range(PAIRS):
+        picture_file(f"in/vis/{number:02}.png", seed=number, size=(96, 128))
+        picture_file(f"in/ir/{number:02}.png", seed=50 + number, size=(96, 128), color=False)
+    (tmp_path / "in/ir/07.png").write_bytes(b"no picture")
+    return tmp_path / "in"
+
+
+def records(out: Path) -> list[dict[str, Any]]:
+    journal = out / "tita-batch.jsonl"
+    return [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
+
+
+def events(out: Path, event: str) -> list[dict[str, Any]]:
+    return [record for record in records(out) if record["event"] == event]
+
+
+def kill_midway(cluster: Any, out: Path) -> None:
+    """Take a node away once both workers have joined and some results are there."""
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        if len(events(out, "worker")) >= 2 and len(events(out, "done")) >= 4:
+            cluster.remove_node(cluster.nodes.pop(), allow_graceful=False)
+            return
+        time.sleep(0.05)
+
+
+def test_a_cluster_that_loses_a_node_gives_the_bytes_of_one_machine(
+    cluster: Any, folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    how = ["--align", "none", "--threads", "1", "-q"]
+    assert run(["batch", str(folder), "-o", str(here), "--workers", "1", *how]) == ExitCode.SOME_FAILED
+    killer = threading.Thread(target=kill_midway, args=(cluster, there))
+    killer.start()
+    code = run(["batch", str(folder), "-o", str(there), "--on", "ray", *how[:-1]])
+    killer.join()
+    assert code == ExitCode.SOME_FAILED, capfd.readouterr().err
+    assert {path.name: path.read_bytes() for path in here.glob("*.png")} == {
+        path.name: path.read_bytes() for path in there.glob("*.png")
+    }
+    states = [record["state"] for record in events(there, "worker")]
+    assert states.count("joined") >= 2 and states.count("lost") >= 1
+    (failed,) = events(there, "failed")
+    assert failed["output"] == "07.png" and failed["error"]["code"] == ExitCode.UNREADABLE_INPUT
+    assert len({record["output"] for record in events(there, "done")}) == PAIRS - 1
+    assert "the worker was lost" in capfd.readouterr().err
+    # A driver that was killed in the middle of a task: what it has not done is done, and nothing else.
+    journal = there / "tita-batch.jsonl"
+    kept = [record for record in records(there) if record.get("output") != "03.png" or record["event"] == "writing"]
+    journal.write_text("".join(json.dumps(record) + "\n" for record in kept))
+    before = (there / "05.png").stat().st_mtime_ns
+    assert run(["batch", str(folder), "-o", str(there), "--on", "ray", *how]) == ExitCode.SOME_FAILED
+    assert events(there, "end")[-1]["done"] == 1
+    assert (there / "03.png").read_bytes() == (here / "03.png").read_bytes()
+    assert (there / "05.png").stat().st_mtime_ns == before
+
+
+def test_what_is_no_cluster_is_one_sentence(folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["batch", str(folder), "-o", str(tmp_path / "out"), "--on", "nowhere"]) == ExitCode.USAGE
+    assert "--on: 'nowhere' is neither ray nor ray://HEAD:PORT" in capfd.readouterr().err
