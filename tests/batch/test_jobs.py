@@ -9,6 +9,7 @@ import pytest
 from tita_cli.batch import make_jobs
 from tita_cli.batch.plan import default_folder, find_plan
 from tita_cli.errors import MismatchError, OutputError, UsageError
+from tita_cli.options.batch import parse_name
 from tita_cli.pairing import Group, Plan, Wishes, parse_manifest
 
 
@@ -35,6 +36,23 @@ def test_a_dot_in_a_name_is_no_suffix_but_in_a_manifest() -> None:
     assert outputs(plan(("x.jpg", "a.png"), ("v1.5", "a.png"))) == ["v1.5.png", "x.jpg.png"]
     listed = parse_manifest(b"a,b,output\n1.png,2.png,x.jpg\n3.png,4.png,v1.5\n", name="m", base=Path())
     assert outputs(listed) == ["v1.5.png", "x.jpg"]
+
+
+def test_names_by_template() -> None:
+    of = plan(("f/0001", "f/DJI_0001_vis.JPG"), ("x", "t/ir/a.tif"))
+    assert outputs(of, name="{folder}/{stem}_{role}") == ["a_infrared.tif", "f/DJI_0001_vis_visible.jpg"]
+    assert outputs(of, name="{name}-fused") == ["f/0001-fused.jpg", "x-fused.tif"]
+    assert outputs(of, name="{stem}.png") == ["DJI_0001_vis.png", "a.png"]
+    with pytest.raises(MismatchError, match="none inside the output folder"):
+        outputs(plan(("../x", "a.png")), name="{name}")
+    with pytest.raises(MismatchError, match="both be written"):
+        outputs(plan(("x", "a.png"), ("y", "f/a.png")), name="{stem}")
+
+
+@pytest.mark.parametrize("text", ["{stem.__class__}", "{0}", "{stem!r}", "{stem:>9}", "{date}", "{", "all"])
+def test_a_template_holds_nothing_but_names(text: str) -> None:
+    with pytest.raises(ValueError, match=r"template|none of|tell results apart"):
+        parse_name(text)
 
 
 def test_two_results_in_one_place_are_refused() -> None:

@@ -23,7 +23,7 @@ from tita_cli.batch.work import Work
 from tita_cli.files import path_of
 from tita_cli.models.find import file_hash, find_model
 from tita_cli.options import FuseOptions
-from tita_cli.options.batch import Rule
+from tita_cli.options.batch import Rule, parse_name
 from tita_cli.pairing import DEFAULT_GAP, Wishes
 
 _END = object()
@@ -58,6 +58,7 @@ def fuse_batch(
     stack: int | None = None,
     gap: float = DEFAULT_GAP,
     format: str | None = None,
+    name: str | None = None,
     quality: int | None = None,
     workers: int | None = None,
     retry_failed: bool = False,
@@ -81,7 +82,7 @@ def fuse_batch(
     given = [os.fspath(source) for source in sources]
     folder = path_of(output) if output is not None else default_folder(given)
     plan = find_plan(given, folder, rule=by, wishes=Wishes(tuple(pair), stack, gap))
-    jobs = make_jobs(plan, folder, format_name=format)
+    jobs = make_jobs(plan, folder, format_name=format, name=None if name is None else parse_name(name))
     recipe = Recipe(how.deciding, file_hash(find_model(how.fuse.model)))
 
     def work(listener: Callable[[Record], None]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
@@ -34,8 +34,10 @@ class Job:
         return self.group.sources
 
 
-def make_jobs(plan: Plan, folder: Path, *, format_name: str | None = None) -> list[Job]:
+def make_jobs(plan: Plan, folder: Path, *, format_name: str | None = None, name: str | None = None) -> list[Job]:
     """Jobs for the groups of ``plan``, with results below ``folder``.
+
+    ``name``: a template of their names, see ``tita_cli.options.batch.parse_name``.
 
     A result has the format ``format_name``, by default that of the reference source or PNG if tita cannot write that; a
     manifest may give another suffix. Raises OutputError for an unknown format, MismatchError if two results would have
@@ -48,7 +50,8 @@ def make_jobs(plan: Plan, folder: Path, *, format_name: str | None = None) -> li
         suffix = choose_format(None, format_name).suffixes[0]
     jobs = []
     for group in plan.groups:
-        output = _output(group, suffix, named=plan.rule == "manifest")
+        named = group if name is None else replace(group, name=_named(group, name))
+        output = _output(named, suffix, named=plan.rule == "manifest" or name is not None)
         jobs.append(Job(group, output, folder / output))
     jobs.sort(key=lambda job: job.output)
     for first, second in pairwise(jobs):
@@ -64,6 +67,19 @@ def _output(group: Group, suffix: str | None, *, named: bool) -> str:
         return group.name
     reference = file_of(group.sources[group.reference or 0]).suffix.lower()
     return group.name + (suffix or (reference if _writable(reference) else ".png"))
+
+
+def _named(group: Group, template: str) -> str:
+    """The name by a template. Raises MismatchError where it leads out of the folder."""
+    from tita_cli.images.roles import role_of_name
+
+    reference, place = file_of(group.sources[group.reference or 0]), PurePosixPath(group.name)
+    folder = "" if str(place.parent) == "." else str(place.parent)
+    role = role_of_name(str(reference)) or "source"
+    name = template.format(name=group.name, folder=folder, stem=reference.stem, role=role).lstrip("/")
+    if not PurePosixPath(name).name or ".." in PurePosixPath(name).parts or "\0" in name:
+        raise MismatchError(f"{group.name}: the name {name!r} is none inside the output folder")
+    return str(PurePosixPath(name))
 
 
 def _writable(suffix: str) -> bool:

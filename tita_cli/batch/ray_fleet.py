@@ -221,7 +221,7 @@ class _Sent(Worker):
 
 def _connect(address: str) -> Any:
     """Ray, connected. Raises DeviceError."""
-    need(f"--on {address}", "ray")
+    need("a cluster", "ray")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
     import ray
 
@@ -232,8 +232,8 @@ def _connect(address: str) -> Any:
         )  # fmt: skip
     except Exception as error:  # of Ray, gRPC, and the network
         raise DeviceError(
-            f"--on {address}: no Ray cluster of ours answers: {_said(error)}",
-            hint="ray start --head starts one; versions of Ray and Python must be the same here and there",
+            f"{address}: no Ray cluster answers: {_said(error)}",
+            hint="the command ray starts one; versions of Ray and Python must be the same here and there",
         ) from error
     return ray
 

@@ -98,7 +98,7 @@ def command(
         wishes=Wishes(words, pairing.stack, pairing.gap),
         stdin=manifest_from_stdin() if STDIN in sources else None,
     )
-    jobs = make_jobs(plan, folder, format_name=writing.format)
+    jobs = make_jobs(plan, folder, format_name=writing.format, name=writing.name)
     if report is not None:
         check_report(report, page.metrics, folder, jobs, force=force)
     options = merged(input, alignment, network, result)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
@@ -54,9 +55,33 @@ class Machines(Workers):
     )  # fmt: skip
 
 
+NAME_FIELDS = ("name", "folder", "stem", "role")
+"""What a template of names may hold."""
+
+
+def parse_name(text: str) -> str:
+    """A template such as ``{folder}/{stem}_fused``. Raises ValueError for what it may not hold."""
+    try:
+        parts = [part[1:] for part in string.Formatter().parse(text) if part[1] is not None]
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no template of a name: {error}") from None
+    for field, *more in parts:
+        if field not in NAME_FIELDS or any(more):
+            known = ", ".join(f"{{{name}}}" for name in NAME_FIELDS)
+            raise ValueError(f"{text!r}: {{{field}}} is none of {known}")
+    if not parts:
+        raise ValueError(f"{text!r} has nothing to tell results apart, such as {{stem}}")
+    return text
+
+
 @dataclass(frozen=True, kw_only=True)
 class Resuming(Writing):
-    """What becomes of results and failures of earlier runs."""
+    """Names of the results, and what becomes of results and failures of earlier runs."""
 
+    name: str | None = option(
+        None, "Names of the results, as {folder}/{stem}_{role}: stem and role (visible, infrared) of the reference, "
+        "folder and name as they are without this.", metavar="TEMPLATE", parse=parse_name,
+        unset="{name}, the sources' path without what tells them apart", decides=False,
+    )  # fmt: skip
     retry_failed: bool = option(False, "Try again what failed before.")
     fail_fast: bool = option(False, "Stop at the first failure.")
