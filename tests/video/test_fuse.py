@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 from collections.abc import Callable
 from fractions import Fraction
@@ -304,3 +305,18 @@ def test_a_calibration_is_applied(
     assert (result.placements[0].matrix[0, 2], result.height) == (-12, 96)
     fused, own = read_clip(out, "gray")[1][1].astype(int), read_clip(visible, "gray")[1][1].astype(int)
     assert np.abs(fused - own[:, : result.width]).mean() < 4
+
+
+class _Full(io.BytesIO):
+    """A disk on which there is room for little."""
+
+    def write(self, data: Any) -> int:
+        if self.tell() > 2000:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(data)
+
+
+def test_a_full_disk_ends_it(pair: tuple[str, str], fuse: Fuse, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(OSError, match="No space left"):
+        fuse(pair, _Full(), encoding=Encoding("ffv1", container="matroska"))
+    assert capfd.readouterr().err == ""

@@ -16,6 +16,7 @@ from tita_cli.errors import OutputError, UsageError, first_line
 from tita_cli.images.picture import FloatArray
 from tita_cli.options import Depth
 from tita_cli.video.frame import FULL_RANGE, LIMITED_RANGE, Codes
+from tita_cli.video.sink import SeekableSink, Sink
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -120,8 +121,10 @@ class Writer:
         self._shape, self.name = shape, name or "<stdout>"
         container = encoding.container_for(name)
         encoder = encoding.encoder_for(container)
-        streamed = _SAME | (_STREAMED if name is None and container in ("mp4", "mov") else {})
-        self._output: OutputContainer = av.open(file, "w", format=container, container_options=streamed)
+        searchable = name is not None and file.seekable()  # what else stands in stdout is not ours
+        streamed = _SAME | (_STREAMED if not searchable and container in ("mp4", "mov") else {})
+        self._sink = SeekableSink(file) if searchable else Sink(file)
+        self._output: OutputContainer = av.open(self._sink, "w", format=container, container_options=streamed)
         self._output.metadata.update(metadata)
         if av.Codec(encoder, "w").canonical_name not in self._output.supported_codecs:
             self._output.close()
@@ -200,9 +203,9 @@ class Writer:
 
         try:
             yield
+            self._sink.check()
         except av.error.FFmpegError as error:
-            if isinstance(error, BrokenPipeError):
-                raise
+            self._sink.check()
             reason = getattr(error, "strerror", None) or first_line(error)
             raise OutputError(f"{self.name}: cannot be written: {reason}") from error
 
