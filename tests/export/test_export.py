@@ -349,7 +349,10 @@ def test_a_network_for_sets_takes_any_number_and_size(tmp_path: Path) -> None:
     network = build_network(NetworkConfig.from_name("tita-lite", **sizes))
     path = tmp_path / "set.safetensors"
     save_network(path, network.state_dict(), network.config)
-    done = export(path, tmp_path / "set.onnx")
+    told: list[tuple[str, int, int]] = []
+    done = export(path, tmp_path / "set.onnx", progress=lambda *stage: told.append(stage))
+    assert [stage for stage, *_ in dict.fromkeys(told)][:3] == ["load", "trace", "check"]
+    assert [number for stage, number, _ in told if stage == "check"] == list(range(len(done.checks)))
     assert {check.batch for check in done.checks} == {2, 3, 5}
     images = list(np.random.default_rng(0).random((4, 90, 70), dtype=np.float32))
     fused = []

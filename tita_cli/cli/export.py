@@ -97,7 +97,6 @@ def command(
     from tita_cli.export.export import export
 
     with results() as stdout, showing(quiet=reporting.quiet) as progress:
-        progress("exporting and checking, a minute or two", 0, 1)
         done = export(
             path,
             output,
@@ -106,6 +105,7 @@ def command(
             opset=file.opset,
             size=file.size,
             overwrite=file.force,
+            progress=progress,
         )
         if reporting.json:
             stdout.write(envelope("export", _report(done)))

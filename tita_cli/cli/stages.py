@@ -13,8 +13,12 @@ WORDS = {
     "decide": "running the network",
     "blend": "blending",
     "fuse": "fusing",
+    "load": "loading the model",
+    "trace": "exporting, which takes a minute",
+    "reduce": "reducing the precision",
+    "check": "checking against PyTorch",
 }
-"""What users read for the stages that a fusion tells."""
+"""What users read for the stages that a fusion or an export tells."""
 
 
 @contextmanager

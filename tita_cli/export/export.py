@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +78,7 @@ def export(
     opset: int = DEFAULT_OPSET,
     size: tuple[int, int] | None = None,
     overwrite: bool = False,
+    progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
 ) -> Exported:
     """Write the network in ``model`` as an ONNX file.
 
@@ -87,10 +88,12 @@ def export(
     four scenes or more, every other of which says what ranges there are, and the rest whether the file is any good.
 
     The file appears only if ONNX Runtime gives what the network gives, to ``BOUNDS``, also on sizes that the trace has
-    not seen. Raises ``ModelError`` for the model or a file that differs, ``UsageError``, ``InputError``,
+    not seen. ``progress``: told the stage (load, trace, reduce, check), how many of its parts are done, and how many
+    there are. Raises ``ModelError`` for the model or a file that differs, ``UsageError``, ``InputError``,
     ``OutputError``.
     """
     _check_options(precision, images, opset, size)
+    progress("load", 0, 1)
     checkpoint = load_network(model)
     spec = checkpoint.network.spec
     if size is not None and (min(size) < 1 or any(length % spec.multiple for length in size)):
@@ -102,7 +105,10 @@ def export(
     if spec.kind == "set" and (size is not None or precision == "int8"):
         raise UsageError("a network for sets is exported for any size, in fp32 or fp16")
     subject = subject_of(checkpoint.network, spec.kind, size, scenes[1::2])
+    progress("trace", 0, 1)
     written = _to_onnx(subject, opset)
+    if precision != "fp32":
+        progress("reduce", 0, 1)
     if precision == "fp16":
         written = to_fp16(written)
     elif precision == "int8":
@@ -117,7 +123,7 @@ def export(
     }
     _describe(written, about)
     data = pack(written, subject.steps, spec.to_json(), precision, size, about)
-    done = Exported(Path(target), spec.variant, len(data), opset, precision, tuple(_checks(data, subject)))
+    done = Exported(Path(target), spec.variant, len(data), opset, precision, tuple(_checks(data, subject, progress)))
     bound = BOUNDS[precision]
     if not (done.worst <= bound.anywhere and done.average <= bound.average):
         raise ModelError(
@@ -184,9 +190,10 @@ def _describe(model: ModelProto, about: dict[str, str]) -> None:
         model.metadata_props.add(key=f"tita.{key}", value=value)
 
 
-def _checks(data: bytes, subject: Subject) -> Iterator[Check]:
+def _checks(data: bytes, subject: Subject, progress: Callable[[str, int, int], None]) -> Iterator[Check]:
     session = open_session(data, Place(CPU), usable_cores())
-    for given in subject.checked:
+    for number, given in enumerate(subject.checked):
+        progress("check", number, len(subject.checked))
         got = session.run(None, {name: x.numpy() for name, x in zip(subject.inputs, given, strict=True)})
         with torch.inference_mode():
             expected = subject.expected(*given)
