@@ -141,7 +141,9 @@ def test_a_manifest_may_come_through_a_pipe(shots: list[Path], tmp_path: Path, m
     assert Calibration.read(tmp_path / "calibration.json").shots == 4
 
 
-def test_an_odd_number_of_files_is_one_stack(scenes: Scenes, write: Write, tmp_path: Path) -> None:
+def test_an_odd_number_of_files_is_one_stack(
+    scenes: Scenes, write: Write, tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     wide = scenes.scene(7, size=(520, 320))
     for index in range(5):
         write(f"stack/frame_{index}.png", np.ascontiguousarray(wide[:, 4 * index : 4 * index + 440]))
@@ -152,6 +154,12 @@ def test_an_odd_number_of_files_is_one_stack(scenes: Scenes, write: Write, tmp_p
         assert found.shots == 1
         assert [matrix[0, 2] for matrix in found.matrices] == pytest.approx([0, 4, 8, 12, 16], abs=0.2)
     assert _calibrate(frames[0], "-o", known, "--force") == ExitCode.USAGE
+    capfd.readouterr()
+    command = ["fuse", *map(str, frames), "-o", str(tmp_path / "out.png"), "-m", str(tiny_model), "--json"]
+    assert run([*command, "--align-from", str(known)]) == 0
+    placed = json.loads(capfd.readouterr().out)["align"]
+    assert [source["matrix"][0][2] for source in placed] == pytest.approx([0, 4, 8, 12, 16], abs=0.2)
+    assert run([*command[:-3], "--force", "-m", str(tiny_model), "--align-from", str(known), "--align", "strict"]) == 0
 
 
 def test_a_shot_that_is_left_out_is_not_counted() -> None:

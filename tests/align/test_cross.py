@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tita_cli.align import find_frame
-from tita_cli.align.cross import estimate_across, measure_across
+from tita_cli.align.cross import estimate_across, estimate_turned, measure_across
 from tita_cli.align.displacements import basis, matrix_of, parameters_of
 from tita_cli.align.features import features, sharpness
 from tita_cli.align.fitting import fit, starts
@@ -105,3 +105,18 @@ def test_turned_starts_lay_corner_on_corner() -> None:
         assert turned_by(matrix) is not None
     assert len({turned_by(matrix) for matrix in turned_starts((40, 30), (80, 60))}) == 7
     assert turned_by(np.eye(3)) is None
+
+
+def test_what_fits_as_it_lies_is_not_sought_turned(scenes: Scenes) -> None:
+    one, two = (View.of(scenes.picture(scenes.scene(4, kind=kind)), 640) for kind in ("visible", "ir"))
+    assert estimate_turned(one, two, np.eye(3)) is None
+    other = View.of(scenes.picture(scenes.scene(54, kind="ir")), 640)
+    found = estimate_turned(one, other, np.eye(3))
+    assert found is None or not found.accepted
+
+
+def test_a_simple_motion_is_no_better_known_than_the_richest(scenes: Scenes) -> None:
+    one, two = (View.of(scenes.picture(scenes.scene(3, kind=kind)), 640) for kind in ("visible", "ir"))
+    simple, rich = (estimate_across(one, two, np.eye(3), "homography", exact=exact) for exact in (False, True))
+    assert simple.model == "none"
+    assert simple.confidence <= rich.confidence + 0.01

@@ -104,3 +104,27 @@ def test_what_makes_no_sense(scenes: Scenes) -> None:
         align_pictures([])
     with pytest.raises(UsageError, match="no source 3"):
         align_pictures([one, one], reference=2)
+
+
+def test_edges_that_agree_in_sign_do_not_decide_between_modalities(
+    scenes: Scenes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tita_cli.align import pair
+    from tita_cli.align.structure import View
+
+    plane = scenes.scene(2)
+    one, two = (View.of(scenes.picture(picture), 640) for picture in (plane, np.roll(plane, 4, axis=1)))
+    found = pair.PairEstimator().estimate(one, two)
+    assert found.same_kind and found.accepted and found.model == "translation"
+    monkeypatch.setattr(pair, "_correlation", lambda *given: 0.4)
+    assert not pair.PairEstimator().estimate(one, two).same_kind
+
+
+def test_a_large_motion_is_no_model_none(scenes: Scenes) -> None:
+    plane = scenes.scene(5)
+    turn = cv2.getRotationMatrix2D((200, 160), 35, 1.0)
+    source = cv2.warpAffine(plane, turn, (400, 320), borderMode=cv2.BORDER_REFLECT_101)
+    found = align_pictures([scenes.picture(plane), scenes.picture(source)], border="fill").placements[1]
+    assert found.accepted
+    assert (found.model == "none") == bool(np.allclose(found.matrix, np.eye(3)))
+    assert corner_error(found.matrix, np.linalg.inv(np.vstack([turn, [0, 0, 1]])), (400, 320)) < 3.0

@@ -17,7 +17,7 @@ from tita_cli.align.canvas import Canvas
 from tita_cli.align.displacements import matrix_of, parameters_of
 from tita_cli.align.estimator import ACCEPTED, Estimate
 from tita_cli.align.fitting import Fit, fit, starts
-from tita_cli.align.geometry import FRAME, Matrix, corner_error, is_sane, mean_scale, normalized, resizing
+from tita_cli.align.geometry import FRAME, Matrix, corner_error, is_sane, mean_scale, normalized
 from tita_cli.align.matching import Matches
 from tita_cli.align.modes import MATRIX_MODELS, Model
 from tita_cli.align.motion import projected
@@ -30,7 +30,8 @@ _INDISTINCT = 3.0  # nats: a motion with no more evidence than this over none is
 _EVIDENCE, _PER_NAT = 60.0, 8.0  # nats at which the evidence alone gives a confidence of a half, and its scale
 _SEARCHED = 20.0  # nats less for what was found among many starts: the best of them agrees better by chance
 _SPREAD = 5.0  # px on a 640-px-wide frame, at which the precision alone does
-_PROMISING = 8.0  # nats that a start needs to be followed
+_PROMISING, _STANDS_OUT = 8.0, 20.0  # nats that a start needs to be followed, and the best of many starts
+_ORIENTED = 22.0  # nats as the source lies, from which it is not turned: chance gives up to 20
 
 
 class _Stage(NamedTuple):
@@ -42,6 +43,7 @@ class _Stage(NamedTuple):
 
 
 _COARSE, _FINE = _Stage(320, 12, 16), _Stage(640, 12, 24)
+_SCREEN = _Stage(320, 12, 32)  # of many starts: patches that do not overlap
 _ENOUGH = 2.5  # px of the features: after a step that was smaller, resampling again brings nothing
 
 
@@ -91,7 +93,7 @@ def estimate_across(
     """
     pair = _Pair(reference, source, start)
     models = (most,) if exact else ("none", *MATRIX_MODELS[: MATRIX_MODELS.index(most) + 1])
-    near = pair.coarse(start)
+    near = pair.coarse(start, _COARSE)
     if not exact and near is not None and pair.is_registered(near):
         return Estimate("none", start, confidence_of(near.base.evidence, near.spread), near.residual, False)
     best = None if near is None else pair.refined(near, models)
@@ -103,12 +105,16 @@ def estimate_across(
     return pair.chosen(best, exact)
 
 
-def estimate_turned(reference: View, source: View) -> Estimate:
-    """The motion of a source that is turned by quarter turns or mirrored, if it is."""
-    pair = _Pair(reference, source, resizing(source.full, reference.full))
+def estimate_turned(reference: View, source: View, start: Matrix) -> Estimate | None:
+    """The motion of a source that is turned by quarter turns or mirrored; None where it is not, as far as ``start``
+    (source → reference) and each of them show."""
+    pair = _Pair(reference, source, start)
+    near = pair.coarse(start, _SCREEN, 1)
+    if near is not None and near.fit.evidence > _ORIENTED:
+        return None
     best = pair.best(turned_starts(source.full, reference.full))
     if best is None:
-        return Estimate("none", pair.start, 0.0, None, False)
+        return None
     pair.start = best.start
     return pair.chosen(pair.refined(best, MATRIX_MODELS), exact=True)
 
@@ -125,10 +131,10 @@ class _Pair:
     def __init__(self, reference: View, source: View, start: Matrix) -> None:
         self.reference, self.source, self.start = reference, source, start
 
-    def coarse(self, matrix: Matrix, count: int = 3) -> _Found | None:
+    def coarse(self, matrix: Matrix, stage: _Stage, count: int = 3) -> _Found | None:
         """The best motion near ``matrix``, from the ``count`` best similarities there, and its evidence."""
-        canvas = Canvas.of(self.reference, self.source.full, matrix, _COARSE.longest)
-        matches = canvas.matches(self.source, matrix, reach=_COARSE.reach, step=_COARSE.step)
+        canvas = Canvas.of(self.reference, self.source.full, matrix, stage.longest)
+        matches = canvas.matches(self.source, matrix, reach=stage.reach, step=stage.step)
         if not len(matches):
             return None
         size, zero = canvas.field_size, np.zeros(8)
@@ -142,10 +148,10 @@ class _Pair:
         return _Found(moved, best, canvas, base, start) if sane else None
 
     def best(self, candidates: Iterable[Matrix]) -> _Found | None:
-        """The candidate with the most evidence after a coarse fit."""
-        found = [one for one in (self.coarse(matrix, 1) for matrix in candidates) if one is not None]
+        """The candidate with the most evidence after a coarse fit; None where none stands out."""
+        found = [one for one in (self.coarse(matrix, _SCREEN, 1) for matrix in candidates) if one is not None]
         best = max(found, key=lambda one: one.fit.evidence, default=None)
-        return None if best is None else replace(best, searched=_SEARCHED)
+        return None if best is None or best.fit.evidence < _STANDS_OUT else replace(best, searched=_SEARCHED)
 
     def is_registered(self, near: _Found) -> bool:
         """Whether there is no motion that the data can tell from none, or none that matters."""
@@ -183,7 +189,8 @@ class _Pair:
     def _fitted(self, canvas: Canvas, matches: Matches, matrix: Matrix, models: tuple[Model, ...]) -> Fit:
         known = parameters_of(canvas.offset(self.start, matrix), canvas.field_size)
         fits = [fit(matches, canvas.field_size, np.zeros(8), known, model) for model in models]
-        return max(fits, key=lambda one: one.score)
+        # How well a motion is known is what the richest model says: a simpler one is chosen, not true.
+        return replace(max(fits, key=lambda one: one.score), covariance=fits[-1].covariance)
 
     def measured(self) -> _Found | None:
         """The evidence for ``start`` itself."""

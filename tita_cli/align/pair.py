@@ -29,6 +29,9 @@ _SMALL = 640  # px of the longer side of a view, however many a stack holds
 _SMALLEST = 96  # px: smaller pictures hold too little to tell chance from agreement
 _SHARP = 0.2  # px on a 640-px-wide frame: a residual from which the two differ in focus
 _SAME_KIND = 0.3  # correlation of signed gradients from which two pictures are of one kind
+# The same under a motion that tracked points agree on: brackets and focus pairs have .7 and more; infrared beside
+# visible has at most .5, where some edges agree in sign and those alone would decide.
+_SURELY_SAME_KIND = 0.55
 _DEVIATIONS = 3.0  # of the blocks' votes from chance, at which a known motion has a confidence of a half
 
 
@@ -57,9 +60,11 @@ class PairEstimator:
         for matrix in _featured(reference, source):
             alike = _alike(reference, source, matrix, most, exact, settled=True)
             if alike is not None and alike.accepted:
-                return alike
-        turned = across if exact else estimate_turned(reference, source)
-        if turned.accepted:
+                # The start was found here: to stay there is no less a motion, and the points know it better.
+                still = alike.model == "none"
+                return replace(alike, model="homography", matrix=alike.free) if still else alike
+        turned = None if exact else estimate_turned(reference, source, start)
+        if turned is not None and turned.accepted:
             return turned
         return across if best is None else max(best, across, key=lambda one: one.confidence)
 
@@ -96,7 +101,11 @@ def _correlation(reference: View, source: View, matrix: Matrix) -> float:
 def _alike(reference: View, source: View, start: Matrix, most: Model, exact: bool, *, settled: bool) -> Estimate | None:
     """The estimate for two pictures of one kind, polished where they differ in focus; None where they are not."""
     found = estimate_alike(reference, source, start, most, exact=exact, settled=settled)
-    if found is None or not found.accepted or found.model == "none" or found.residual is None:
+    if found is None or not found.accepted:
+        return found
+    if _correlation(reference, source, found.matrix) < _SURELY_SAME_KIND:
+        return None
+    if found.model == "none" or found.residual is None:
         return found
     if found.residual * FRAME / reference.full[0] < _SHARP:
         return found
