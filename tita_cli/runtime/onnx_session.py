@@ -59,9 +59,17 @@ def find_provider(name: str) -> str:
 
 
 def open_session(
-    model: bytes, place: Place, threads: int, weights: Mapping[str, NDArray[Any]] | None = None
+    model: bytes,
+    place: Place,
+    threads: int,
+    weights: Mapping[str, NDArray[Any]] | None = None,
+    *,
+    own_memory: bool = False,
 ) -> InferenceSession:
     """A session on ``place`` and nowhere else. ``weights``: those that ``model`` only names; to be kept alive with it.
+
+    ``own_memory``: it manages its own, for sessions that run a whole network: the C library, which keeps what is freed,
+    needs more than twice as much for that. Many sessions at once would each keep some.
 
     Raises ``ModelError`` for a model that is refused, and ``DeviceError`` where the provider does not come up: ONNX
     Runtime would go on on the CPU and say nothing.
@@ -72,8 +80,7 @@ def open_session(
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _SILENT
-    # Every session would keep memory of its own; the C library's is shared, and kept as well (tita_cli.runtime.memory).
-    options.enable_cpu_mem_arena = False
+    options.enable_cpu_mem_arena = own_memory
     options.enable_mem_pattern = False
     # Planning which tensors share memory takes four fifths of the time to load a graph of a thousand nodes.
     options.enable_mem_reuse = False

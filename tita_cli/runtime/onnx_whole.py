@@ -8,6 +8,7 @@ import numpy as np
 
 from tita_cli.errors import ModelError
 from tita_cli.models.onnx_file import HINT, OnnxFile
+from tita_cli.runtime import ort
 from tita_cli.runtime.onnx_session import Place, device_errors, open_session
 
 if TYPE_CHECKING:
@@ -20,7 +21,10 @@ class WholeRunner:
     def __init__(self, file: OnnxFile, place: Place, threads: int) -> None:
         self.spec = file.spec
         self._file, self._place, self._threads = file, place, threads
-        self._session = open_session(file.path.read_bytes(), place, threads)
+        self._session = open_session(file.path.read_bytes(), place, threads, own_memory=True)
+        self._giving_back = ort.load().RunOptions()
+        if place.is_cpu:
+            self._giving_back.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
     def run(self, *inputs: FloatArray) -> list[FloatArray]:
         """The graph's outputs for its inputs, ...×H×W. Raises ``ModelError`` for a size that is not the file's,
@@ -31,9 +35,9 @@ class WholeRunner:
                 f"{self._file.path}: exported for {size[1]}×{size[0]} pixels only, not {width}×{height}",
                 hint="tita export without --size takes any size",
             )
-        names = [value.name for value in self._session.get_inputs()]
+        feed = dict(zip((value.name for value in self._session.get_inputs()), inputs, strict=True))
         with device_errors(self._place):
-            results = [np.asarray(x) for x in self._session.run(None, dict(zip(names, inputs, strict=True)))]
+            results = [np.asarray(x) for x in self._session.run(None, feed, self._giving_back)]
         if self.spec.kind == "pair":
             planes = results[:1] + results[2:]
             if len(results) < 2 or results[1].ndim != 2 or any(plane.shape != inputs[0].shape for plane in planes):
