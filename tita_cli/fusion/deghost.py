@@ -64,10 +64,10 @@ def moved_part(frame: FloatArray, base: FloatArray) -> float | None:
     seen = ~_widened(clipped)
     if seen.mean() < _ENOUGH:
         return None
-    low, high = sorted((float(frame[seen].mean()), float(base[seen].mean())))
+    ratio = float(np.median(frame[seen] / base[seen]))  # of most pixels: the mean's may be due to focus
     expected, difference = _compared(base, frame, seen)
     unexplained = float(np.median(np.abs(frame - expected)[seen]))
-    if high < _APART * low or unexplained > _UNEXPLAINED * float(frame[seen].std()):
+    if max(ratio, 1 / ratio) < _APART or unexplained > _UNEXPLAINED * float(frame[seen].std()):
         return None
     difference[~seen] = 0
     return float((_feathered(difference, max(base.shape)) > 0.5).mean())
