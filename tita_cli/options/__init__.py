@@ -163,7 +163,7 @@ class Network(Group):
         decides=False,
     )  # fmt: skip
     memory: int | None = option(
-        None, "What the network may take, as 800M or 2G; larger images are cut into tiles, to the same result.",
+        None, "What the network may take, as 800M or 2G: `tita` cuts larger images into tiles, to the same result.",
         metavar="SIZE", parse=parse_size, unset="half of what is free", decides=False,
     )  # fmt: skip
     threads: int | None = option(

@@ -120,5 +120,5 @@ def load_engine(
 
     runner, notes = select(model, DeviceRequest(backend, device, provider), threads)
     if runner.spec.kind == "set":
-        return SetEngine(cast("SetRunner", runner), notes)
+        return SetEngine(cast("SetRunner", runner), memory=memory, notes=notes)
     return Engine(cast("Runner | WholeRunner", runner), memory=memory, notes=notes)

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from tita_cli.network.spec import Spec
 
 
+BYTES_A_PIXEL = 120
+"""Memory of a network for a pixel of each source that it sees, roughly and rather too much."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What a network says of N sources of H×W, all float32.
@@ -45,10 +49,17 @@ class SetRunner(Protocol):
 
 
 class SetEngine:
-    """A loaded network for sets. Use it as often as you like, from one thread at a time."""
+    """A loaded network for sets. Use it as often as you like, from one thread at a time.
 
-    def __init__(self, runner: SetRunner, notes: tuple[str, ...] = ()) -> None:
-        self._runner, self._notes = runner, notes
+    It sees a fixed number of pixels in one piece, so that a result does not depend on ``memory``, in bytes: where that
+    is too little, :meth:`describe` says so.
+    """
+
+    def __init__(self, runner: SetRunner, *, memory: int | None = None, notes: tuple[str, ...] = ()) -> None:
+        if memory is not None and memory < 1:
+            raise UsageError(f"an engine cannot work in {memory} bytes")
+        self._runner, self._memory, self._notes = runner, memory, notes
+        self._ran: dict[str, Any] = {}
 
     @property
     def spec(self) -> Spec:
@@ -61,12 +72,15 @@ class SetEngine:
         1 for what is known to be a photograph, -1 for what is known to be infrared, 0 for the others."""
         if images.ndim != 3 or len(images) < 2 or any(side % self.spec.multiple for side in images.shape[1:]):
             raise UsageError(f"this engine takes N×H×W, H and W multiples of {self.spec.multiple}, not {images.shape}")
+        needed = images.size * BYTES_A_PIXEL
+        self._ran = {"needs": needed} if self._memory is not None and needed > self._memory else {}
         known = np.zeros(len(images), np.float32) if role is None else np.asarray(role, np.float32)
         *maps, direct, weights = self._runner.run(np.ascontiguousarray(images, np.float32), hidden, known)
         levels = next(k for k, plane in enumerate(maps) if k and plane.shape[1] >= maps[k - 1].shape[1])
         return Decision(tuple(maps[:levels]), tuple(maps[levels:]), direct[0], weights)
 
     def describe(self) -> dict[str, Any]:
-        """What runs, fit for JSON: variant, back end, device, precision."""
+        """What runs, fit for JSON: variant, back end, device, precision; ``needs``: bytes that the network took for the
+        last set, where that is more than the engine was given."""
         notes = {"notes": list(self._notes)} if self._notes else {}
-        return {"variant": self.spec.variant, **self._runner.describe(), **notes}
+        return {"variant": self.spec.variant, **self._runner.describe(), **self._ran, **notes}
