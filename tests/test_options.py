@@ -97,8 +97,8 @@ def test_provenance_has_the_names_of_the_command_line() -> None:
     told = FuseOptions(value_range={0: (1.5, 20.0), "folder/b.tif": "full"}, polarity="black-hot")
     assert told.provenance() == {
         "resize": False, "range": "1:1.5,20 b.tif:full", "polarity": "black-hot", "role": "found out",
-        "false_color": "refuse", "align": "auto", "deghost": False, "color": "auto",
-        "balance": 0.5, "palette": None, "overlay": None,
+        "false_color": "refuse", "denoise": "auto", "align": "auto", "deghost": False, "color": "auto",
+        "balance": 0.5, "palette": None, "overlay": None, "scale_bar": False,
     }  # fmt: skip
     assert [flag_of(name, how) for name, how in declared(Input).items()][:2] == ["--resize", "--max-pixels"]
 

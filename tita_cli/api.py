@@ -13,6 +13,7 @@ from tita_cli.fusion.finish import finish, winner_map
 from tita_cli.fusion.plan import Plan
 from tita_cli.fusion.progress import Progress, silent
 from tita_cli.fusion.result import Fusion
+from tita_cli.fusion.scale_bar import with_scale_bar
 from tita_cli.fusion.source import Source, SourceLike, describe_sources
 from tita_cli.fusion.strategy import choose_strategy
 from tita_cli.fusion.thermal import asks_for_more, styled
@@ -66,6 +67,8 @@ def fuse(
     record = how.provenance() | ({} if calibration is None else {"align": calibration.name})
     bearer = None if how.metadata == "none" else plan.reference if metadata is None else metadata
     picture = finish(plan, fused, model=how.model, options=record, depth=how.depth, metadata=bearer)
+    if how.scale_bar:
+        picture = with_scale_bar(plan, picture, how)
     winners, names = winner_map(plan, fused), tuple(look.name for look in plan.looks)
     return Fusion(picture, fused.steps, load().describe(), plan.notes, winners, plan.placements, plan.summary, names)
 

@@ -49,7 +49,7 @@ def refine_stated(
     onward = translating(*corner) @ found.matrix @ translating(-corner[0], -corner[1])
     return replace(
         found,
-        model=richer(found.model, "similarity"),
+        model=richer(found.model, "similarity") if refined else "similarity",
         matrix=normalized(onward @ stated),
         unfitted=None,
         covariance=None,

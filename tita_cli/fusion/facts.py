@@ -15,13 +15,15 @@ from tita_cli.options.values import range_text
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """For each source the values that become 0 and 1, None for its own; and whether white and black are to be swapped.
+    """For each source the values that become 0 and 1, None for its own; whether white and black are to be swapped; and
+    whether its sensor's noise is to be reduced.
 
     ``notes``: what was taken to mean which source.
     """
 
     ranges: tuple[ValueRange | None, ...]
     inverted: tuple[bool, ...]
+    denoised: tuple[bool, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -47,7 +49,12 @@ def settle_facts(sources: Sequence[Source], looks: Sequence[Look], roles: Roles,
         raise OptionError(
             "`polarity` black-hot: which source is the infrared is not clear", hint="`polarity` 2:black-hot says so"
         )
-    return Facts(tuple(ranges), tuple(inverted), notes)
+    counts = options.denoise == "auto"
+    denoised = tuple(
+        options.denoise != "off" and role == "infrared" and (look.depth > 8 or not counts)
+        for look, role in zip(looks, roles.of, strict=True)
+    )
+    return Facts(tuple(ranges), tuple(inverted), denoised, notes)
 
 
 def _ranges(

@@ -15,6 +15,7 @@ from tita_cli.fusion.source import Source
 from tita_cli.images import Picture
 from tita_cli.images.profile import common_profile, to_profile
 from tita_cli.images.roles import role_of_name
+from tita_cli.images.thermal_noise import reduce_noise
 from tita_cli.images.value_range import ValueRange, apply_range, find_range, invert, settle_ranges
 from tita_cli.options import Input
 
@@ -147,7 +148,8 @@ class Plan:
         """Whether every pixel of a source becomes one of the result's, by itself."""
         look, target = self.looks[index], self.looks[self.reference]
         still = self.frame is None or self.frame.placements[index].is_still
-        return still and (look.width, look.height) == (target.width, target.height) and not self.deghosts
+        kept = still and (look.width, look.height) == (target.width, target.height)
+        return kept and not self.deghosts and not self.facts.denoised[index]
 
     def value_range(self, index: int) -> ValueRange | None:
         """The values of source ``index`` that become 0 and 1; None for its own."""
@@ -216,8 +218,10 @@ class Plan:
         return invert(picture) if self.facts.inverted[index] else picture
 
     def _sized(self, index: int) -> Picture:
-        """In range, and of the reference's size unless alignment will see to that."""
+        """In range, without its sensor's noise, and of the reference's size unless alignment will see to that."""
         picture = self._in_range(index, self._decoded.read(index))
+        if self.facts.denoised[index]:
+            picture = reduce_noise(picture)
         target = self.looks[self.reference]
         moved = self.frame is not None and self.frame.placements[index].accepted
         if moved or (picture.height, picture.width) == (target.height, target.width):

@@ -11,22 +11,23 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from tita_cli.fusion.look import Look
 from tita_cli.fusion.plan import Plan
+from tita_cli.fusion.scale import scale_of
 from tita_cli.fusion.strategy import Fused
 from tita_cli.images.color import Chroma, luma, merge_luma, split_luma
 from tita_cli.images.palettes import palettes
 from tita_cli.images.picture import FloatArray
 from tita_cli.options import OptionError, Output
 
-_HOT_PALETTE = "ironbow"  # of an overlay where none is chosen
+HOT_PALETTE = "ironbow"
+"""Of an overlay where none is chosen."""
 
 _DIMMED = np.float32(0.7)  # luminance of an overlay: white has no room for colour
 
 
 def asks_for_more(how: Output) -> bool:
     """Whether an option of this module is set."""
-    return how.balance != 0.5 or how.palette is not None or how.overlay is not None
+    return how.balance != 0.5 or how.palette is not None or how.overlay is not None or how.scale_bar
 
 
 def styled(plan: Plan, fused: Fused, how: Output) -> Fused:
@@ -78,7 +79,7 @@ def _colored(plan: Plan, fused: Fused, how: Output) -> Fused:
         luminance, share = np.where(line, np.float32(1), luminance), np.where(line, np.float32(0), share)
     nothing = np.zeros_like(heat)
     before = fused.chroma or Chroma(nothing, nothing)
-    of_palette = _chroma(heat, luminance, palettes()[how.palette or _HOT_PALETTE] / np.float32(255))
+    of_palette = _chroma(heat, luminance, palettes()[how.palette or HOT_PALETTE] / np.float32(255))
     chroma = Chroma(*(one + share * (two - one) for one, two in zip(before, of_palette, strict=True)))
     return replace(fused, luminance=luminance, chroma=chroma)
 
@@ -96,26 +97,9 @@ def _chroma(heat: FloatArray, luminance: FloatArray, table: FloatArray) -> Chrom
 
 def _threshold(plan: Plan, index: int, value: float) -> np.float32:
     """``value``, in °C or the file's own units, in 0..1 as the source is prepared. Raises OptionError outside of it."""
-    look = plan.looks[index]
-    values = plan.value_range(index)
-    low, high = (0.0, 1.0) if values is None else values[:2]
-    black, white = look.levels
-    at = ((_counts(look, value) - black) / (white - black) - low) / (high - low)
-    if plan.facts.inverted[index]:
-        at = 1 - at
+    scale = scale_of(plan, index)
+    at = scale.share(value)
     if not 0 <= at <= 1:
-        ends = [black + bound * (white - black) for bound in (low, high)]
-        shown = [_units(look, end) for end in ends]
-        raise OptionError(f"`overlay` {value:g}: {look.name} shows {shown[0]} to {shown[1]}")
+        shown = " to ".join(f"{end:.1f} °C" if scale.celsius is not None else f"{end:g}" for end in sorted(scale.ends))
+        raise OptionError(f"`overlay` {value:g}: {plan.looks[index].name} shows {shown}")
     return np.float32(at)
-
-
-def _counts(look: Look, value: float) -> float:
-    """The counts of a temperature where the file tells temperatures; else the value itself."""
-    celsius = None if look.thermal is None else look.thermal.celsius
-    return value if celsius is None else float(np.nanargmin(np.abs(celsius - np.float32(value))))
-
-
-def _units(look: Look, counts: float) -> str:
-    celsius = None if look.thermal is None else look.thermal.celsius
-    return f"{counts:g}" if celsius is None else f"{celsius[int(np.clip(counts, 0, 65535))]:.1f} °C"

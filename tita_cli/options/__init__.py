@@ -22,6 +22,7 @@ from tita_cli.options.values import (
     Backend,
     Border,
     ColorRule,
+    Denoise,
     Depth,
     FalseColor,
     FormatName,
@@ -49,6 +50,7 @@ __all__ = [
     "Backend",
     "Border",
     "ColorRule",
+    "Denoise",
     "Depth",
     "FalseColor",
     "FormatName",
@@ -107,6 +109,10 @@ class Input(Group):
         PerSource(), "What to do with infrared that a palette has coloured: intensity turns it back to grey.",
         choices=get_args(FalseColor), metavar="[N|NAME:]refuse|intensity|keep", per_source=True, many=True,
         unset="refuse", recorded=True,
+    )  # fmt: skip
+    denoise: Denoise = option(
+        "auto", "Reduce stripes and grain of the infrared's sensor: auto where it holds counts, on in any infrared.",
+        recorded=True,
     )  # fmt: skip
 
 
@@ -196,6 +202,10 @@ class Output(Group):
     overlay: float | None = option(
         None, "Colour only what is hotter than T, in °C where the infrared file tells temperatures, else in its units.",
         metavar="T", recorded=True,
+    )  # fmt: skip
+    scale_bar: bool = option(
+        False, "Add a bar at the right that tells what the colours of --palette or --overlay mean, in the same units.",
+        recorded=True,
     )  # fmt: skip
     depth: Depth | None = option(
         None, "Bits a sample; 32 is float.", aliases={"32f": 32}, unset="the deepest source's, if the format has it"

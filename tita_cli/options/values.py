@@ -16,6 +16,7 @@ ColorRule: TypeAlias = Literal["auto", "grey"]
 FalseColor: TypeAlias = Literal["refuse", "intensity", "keep"]
 PaletteName: TypeAlias = Literal["inferno", "magma", "plasma", "viridis", "cividis", "turbo", "hot", "iron", "ironbow"]
 """Those that a result may be coloured by; all are in ``tita_cli.images.palettes``."""
+Denoise: TypeAlias = Literal["auto", "on", "off"]
 Polarity: TypeAlias = Literal["white-hot", "black-hot"]
 Depth: TypeAlias = Literal[8, 16, 32]
 RangeSetting: TypeAlias = Literal["auto", "full"] | tuple[float, float]

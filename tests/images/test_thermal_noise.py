@@ -1,0 +1,93 @@
+"""Stripes and grain of an infrared sensor: measured, reduced, and never anything else."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from tita_cli import Picture
+from tita_cli.images.thermal_noise import calmed, grain_of, offsets, reduce_noise
+
+HEIGHT, WIDTH = 192, 256
+
+
+def _scene() -> np.ndarray:
+    """A sky, a wall with an edge over the whole height, a warm disc, a wire from top to bottom, and waves below."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
+    plane = 0.2 + 0.2 * y / HEIGHT + 0.25 * (x > 110) + 0.3 * ((x - 60) ** 2 + (y - 90) ** 2 < 30**2)
+    plane += 0.25 * (x == 200) + 0.05 * np.sin(x / 6) * (y > 150)
+    return np.asarray(plane, np.float32)
+
+
+def _noisy(grain: float, columns: float, rows: float) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(3)
+    stripes = rng.normal(0, columns, WIDTH)
+    plane = _scene() + rng.normal(0, grain, (HEIGHT, WIDTH)) + stripes + rng.normal(0, rows, (HEIGHT, 1))
+    return plane.astype(np.float32), stripes
+
+
+def _rms(plane: np.ndarray) -> float:
+    return float(np.sqrt((plane**2).mean()))
+
+
+@pytest.mark.parametrize(("grain", "columns", "rows"), [(0.01, 0.01, 0.0), (0.01, 0.02, 0.01), (0.0, 0.01, 0.0)])
+def test_stripes_are_found_and_subtracted(grain: float, columns: float, rows: float) -> None:
+    plane, stripes = _noisy(grain, columns, rows)
+    found = offsets(plane)
+    kept = np.abs(np.arange(WIDTH) - 200) > 8  # the wire stays, and with it the stripe that it lies on
+    assert np.corrcoef(found[kept], stripes[kept])[0, 1] > 0.8
+    calm, noise = calmed(plane)
+    assert noise.columns == pytest.approx(columns, rel=0.35)
+    assert (noise.rows > 0.0) == (rows > 0.0)
+    assert _rms(calm - _scene()) < 0.5 * _rms(plane - _scene())
+
+
+def test_columns_that_alternate_are_stripes() -> None:
+    plane = _scene() + np.where(np.arange(WIDTH) % 2, 0.01, -0.01).astype(np.float32)
+    calm, _ = calmed(plane.astype(np.float32))
+    assert _rms((calm - _scene())[:, 120:190]) < 0.004
+
+
+def test_grain_goes_from_the_sky_and_edges_stay() -> None:
+    plane, _ = _noisy(0.015, 0.0, 0.0)
+    assert grain_of(plane) == pytest.approx(0.015, rel=0.15)
+    calm, noise = calmed(plane)
+    assert noise.columns == noise.rows == 0.0
+    sky = np.s_[4:40, 130:190]
+    assert _rms((calm - _scene())[sky]) < 0.35 * _rms((plane - _scene())[sky])
+    step = calm[:, 111] - calm[:, 110]
+    assert step.mean() == pytest.approx(0.25, rel=0.04)
+    assert (calm[:, 200] - calm[:, [198, 202]].mean(axis=1)).mean() == pytest.approx(0.25, rel=0.1)
+
+
+def test_a_picture_without_noise_is_the_same() -> None:
+    clean = Picture(_scene()[..., None], depth=16)
+    assert reduce_noise(clean) is clean
+    faint = Picture(
+        (_scene() + np.random.default_rng(0).normal(0, 0.001, (HEIGHT, WIDTH)))[..., None].astype(np.float32)
+    )
+    assert reduce_noise(faint) is faint
+    color = Picture(np.repeat(_noisy(0.02, 0.02, 0.0)[0][..., None], 3, axis=2))
+    assert reduce_noise(color) is color
+    small = Picture(np.random.default_rng(0).random((20, 20, 1), np.float32))
+    assert reduce_noise(small) is small
+
+
+def test_what_differs_between_the_halves_is_the_scene() -> None:
+    rng = np.random.default_rng(5)
+    plane = cv2.GaussianBlur(rng.random((HEIGHT, WIDTH)).astype(np.float32), (0, 0), 1.5)
+    assert not offsets(plane).any()
+
+
+def test_places_without_data_keep_their_values() -> None:
+    plane, _ = _noisy(0.015, 0.015, 0.0)
+    alpha = np.ones_like(plane)
+    alpha[:, :40] = 0.0
+    plane[:, :40] = 0.0
+    calm = reduce_noise(Picture(np.clip(plane, 0, 1)[..., None], alpha, depth=16, name="ir.tif"))
+    assert not calm.pixels[:, :40].any()
+    assert "ir.tif: grain of" in calm.notes[-1] and "stripes of" in calm.notes[-1]
+    assert _rms((calm.pixels[..., 0] - _scene())[:, 60:]) < 0.6 * _rms((plane - _scene())[:, 60:])
+    nothing = Picture(plane[..., None], np.zeros_like(plane), depth=16)
+    assert reduce_noise(nothing) is nothing
