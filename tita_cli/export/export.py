@@ -102,8 +102,8 @@ def export(
             hint="a file without --size takes any size",
         )
     scenes = calibration([Path(image) for image in images])
-    if spec.kind == "set" and (size is not None or precision == "int8"):
-        raise UsageError("a network for sets is exported for any size, in fp32 or fp16")
+    if spec.kind == "set" and (size is not None or precision != "fp32"):
+        raise UsageError("a network for sets is exported for any size, in fp32 only")
     subject = subject_of(checkpoint.network, spec.kind, size, scenes[1::2])
     progress("trace", 0, 1)
     written = _to_onnx(subject, opset)
