@@ -24,6 +24,8 @@ _LEAST_COLORFUL = 0.15  # of all smooth blocks, and
 _FEWEST = 20
 # Four of five colourful blocks lie so near to the palette, of 255: cameras draw scales and marks, makers have shades.
 _NEAR, _NEAR_SHARE = 13.0, 0.8
+# A palette that fewer of some samples lie near to is not compared with all of them: photographs are near to none.
+_SAMPLES, _SAMPLE_SHARE = 64, 0.5
 # Of 32 steps that a palette is cut into: a photograph may keep near a part of one, as dim light does to magma.
 _CERTAIN_STEPS, _POSSIBLE_STEPS = 12, 8
 
@@ -47,7 +49,10 @@ def recognise_palette(picture: Picture) -> Recognised | None:
     if len(colorful) < max(_LEAST_COLORFUL * len(blocks), _FEWEST):
         return None
     fitting = {}
+    samples = colorful[:: max(1, len(colorful) // _SAMPLES)]
     for name, table in palettes().items():
+        if (_nearest(samples, table)[1] < _NEAR).mean() < _SAMPLE_SHARE:
+            continue
         steps, distances = _nearest(colorful, table)
         often = np.bincount(steps // 8, minlength=32) >= max(1, len(colorful) // 500)
         if np.quantile(distances, _NEAR_SHARE) < _NEAR and often.sum() >= _POSSIBLE_STEPS:
