@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -26,7 +27,19 @@ def test_mutated_pictures_are_read_or_refused(trust: ModuleType, tmp_path: Path)
     assert found.outcomes["read"] and found.outcomes["refused"]
 
 
-@pytest.mark.parametrize("reader", ["camera", "journal", "manifest.csv", "calibration", "toml", "graph"])
+def test_mutated_camera_files_are_read_or_refused(tmp_path: Path) -> None:
+    """In an interpreter of its own: LibRaw has threads, which a process does not survive that is forked behind them."""
+    code = (
+        "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]); import trust_mutations\n"
+        "found = trust_mutations.attack(40, Path(sys.argv[2]), only='camera')\n"
+        "print(found.faults, sum(found.outcomes.values()))"
+    )
+    command = [sys.executable, "-c", code, str(BENCH), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    assert done.stdout.strip() == "[] 40"
+
+
+@pytest.mark.parametrize("reader", ["journal", "manifest.csv", "calibration", "toml", "graph"])
 def test_other_mutated_inputs(reader: str, trust: ModuleType, tmp_path: Path) -> None:
     assert trust.trust_mutations.attack(40, tmp_path, only=reader).faults == []
 
