@@ -16,7 +16,7 @@ from tita_cli.errors import ExitCode
 
 ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
-PAIRS = 16
+PAIRS = 48
 
 
 @pytest.fixture
@@ -37,8 +37,8 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 @pytest.fixture
 def folder(picture_file: Callable[..., Path], tmp_path: Path) -> Path:
     for number in range(PAIRS):
-        picture_file(f"in/vis/{number:02}.png", seed=number, size=(96, 128))
-        picture_file(f"in/ir/{number:02}.png", seed=50 + number, size=(96, 128), color=False)
+        picture_file(f"in/vis/{number:02}.png", seed=number, size=(240, 320))
+        picture_file(f"in/ir/{number:02}.png", seed=50 + number, size=(240, 320), color=False)
     (tmp_path / "in/ir/07.png").write_bytes(b"no picture")
     return tmp_path / "in"
 
