@@ -72,7 +72,7 @@ def store(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     from tita_cli.files import remote
 
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setattr(remote, "_cache", remote._Cache(1 << 20))
+    monkeypatch.setattr(remote, "_cache", remote.Cache(1 << 20))
     made = Store(server)
     made.client.create_bucket(Bucket="survey")
     yield made

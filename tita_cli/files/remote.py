@@ -7,10 +7,6 @@ Credentials and servers are those of fsspec and its packages: ``AWS_*``, ``~/.aw
 from __future__ import annotations
 
 import secrets
-import tempfile
-import threading
-import time
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -23,10 +19,10 @@ from typing import Any, BinaryIO
 
 from tita_cli.errors import STORAGE_ERRORS, InputError, OutputError, TitaError, UnreachableError, first_line
 from tita_cli.files.address import Address
+from tita_cli.files.cache import Cache
 
 UNKNOWN_TIME = -1
 _CACHE_BYTES = 1 << 29
-_FRESH = 10.0  # seconds for which a fetched file is taken as it was, without asking again
 _PART = 1 << 18
 FETCHERS = 16
 """Files that are asked for at the same time, where the answer takes longer than the work."""
@@ -132,14 +128,22 @@ def prefetch(addresses: Iterable[Any]) -> None:
 
 def fetch(address: Address) -> Path:
     """A local copy, which later calls may remove. Raises InputError."""
-    return _cache.get(address)
+
+    def download(local: Path) -> None:
+        with _explained(address, InputError):
+            system, path = _system(address)
+            if system.info(path)["type"] == "directory":
+                raise InputError(f"{address}: is a folder, not a file")
+            system.get_file(path, str(local))
+
+    return _cache.get(address, download)
 
 
 @contextmanager
 def storing(address: Address) -> Iterator[BinaryIO]:
     """A local file that is stored at ``address`` when the block ends well, whole or not at all. Raises OutputError."""
     check_writable(address)
-    local = _cache.new_name(address)
+    local = _cache.new_name()
     try:
         with local.open("x+b") as file:
             yield file
@@ -265,58 +269,5 @@ def _nanoseconds(told: Any) -> int:
         return UNKNOWN_TIME
 
 
-class _Cache:
-    """Local copies of what was fetched or stored, the last used ones up to a number of bytes."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._lock = threading.Lock()
-        self._fetching: dict[str, threading.Lock] = {}
-        self._files: OrderedDict[str, tuple[Path, int, float]] = OrderedDict()
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-
-    def new_name(self, address: Address) -> Path:
-        with self._lock:
-            if self._folder is None:
-                self._folder = tempfile.TemporaryDirectory(prefix="tita-", ignore_cleanup_errors=True)
-            return Path(self._folder.name, secrets.token_hex(8))
-
-    def get(self, address: Address) -> Path:
-        name = str(address)
-        with self._lock:
-            turn = self._fetching.setdefault(name, threading.Lock())
-        with turn:
-            found = self._files.get(name)
-            if found is not None and time.monotonic() - found[2] < _FRESH and found[0].exists():
-                self._files.move_to_end(name)
-                return found[0]
-            local = self.new_name(address)
-            try:
-                with _explained(address, InputError):
-                    system, path = _system(address)
-                    if system.info(path)["type"] == "directory":
-                        raise InputError(f"{address}: is a folder, not a file")
-                    system.get_file(path, str(local))
-            except BaseException:
-                local.unlink(missing_ok=True)
-                raise
-            self.keep(address, local)
-            return local
-
-    def keep(self, address: Address, local: Path) -> None:
-        """Take ``local`` in as the content of ``address``, and remove what was used longest ago."""
-        with self._lock:
-            before = self._files.pop(str(address), None)
-            gone = [before] if before is not None else []
-            self._files[str(address)] = (local, local.stat().st_size, time.monotonic())
-            while sum(size for _, size, _ in self._files.values()) > self._most and len(self._files) > 1:
-                name, oldest = self._files.popitem(last=False)
-                self._fetching.pop(name, None)
-                gone.append(oldest)
-        for path, _, _ in gone:
-            with suppress(OSError):  # somebody still reads it, where that keeps a file
-                path.unlink()
-
-
 _listed: dict[str, Found] = {}
-_cache = _Cache(_CACHE_BYTES)
+_cache = Cache(_CACHE_BYTES)
