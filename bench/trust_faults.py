@@ -13,10 +13,10 @@ import resource
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -45,6 +45,9 @@ CALLS: Mapping[str, tuple[Any, str]] = {
 FAULTS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EMFILE, errno.ENOMEM)
 _SIZES = Sizes(decoders=1, lanes=1, encoders=1, budget=1 << 28)
 _RECIPE = Recipe({"resize": False}, "mean")
+
+Strike: TypeAlias = "tuple[str, int, tuple[int, bool] | None]"
+"""A call, which of its kind, and the error that it ends with, once or from then on; None: a kill."""
 
 
 class Mean:
@@ -101,9 +104,9 @@ def batch(root: Path, listener: Callable[[Any], None] = lambda record: None) -> 
 
 
 def kills(root: Path, count: int) -> Tally:
-    """Kill a batch ``count`` times at a random call; after each the next run must end with the same bytes."""
+    """Kill a batch at random calls, until ``count`` have struck; after each the next run must give the same bytes."""
     rng = random.Random(7)
-    return _strikes(root, [(rng.choice(list(CALLS)), rng.randrange(1, 30), None) for _ in range(count)])
+    return _strikes(root, ((rng.choice(list(CALLS)), rng.randrange(1, 30), None) for _ in range(5 * count)), count)
 
 
 def faults(root: Path, most: int) -> dict[str, Tally]:
@@ -116,7 +119,8 @@ def faults(root: Path, most: int) -> dict[str, Tally]:
     }
 
 
-def _strikes(root: Path, strikes: list[tuple[str, int, tuple[int, bool] | None]]) -> Tally:
+def _strikes(root: Path, strikes: Iterable[Strike], most: int | None = None) -> Tally:
+    """What became of each of ``strikes``, or of the first ones until ``most`` have struck."""
     shutil.rmtree(root, ignore_errors=True)
     make_pairs(root, 6)
     assert _child(root, None) == 0
@@ -132,6 +136,8 @@ def _strikes(root: Path, strikes: list[tuple[str, int, tuple[int, bool] | None]]
         there = _contents(root / "out")
         tally.lost += sum(there.get(name) != content for name, content in wanted.items())
         tally.lost += len(set(there) - set(wanted)) + (ended != 0) + (_contents(root / "in") != sources)
+        if tally.struck == most:
+            break
     return tally
 
 
@@ -141,7 +147,7 @@ def _contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files if "tita-batch" not in path.name}
 
 
-def _child(root: Path, strike: tuple[str, int, tuple[int, bool] | None] | None) -> int:
+def _child(root: Path, strike: Strike | None) -> int:
     """Run the batch in a fork, struck or not: its exit code, negative for a signal."""
     pid = os.fork()
     if pid:

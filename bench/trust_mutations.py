@@ -158,7 +158,7 @@ def attack(count: int, folder: Path, *, only: str | None = None) -> Findings:
     found, known, made = Findings(), readers(), seeds()
     names = [name for name in known if name in made and only in (None, name)]
     for name in names:
-        share = count if only else count // 2 if name == "picture" else count // (2 * (len(names) - 1))
+        share = count if only else count // 2 if name == "picture" else -(-count // (2 * (len(names) - 1)))
         files = made[name][0]
         read_all(name, lambda number, name=name, files=files: mutated(name, files, number), share, folder, found)
     return found
@@ -334,6 +334,10 @@ def _texts() -> Iterator[tuple[str, list[bytes], str]]:
     with contextlib.suppress(ImportError):
         import torch
 
-        stream = io.BytesIO()
-        torch.save({"params": {"conv_first1_A.weight": torch.zeros(4, 1, 3, 3)}}, stream)
-        yield "pth", [stream.getvalue()], ".pth"
+        files = []
+        for zipped in (True, False):
+            stream = io.BytesIO()
+            content = {"params": {"conv_first1_A.weight": torch.zeros(4, 1, 3, 3)}}
+            torch.save(content, stream, _use_new_zipfile_serialization=zipped)
+            files.append(stream.getvalue())
+        yield "pth", files, ".pth"

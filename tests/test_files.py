@@ -21,6 +21,16 @@ def test_more_than_the_bound_is_refused(tmp_path: Path) -> None:
         read_input(path, max_bytes=9)
 
 
+def test_reading_takes_memory_for_what_there_is(tmp_path: Path) -> None:
+    """Decoders ask for as many bytes as a header states."""
+    path = tmp_path / "picture.png"
+    path.write_bytes(b"x" * 10)
+    with open_input(path) as file:
+        file.seek(4)
+        assert file.read(1 << 46) == b"x" * 6
+        assert file.read(1 << 46) == b""
+
+
 def test_a_named_pipe_is_refused_even_with_a_writer(tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)

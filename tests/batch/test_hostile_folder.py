@@ -116,6 +116,7 @@ DONE: Record = {
     "seconds": {"fuse": 0.1}, "error": {"message": "no", "hint": None, "code": 3},
 }  # fmt: skip
 ODD: list[Any] = [None, True, 1, -1.5, "text", [], [[]], {}, {"path": 3}, ["a"]]
+ABSENT = object()
 
 
 def test_records_of_odd_types_are_no_records(tmp_path: Path) -> None:
@@ -124,10 +125,14 @@ def test_records_of_odd_types_are_no_records(tmp_path: Path) -> None:
     accepted = []
     for key in DONE:
         for inner in (None, *(DONE[key] if isinstance(DONE[key], dict) else ())):
-            for odd in ODD:
+            for odd in (*ODD, ABSENT):
                 for event in ("done", "failed", "writing"):
                     changed = json.loads(json.dumps({**DONE, "event": event}))
-                    (changed if inner is None else changed[key])[key if inner is None else inner] = odd
+                    place, name = (changed, key) if inner is None else (changed[key], inner)
+                    if odd is ABSENT:
+                        place.pop(name, None)
+                    else:
+                        place[name] = odd
                     if is_record(changed):
                         accepted.append(changed)
     assert len(accepted) > 20  # some odd values are of the right type

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import struct
+from pathlib import Path, PurePosixPath
 
 import pytest
 from PIL import Image
@@ -12,6 +13,8 @@ from PIL.ExifTags import Base
 from tita_cli.errors import MismatchError
 from tita_cli.images.formats import FORMATS
 from tita_cli.pairing import Plan, Wishes, pair_folder
+from tita_cli.pairing.capture import read_capture
+from tita_cli.pairing.scan import ImageFile
 
 EXIF_BLOCK = 0x8769
 
@@ -205,6 +208,17 @@ def test_damaged_files_are_left_over_and_end_nothing(tmp_path: Path, format: str
         "its EXIF data cannot be read",
         "it has no EXIF capture time",
     }
+
+
+def test_formats_that_tita_does_not_read_are_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow knows many more, which nobody tried on damaged files."""
+    from PIL import GbrImagePlugin
+
+    opened: list[str] = []
+    monkeypatch.setattr(GbrImagePlugin.GbrImageFile, "_open", lambda self: opened.append(self.filename))
+    (tmp_path / "a.jpg").write_bytes(struct.pack(">5I", 20, 2, 4, 4, 1) + b"GIMP" + b"x" * 40)
+    assert read_capture(ImageFile(tmp_path / "a.jpg", PurePosixPath("a.jpg"))) == "its EXIF data cannot be read"
+    assert opened == []
 
 
 def test_a_named_pipe_in_a_folder_is_left_over(tmp_path: Path) -> None:

@@ -94,6 +94,12 @@ def test_a_header_that_is_none_is_noticed(tmp_path: Path) -> None:
         read_manifest(manifest)
 
 
+def test_a_column_with_a_name_that_no_file_can_have(tmp_path: Path) -> None:
+    manifest = tmp_path / "pairs.csv"
+    manifest.write_text(f"{'x' * 5000},b\nx.png,y.png\n")
+    assert read_manifest(manifest).groups[0].sources == (tmp_path / "x.png", tmp_path / "y.png")
+
+
 def test_paths_start_at_the_manifests_folder(tmp_path: Path) -> None:
     manifest = tmp_path / "pairs.jsonl"
     manifest.write_text('\ufeff{"sources": ["a.png", "b.png"]}\n')

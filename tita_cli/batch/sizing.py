@@ -54,11 +54,11 @@ def decoded_size(job: Job) -> int:
 
 
 def _pixels(path: Path) -> int:
-    from PIL import Image
+    from tita_cli.images.formats.pillow import open_pillow
 
     path = file_of(path)
     try:
-        with open_input(path) as file, parsing(str(path)), Image.open(file) as image:
+        with open_input(path) as file, parsing(str(path)), open_pillow(file) as image:
             return image.width * image.height
     except InputError:
         # Not readable by pillow, or damaged, which decoding will report: at least about a byte per pixel.

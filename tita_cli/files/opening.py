@@ -153,12 +153,21 @@ def is_handed_over(path: str | os.PathLike[str]) -> bool:
     return _HANDED_OVER.fullmatch(os.fspath(path)) is not None
 
 
+class _Reader(io.BufferedReader):
+    """A file that takes memory for what there is, where a decoder asks for as many bytes as a damaged header states."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > _PART and self.seekable():
+            size = min(size, max(0, os.fstat(self.fileno()).st_size - self.tell()))
+        return super().read(size)
+
+
 def _opened(name: str) -> BinaryIO:
     handed_over = is_handed_over(name)
     # A named pipe that nobody writes to would otherwise block the opening itself.
     more = 0 if handed_over else getattr(os, "O_NONBLOCK", 0)
     try:
-        file = open(name, "rb", opener=lambda path, flags: os.open(path, flags | more))  # noqa: SIM115
+        file = _Reader(io.FileIO(name, opener=lambda path, flags: os.open(path, flags | more)))
     except FileNotFoundError as error:
         raise InputError(f"{name}: no such file") from error
     except IsADirectoryError as error:

@@ -70,13 +70,13 @@ def _read_all(images: list[ImageFile]) -> Iterator[tuple[ImageFile, Capture | st
 
 def read_capture(image: ImageFile) -> Capture | str:
     """The capture data of ``image``, or the reason why there is none."""
-    from PIL import Image as Pillow
+    from tita_cli.images.formats.pillow import open_pillow
 
     try:
         with (
             open_input(image.path, whole=False) as stream,
             parsing(str(image.path)),
-            Pillow.open(_with_exif(stream)) as opened,
+            open_pillow(_with_exif(stream)) as opened,
         ):
             exif = opened.getexif()
             block = exif.get_ifd(EXIF_BLOCK)

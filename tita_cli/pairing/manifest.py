@@ -101,7 +101,10 @@ def _is_texts(value: Any) -> bool:
 
 
 def _is_local_file(path: Path) -> bool:
-    return not is_address(path) and path.is_file()
+    try:
+        return not is_address(path) and path.is_file()
+    except OSError:  # no name of a file, such as a very long one
+        return False
 
 
 def _group(sources: Iterable[str], output: str, reference: int | None, where: str, base: Path) -> Group:

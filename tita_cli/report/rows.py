@@ -31,7 +31,7 @@ class Row:
             "why": self.record.get("why", ""),
             "sources": [str(source) for source in self.sources],
             "reference": self.record.get("reference", 1),
-            "size": f"{result['width']} × {result['height']}" if "width" in result else "",
+            "size": f"{result['width']} × {result['height']}" if {"width", "height"} <= result.keys() else "",
             "depth": result.get("depth"),
             "weights": result.get("weights") or [],
             "residual": _residual(result),

@@ -37,7 +37,7 @@ _GAIN_MAP = b"http://ns.adobe.com/hdr-gain-map/"  # the second picture of a JPEG
 
 
 def _pages(stream: BinaryIO, request: Request) -> tuple[Page, ...]:
-    with open_pillow(stream, "JPEG", "MPO") as image:
+    with open_pillow(stream, "JPEG") as image:
         return _held(stream, image, request.name)[0]
 
 
@@ -66,7 +66,7 @@ def _frames(image: ImageFile) -> tuple[Page, ...]:
 
 
 def _decode(stream: BinaryIO, request: Request) -> Samples:
-    with open_pillow(stream, "JPEG", "MPO") as image:
+    with open_pillow(stream, "JPEG") as image:
         request.check_size(*image.size)
         pages, found, notes = _held(stream, image, request.name)
         if found is not None and pages[request.index].name != PREVIEW:
@@ -77,7 +77,7 @@ def _decode(stream: BinaryIO, request: Request) -> Samples:
 
 
 def _plain(stream: BinaryIO, request: Request) -> Samples:
-    with opened_page(stream, request, "JPEG", "MPO") as image:
+    with opened_page(stream, request, "JPEG") as image:
         if not request.index:
             stream.seek(0)
             if frame_size(stream.read()) != image.size:  # Pillow allocates by the one, libjpeg by the other

@@ -22,11 +22,15 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 _ORIENTATION = 0x0112
+_KINDS = ("JPEG", "PNG", "TIFF", "WEBP", "AVIF", "BMP", "DIB", "GIF", "PPM", "JPEG2000")
 _opening = threading.Lock()
 
 
 def open_pillow(stream: BinaryIO, *kinds: str) -> ImageFile:
-    """Read the header of a file of one of ``kinds``, Pillow's names of formats whose plug-ins are imported."""
+    """Read the header of a file of one of ``kinds``, Pillow's names of formats; without any, of those that tita reads.
+
+    Never of all that Pillow knows: some take memory for what a header states, and none of those was tried here.
+    """
     from PIL import Image
 
     with _opening:
@@ -34,7 +38,7 @@ def open_pillow(stream: BinaryIO, *kinds: str) -> ImageFile:
         bound, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
             Image.preinit()
-            return Image.open(stream, formats=kinds)
+            return Image.open(stream, formats=kinds or (*_KINDS, *({"HEIF"} & Image.OPEN.keys())))
         finally:
             Image.MAX_IMAGE_PIXELS = bound
 
