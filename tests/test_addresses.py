@@ -220,7 +220,7 @@ def test_no_server_and_no_package_are_one_sentence(server: str, monkeypatch: pyt
     monkeypatch.setattr(remote, "find_spec", lambda name: None if name == "s3fs" else object())
     with pytest.raises(InputError, match="s3:// needs s3fs, not installed here") as caught:
         read_picture("s3://survey/a.png")
-    assert caught.value.hint == "pip install 'tita-cli[remote]'"
+    assert caught.value.hint == "pip install s3fs"
 
 
 def test_an_upload_that_fails_leaves_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

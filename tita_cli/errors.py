@@ -100,10 +100,8 @@ def need(what: str, *packages: str) -> None:
     missing = [package for package in packages if find_spec(package) is None]
     if missing:
         names = " and ".join("PyTorch" if package == "torch" else package for package in missing)
-        raise DeviceError(
-            f"{what} needs {names}, not installed here",
-            hint=f"pip install {' '.join(missing)} (docs/how-to/install.md has the smaller builds)",
-        )
+        smaller = " (docs/how-to/install.md has the smaller build for the CPU)" if "torch" in missing else ""
+        raise DeviceError(f"{what} needs {names}, not installed here", hint=f"pip install {' '.join(missing)}{smaller}")
 
 
 class TrainingError(TitaError):

@@ -14,7 +14,9 @@ from tita_cli import Picture, fuse, write_picture
 from tita_cli.fusion import blend as blending
 from tita_cli.fusion import coarse, look
 from tita_cli.fusion.coarse import Grid
+from tita_cli.fusion.result import Fusion
 from tita_cli.fusion.sets import fuse_luminances
+from tita_cli.fusion.strategy import Step, Weights
 from tita_cli.models.checkpoint import save_network
 from tita_cli.network import NetworkConfig, build_network
 from tita_cli.network.tita_lite import TitaLite, blend
@@ -151,6 +153,22 @@ def test_what_fusing_does_is_told(engine: SetEngine) -> None:
     parts = [source.describe()["part"] for source in fusion.steps[0].sources]
     assert sum(parts) == pytest.approx(1, abs=1e-3)
     assert fusion.explain().startswith(f"Detail comes from {np.argmax(parts)} ({max(parts):.0%}), ")
+
+
+@pytest.mark.parametrize(
+    ("shares", "said"),
+    [
+        ({"a/1.jpg": 0.2, "a/2.jpg": 0.8}, "2.jpg (80%) and 1.jpg (20%)"),
+        ({"a/1.jpg": 0.2, "b/1.jpg": 0.8}, "b/1.jpg (80%) and a/1.jpg (20%)"),
+        ({"1": 0.999, "2": 0.001}, "1 (100%) and 2 (under 1%)"),
+        ({"1": 0.6, "2": 0.3988, "3": 0.0006, "4": 0.0006}, "1 (60%), 2 (40%) and 2 others (under 1%)"),
+        ({"1": 0.3, "2": 0.25, "3": 0.2, "4": 0.15, "5": 0.1}, "1 (30%), 2 (25%), 3 (20%), 4 (15%) and 5 (10%)"),
+    ],
+)
+def test_shares_are_told_in_a_sentence(shares: dict[str, float], said: str) -> None:
+    step = Step(tuple(Weights(name, (0.1, 0.1, 0.1), part) for name, part in shares.items()))
+    fusion = Fusion(Picture(np.zeros((8, 8, 1), np.float32)), (step,), sources=tuple(shares))
+    assert fusion.explain() == f"Detail comes from {said}, in each place from what shows most there."
 
 
 def test_sixteen_bits_keep_their_levels(engine: SetEngine, tmp_path: Path) -> None:

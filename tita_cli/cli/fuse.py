@@ -72,9 +72,9 @@ def command(
     """Fuse two or more images of one scene into one picture.
 
     The network is not told what they are: infrared and visible, exposures, focus distances. A file given alone is
-    fused out of the pictures that it holds: the slices of a z-stack, the two views of a radiometric JPEG. The first
-    source gives the result its frame and metadata, and the others are aligned to it. More than two are fused two by
-    two, as a balanced tree from bright to dark, so that their order on the command line does not matter.
+    fused out of the pictures that it holds: the slices of a z-stack, the two views of a radiometric JPEG. One source,
+    the reference, gives the result its frame and metadata, and the others are aligned to it: a photograph beside
+    infrared, the first of two, else the one that costs the least crop and detail; or --reference.
     """
     from tita_cli import api
     from tita_cli.images.atomic import FileIdentities

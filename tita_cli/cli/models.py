@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,30 +28,37 @@ def command(reporting: Annotated[Reporting, Only(("json", "verbose"))]) -> int:
     from tita_cli.models.find import user_folder
 
     found = list_models()
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 200
     with results() as stdout:
         if reporting.json:
             body = {"models": [entry.describe() for entry in found], "user_folder": str(user_folder())}
             stdout.write(envelope("models", body))
         else:
-            lines = [*_table(found), *(_details(found) if reporting.verbose else ())]
+            lines = [*(_details(found) if reporting.verbose else ())]
             lines.append(
                 f"your own models: {user_folder()}" + ("" if reporting.verbose else "; --verbose shows hashes")
             )
-            stdout.write(text_bytes("".join(f"{printable(line)}\n" for line in lines)))
+            stdout.write(text_bytes(_table(found, width) + "".join(f"{printable(line)}\n" for line in lines)))
     damaged = any(file.problem for entry in found for file in entry.files)
     return int(ExitCode.MODEL if damaged else ExitCode.OK)
 
 
-def _table(found: Sequence[ModelEntry]) -> Iterator[str]:
-    """Name, what it is for, size of its files, licence."""
-    rows = [("name", "use", "size", "licence")]
+def _table(found: Sequence[ModelEntry], width: int) -> str:
+    """Name, what it is for, size of its files, licence, in ``width`` columns."""
+    from rich.console import Console
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    wide = Column("name", no_wrap=True)
+    table = Table(wide, "use", "size", "licence", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for entry in found:
-        sizes = ", ".join(f"{file.path.suffix[1:]} {file.size / 1e6:.1f} MB" for file in entry.files)
+        sizes = "\n".join(f"{file.path.suffix[1:]} {file.size / 1e6:.1f} MB" for file in entry.files)
         broken = any(file.problem for file in entry.files)
-        rows.append((entry.name, "DAMAGED" if broken else _use(entry), sizes, _licence(entry)))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    for row in rows:
-        yield "  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[3]]).rstrip()
+        cells = (printable(entry.name), "DAMAGED" if broken else _use(entry), sizes, printable(_licence(entry)))
+        table.add_row(*(Text(cell) for cell in cells))
+    text = io.StringIO()
+    Console(file=text, width=width).print(table)
+    return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
 
 
 def _use(entry: ModelEntry) -> str:
@@ -60,7 +70,7 @@ def _use(entry: ModelEntry) -> str:
 def _licence(entry: ModelEntry) -> str:
     """What the files say; a shipped model's terms are long, and stand in the model card."""
     if entry.origin == "shipped":
-        return "Apache-2.0 code, data under research terms: see MODEL_CARD.md"
+        return "code Apache-2.0, data for research: see MODEL_CARD.md"
     return next((str(file.about["licence"]) for file in entry.files if "licence" in file.about), "")
 
 

@@ -222,9 +222,12 @@ def _explained(address: Address, kind: type[TitaError], *, missing_passes: bool 
         raise kind(f"{address}: {'no such bucket' if _no_bucket(error) else 'no such file'}") from error
     except ImportError as error:
         scheme = scheme_of(address)
-        package = next((name for name in ("fsspec", _PACKAGES.get(scheme)) if name and find_spec(name) is None), scheme)
+        missing = [name for name in ("fsspec", _PACKAGES.get(scheme)) if name and find_spec(name) is None]
+        if not missing:  # a scheme that fsspec knows, with a package of its own, which it names
+            raise kind(f"{address}: {first_line(error)}") from error
         raise kind(
-            f"{address}: {scheme}:// needs {package}, not installed here", hint="pip install 'tita-cli[remote]'"
+            f"{address}: {scheme}:// needs {' and '.join(missing)}, not installed here",
+            hint=f"pip install {' '.join(missing)}",
         ) from error
     except Exception as error:
         if isinstance(error, OSError) and error.errno in STORAGE_ERRORS and error.filename:

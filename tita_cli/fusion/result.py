@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tita_cli.align import Placement
 
 _NAMED = 4  # sources that a sentence names
+_LEAST = 0.005  # share of one that it names
 _SHOWN = 1600  # pixels of width or height in a notebook
 
 
@@ -101,8 +103,14 @@ class Fusion:
             shares = list(zip(counts.tolist(), self.sources, strict=False))
         else:
             return "The network weighs " + ", ".join(f"{one.name} {sum(one.values):.0%}" for one in last) + "."
+        short = [PurePath(name).name or name for _, name in shares]
+        if len(set(short)) == len(short):
+            shares = [(share, name) for (share, _), name in zip(shares, short, strict=True)]
         ranked = sorted(shares, key=lambda one: -one[0])
-        named = [f"{name} ({share:.0%})" for share, name in ranked[:_NAMED]]
-        if rest := ranked[_NAMED:]:
-            named.append(f"{len(rest)} others ({sum(share for share, _ in rest):.0%})")
+        shown = max(1, sum(share >= _LEAST for share, _ in ranked[:_NAMED]))
+        named = [f"{name} ({share:.0%})" for share, name in ranked[:shown]]
+        if rest := ranked[shown:]:
+            others = rest[0][1] if len(rest) == 1 else f"{len(rest)} others"
+            part = sum(share for share, _ in rest)
+            named.append(f"{others} ({'under 1%' if part < _LEAST else format(part, '.0%')})")
         return f"Detail comes from {', '.join(named[:-1])} and {named[-1]}, in each place from what shows most there."

@@ -232,7 +232,9 @@ class _Finder:
             hint = f"if each folder is one stack: `by` scenes; else {hint}"
         with_words = f" with the words {', '.join(words)}" if words else ""
         return MismatchError(
-            f"{self._root}: {len(self._images)} images, none of which {tried} can group{with_words}", hint=hint
+            f"{self._root}: {len(self._images)} image{'s' * (len(self._images) > 1)}, "
+            f"none of which {tried} can group{with_words}",
+            hint=hint,
         )
 
 
