@@ -114,7 +114,7 @@ def timed(folder: Path, pool: Pool, recipe: Recipe) -> tuple[float, int]:
             tasks = judge_jobs(jobs, read_journal(Path(out)), recipe)
             summary = run_batch(tasks, journal, pool, recipe, header={}, listener=listen)
     if summary.failed:
-        raise SystemExit(summary.failed[0]["error"]["message"])
+        raise SystemExit(summary.failures[0]["error"]["message"])
     return times[-1] - times[0], len(times) - 1
 
 

@@ -90,6 +90,10 @@ def readers() -> dict[str, Reader]:
         for row in make_rows(read_journal(folder), folder):
             json.dumps(row.describe(), allow_nan=False)
 
+    def manifest(path: Path) -> None:
+        for _ in read_manifest(path).groups:
+            pass
+
     def log(path: Path) -> None:
         from tita_cli.training.plot import build_panels
 
@@ -101,8 +105,8 @@ def readers() -> dict[str, Reader]:
         return file.spec
 
     found: dict[str, Reader] = {
-        "picture": picture, "camera": camera, "journal": journal, "log": log, "manifest.csv": read_manifest,
-        "manifest.jsonl": read_manifest, "calibration": Calibration.read, "published": read_published,
+        "picture": picture, "camera": camera, "journal": journal, "log": log, "manifest.csv": manifest,
+        "manifest.jsonl": manifest, "calibration": Calibration.read, "published": read_published,
         "toml": read_toml, "onnx": onnx, "graph": lambda path: check_graph(path.read_bytes()),
     }  # fmt: skip
     with contextlib.suppress(ImportError):

@@ -78,12 +78,12 @@ def test_a_cluster_does_what_one_machine_does(bench: Any, work: Work, letters: C
     bench.add("broken", content="bad")
     fleet = FakeFleet(work)
     summary = run(bench, fleet)
-    assert (summary.done, len(summary.failed), summary.remaining) == (20, 1, 0)
+    assert (summary.done, summary.failed, summary.remaining) == (20, 1, 0)
     assert bench.results() == {name: f"{name}+good" for name in letters(20)}
     assert fleet.deepest == DEPTH and fleet.closed == 1
-    record = read_journal(bench.out).last["p000.png"]
+    record = read_journal(bench.out).last("p000.png")
     assert record["file"]["size"] == len("p000+good") and "host" in record
-    assert summary.failed[0]["error"]["hint"] == "take it again"
+    assert summary.failures[0]["error"]["hint"] == "take it again"
 
 
 def test_tasks_of_a_lost_worker_are_done_elsewhere(
@@ -101,7 +101,7 @@ def test_tasks_of_a_lost_worker_are_done_elsewhere(
         return True
 
     summary = run(bench, FakeFleet(work, script=script), listener=heard.append)
-    assert (summary.done, summary.failed) == (12, [])
+    assert (summary.done, summary.failed) == (12, 0)
     assert bench.results() == {name: f"{name}+good" for name in letters(12)}
     states = [record["state"] for record in heard if record["event"] == "worker"]
     assert sorted(states) == ["joined", "joined", "lost"]
@@ -121,7 +121,7 @@ def test_a_task_that_takes_its_workers_along_fails_alone(
 
     summary = run(bench, FakeFleet(work, script=script))
     assert summary.done == 7
-    (failed,) = summary.failed
+    (failed,) = summary.failures
     assert failed["output"] == "p003.png"
     assert failed["error"]["message"].startswith("3 workers were lost over it")
     assert failed["error"]["code"] == 7

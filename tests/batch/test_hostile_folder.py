@@ -40,7 +40,7 @@ def test_links_in_the_way_of_a_result_fail_that_pair(bench) -> None:
     (bench.out / "p1.png").symlink_to(elsewhere / "victim")
     (bench.out / "sub").symlink_to(elsewhere)
     summary = bench.run(force=True)
-    assert (summary.done, sorted(record["output"] for record in summary.failed)) == (1, ["p1.png", "sub/p3.png"])
+    assert (summary.done, sorted(record["output"] for record in summary.failures)) == (1, ["p1.png", "sub/p3.png"])
     assert {path.name for path in elsewhere.iterdir()} == {"victim"}
     assert (elsewhere / "victim").read_text() == "precious"
 
@@ -57,7 +57,7 @@ def test_a_name_that_is_too_long_fails_that_pair(bench, monkeypatch: pytest.Monk
     monkeypatch.setattr(Path, "lstat", lstat)
     summary = bench.run()
     assert summary.done == 1
-    assert "file name too long" in summary.failed[0]["error"]["message"]
+    assert "file name too long" in summary.failures[0]["error"]["message"]
 
 
 def test_two_names_of_one_file_fail_the_second(bench) -> None:
@@ -67,7 +67,7 @@ def test_two_names_of_one_file_fail_the_second(bench) -> None:
     (bench.out / "p2.png").hardlink_to(bench.out / "p1.png")  # as one is where case does not count
     summary = bench.run(force=True)
     assert summary.done == 1
-    assert "is the same file as p1.png" in summary.failed[0]["error"]["message"]
+    assert "is the same file as p1.png" in summary.failures[0]["error"]["message"]
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 8])
@@ -156,4 +156,4 @@ def test_records_of_odd_types_are_no_records(tmp_path: Path) -> None:
 def test_lines_that_are_no_json_are_counted_as_damaged(tmp_path: Path, line: str) -> None:
     (tmp_path / FILE_NAME).write_text(f"{line}\n{json.dumps(DONE)}\n")
     history = read_journal(tmp_path)
-    assert (history.damaged, list(history.last)) == (1, ["a.png"])
+    assert (history.damaged, [output for output, _ in history]) == (1, ["a.png"])

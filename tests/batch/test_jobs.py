@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,18 @@ from tita_cli.batch import make_jobs
 from tita_cli.batch.plan import default_folder, find_plan
 from tita_cli.errors import MismatchError, OutputError, UsageError
 from tita_cli.options.batch import parse_name
-from tita_cli.pairing import Group, Plan, Wishes, parse_manifest
+from tita_cli.pairing import Group, Grouping, Manifest, Plan, Wishes
 
 
 def plan(*groups: tuple[str, str], rule: str = "names", reference: int = 0) -> Plan:
     return Plan(rule, tuple(Group(name, (Path(first), Path("b.png")), "", reference) for name, first in groups))
 
 
-def outputs(of: Plan, **options: str) -> list[str]:
+def listed(content: bytes, base: Path = Path()) -> Manifest:
+    return Manifest(lambda: BytesIO(content), name="m", base=base)
+
+
+def outputs(of: Grouping, **options: str) -> list[str]:
     return [job.output for job in make_jobs(of, Path("out"), **options)]
 
 
@@ -34,8 +39,7 @@ def test_a_format_may_be_asked_for() -> None:
 
 def test_a_dot_in_a_name_is_no_suffix_but_in_a_manifest() -> None:
     assert outputs(plan(("x.jpg", "a.png"), ("v1.5", "a.png"))) == ["v1.5.png", "x.jpg.png"]
-    listed = parse_manifest(b"a,b,output\n1.png,2.png,x.jpg\n3.png,4.png,v1.5\n", name="m", base=Path())
-    assert outputs(listed) == ["v1.5.png", "x.jpg"]
+    assert outputs(listed(b"a,b,output\n1.png,2.png,x.jpg\n3.png,4.png,v1.5\n")) == ["v1.5.png", "x.jpg"]
 
 
 def test_names_by_template() -> None:
@@ -57,15 +61,14 @@ def test_a_template_holds_nothing_but_names(text: str) -> None:
 
 def test_two_results_in_one_place_are_refused() -> None:
     with pytest.raises(MismatchError, match=r"x\.png"):
-        outputs(parse_manifest(b"a,b,output\n1.png,2.png,x.png\n3.png,4.png,x\n", name="m", base=Path()))
+        outputs(listed(b"a,b,output\n1.png,2.png,x.png\n3.png,4.png,x\n"))
 
 
 def test_a_source_is_never_replaced(tmp_path: Path) -> None:
     for name in ("x1.png", "x2.png"):
         (tmp_path / name).touch()
-    found = parse_manifest(b"a,b,output\nx1.png,x2.png,x1.png\n", name="m", base=tmp_path)
     with pytest.raises(UsageError, match="would replace a source"):
-        make_jobs(found, tmp_path)
+        make_jobs(listed(b"a,b,output\nx1.png,x2.png,x1.png\n", tmp_path), tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from tita_cli.batch.fuser import ApiFuser, Fuser, FuserOptions, Lane
-from tita_cli.batch.jobs import Job, make_jobs
-from tita_cli.batch.journal import History, Journal, read_journal
+from tita_cli.batch.history import History
+from tita_cli.batch.jobs import Job, Jobs, make_jobs
+from tita_cli.batch.journal import Journal, read_journal
 from tita_cli.batch.pool import LocalPool, Pool
 from tita_cli.batch.record import Record
-from tita_cli.batch.resume import Recipe, State, Task, judge_jobs
+from tita_cli.batch.resume import Recipe, State, Task, Tasks, judge_jobs
 from tita_cli.batch.runner import Summary, run_batch
 from tita_cli.batch.sizing import choose_sizes, is_gpu_likely
 from tita_cli.batch.work import Work
@@ -18,6 +19,7 @@ __all__ = [
     "FuserOptions",
     "History",
     "Job",
+    "Jobs",
     "Journal",
     "Lane",
     "LocalPool",
@@ -27,6 +29,7 @@ __all__ = [
     "State",
     "Summary",
     "Task",
+    "Tasks",
     "Work",
     "choose_sizes",
     "is_gpu_likely",

@@ -179,10 +179,10 @@ class _Drive:
 
 
 def _for_elsewhere(task: Task) -> Task:
-    """``task`` with whole paths, since a worker has another current folder, and without the record of before."""
+    """``task`` with whole paths, since a worker has another current folder."""
     job = task.job
     group = replace(job.group, sources=tuple(source.absolute() for source in job.sources))
-    return replace(task, job=replace(job, group=group, target=job.target.absolute()), before=None)
+    return replace(task, job=replace(job, group=group, target=job.target.absolute()))
 
 
 def _worker_record(event: Event) -> Record:

@@ -11,7 +11,7 @@ from threading import Event, Thread
 from typing import Any
 
 from tita_cli.batch.fuser import ApiFuser, FuserOptions
-from tita_cli.batch.jobs import Job, make_jobs
+from tita_cli.batch.jobs import Jobs, make_jobs
 from tita_cli.batch.journal import Journal, read_journal
 from tita_cli.batch.plan import default_folder, find_plan
 from tita_cli.batch.pool import LocalPool
@@ -88,11 +88,11 @@ def fuse_batch(
     def work(listener: Callable[[Record], None]) -> None:
         with Journal(folder) as journal:
             tasks = judge_jobs(jobs, read_journal(folder), recipe, retry_failed=retry_failed, force=overwrite)
-            listener({"event": "total", "total": sum(task.state is State.TODO for task in tasks)})
+            listener({"event": "total", "total": tasks.counts[State.TODO]})
             gpu = is_gpu_likely(how.fuse.device)
             sizes, threads = choose_sizes(jobs=len(tasks), on_gpu=gpu, workers=workers, threads=how.fuse.threads)
             pool = LocalPool(Work(ApiFuser(replace(how, fuse=how.fuse.changed(threads=threads))), recipe), sizes)
-            header = {"command": "batch", "model": how.fuse.model, "rule": plan.rule, "groups": len(plan.groups)}
+            header = {"command": "batch", "model": how.fuse.model, "rule": plan.rule, "groups": len(jobs)}
             try:
                 run_batch(tasks, journal, pool, recipe, header=header, listener=listener)
             finally:
@@ -102,7 +102,7 @@ def fuse_batch(
 
 
 def _results(
-    work: Callable[[Callable[[Record], None]], None], folder: Path, jobs: Sequence[Job],
+    work: Callable[[Callable[[Record], None]], None], folder: Path, jobs: Jobs,
     progress: Callable[[int, int], None],
 ) -> Iterator[BatchResult]:  # fmt: skip
     """Run ``work`` in a thread, and yield what its listener hears."""
@@ -124,7 +124,6 @@ def _results(
         finally:
             heard.put(_END)
 
-    sources = {job.output: job.sources for job in jobs}
     thread = Thread(target=body, name="tita-fuse-batch")
     thread.start()
     done = total = 0
@@ -137,7 +136,7 @@ def _results(
             elif item["event"] in ("done", "failed"):
                 done += 1
                 progress(done, total)
-                yield _result(item, folder, sources[item["output"]])
+                yield _result(item, folder, jobs[item["output"]].sources)
     finally:
         left.set()
         thread.join()

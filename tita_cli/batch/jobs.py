@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from typing import Any
 
+from tita_cli.batch.disk_table import DiskTable
 from tita_cli.errors import MismatchError, OutputError, UsageError
-from tita_cli.files import file_of
-from tita_cli.images.atomic import FileIdentities
-from tita_cli.pairing import Group, Plan
+from tita_cli.files import file_of, path_of, split_page
+from tita_cli.images.atomic import identity
+from tita_cli.pairing import Group, Grouping
+from tita_cli.pairing.plan import same_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,30 +37,77 @@ class Job:
         return self.group.sources
 
 
-def make_jobs(plan: Plan, folder: Path, *, format_name: str | None = None, name: str | None = None) -> list[Job]:
+class Jobs:
+    """The results to make, each once, in the order of their paths; on the disk where they are many."""
+
+    def __init__(self, folder: Path) -> None:
+        """``folder``: for the results."""
+        self.folder = folder
+        self._jobs: DiskTable[list[Any]] = DiskTable()
+        self._files: DiskTable[None] = DiskTable()
+
+    def add(self, job: Job) -> None:
+        """Raises MismatchError where a job has the same result."""
+        group = job.group
+        if not self._jobs.add(job.output, [group.name, list(map(str, group.sources)), group.why, group.reference]):
+            first = self[job.output].group
+            if first.name == group.name:
+                raise same_name(first, group)
+            raise MismatchError(f"two groups would both be written to {job.target}", hint="give them different names")
+        for source in group.sources:
+            self._files.add(str(identity(split_page(source)[0])), None)
+
+    def __getitem__(self, output: str) -> Job:
+        row = self._jobs.get(output)
+        if row is None:
+            raise KeyError(output)
+        return self._job(output, row)
+
+    def __iter__(self) -> Iterator[Job]:
+        for output, row in self._jobs.items():
+            yield self._job(output, row)
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    @property
+    def images(self) -> int:
+        """Number of files that the results are made of."""
+        return len(self._files)
+
+    def protect_sources(self) -> None:
+        """Raise UsageError where a result would replace a source, by whatever name."""
+        for job in self:
+            if str(identity(job.target)) in self._files:
+                raise UsageError(
+                    f"{job.target}: the result would replace a source", hint="write to another folder with `output`"
+                )
+
+    def _job(self, output: str, row: Sequence[Any]) -> Job:
+        name, sources, why, reference = row
+        return Job(Group(name, tuple(map(path_of, sources)), why, reference), output, self.folder / output)
+
+
+def make_jobs(plan: Grouping, folder: Path, *, format_name: str | None = None, name: str | None = None) -> Jobs:
     """Jobs for the groups of ``plan``, with results below ``folder``.
 
     ``name``: a template of their names, see ``tita_cli.options.batch.parse_name``.
 
     A result has the format ``format_name``, by default that of the reference source or PNG if tita cannot write that; a
     manifest may give another suffix. Raises OutputError for an unknown format, MismatchError if two results would have
-    the same path, UsageError if a result would replace a source.
+    the same path, UsageError if a result would replace a source, and InputError as a manifest does.
     """
     suffix = None
     if format_name is not None:
         from tita_cli.images.formats import choose_format
 
         suffix = choose_format(None, format_name).suffixes[0]
-    jobs = []
+    jobs = Jobs(folder)
     for group in plan.groups:
         named = group if name is None else replace(group, name=_named(group, name))
         output = _output(named, suffix, named=plan.rule == "manifest" or name is not None)
-        jobs.append(Job(group, output, folder / output))
-    jobs.sort(key=lambda job: job.output)
-    for first, second in pairwise(jobs):
-        if first.output == second.output:
-            raise MismatchError(f"two groups would both be written to {first.target}", hint="give them different names")
-    _protect_sources(jobs)
+        jobs.add(Job(group, output, folder / output))
+    jobs.protect_sources()
     return jobs
 
 
@@ -82,6 +132,7 @@ def _named(group: Group, template: str) -> str:
     return str(PurePosixPath(name))
 
 
+@lru_cache(maxsize=64)
 def _writable(suffix: str) -> bool:
     from tita_cli.images.formats import choose_format
 
@@ -90,12 +141,3 @@ def _writable(suffix: str) -> bool:
     except OutputError:
         return False
     return True
-
-
-def _protect_sources(jobs: Sequence[Job]) -> None:
-    sources = FileIdentities(source for job in jobs for source in job.sources)
-    for job in jobs:
-        if sources.holds(job.target):
-            raise UsageError(
-                f"{job.target}: the result would replace a source", hint="write to another folder with `output`"
-            )

@@ -8,72 +8,28 @@ import os
 import shutil
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tita_cli.batch.record import RESULTS, Record, is_record
-from tita_cli.errors import InputError, OutputError, UsageError
-from tita_cli.files import Address, parse_json, read_input
+from tita_cli.batch.history import History
+from tita_cli.errors import OutputError, UsageError
+from tita_cli.files import Address
 from tita_cli.images.atomic import atomic_output
 
 FILE_NAME = "tita-batch.jsonl"
 LOCK_NAME = ".tita-batch.lock"
 FORMAT = 1
-_MAX_BYTES = 1 << 32
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _SYNCED = ("writing", "end")
 """A file must not be on the disk after a power failure, and the record that it is ours not: both are put there."""
 
 
-@dataclass(slots=True)
-class History:
-    """The content of a journal.
-
-    ``runs``: headers of the runs, oldest first. ``last``: by output, its last record: ``done``, ``failed``, or
-    ``writing`` if a run ended in between. ``written``: by output, the last ``done`` or ``writing``, which shows whether
-    the batch wrote the file there. ``damaged``: number of lines that are not records; a killed run may leave one.
-    """
-
-    runs: list[Record] = field(default_factory=list)
-    last: dict[str, Record] = field(default_factory=dict)
-    written: dict[str, Record] = field(default_factory=dict)
-    damaged: int = 0
-
-    def add(self, record: Record) -> None:
-        """A record that follows."""
-        if record["event"] == "run":
-            self.runs.append(record)
-        elif record["event"] in RESULTS:
-            self.last[record["output"]] = record
-            if record["event"] != "failed":
-                self.written[record["output"]] = record
-
-
 def read_journal(folder: Path) -> History:
     """The history of ``folder``, empty if there is no journal. Raises OutputError if it cannot be read."""
-    history = History()
     path = journal_folder(folder) / FILE_NAME
-    if not os.path.lexists(path):
-        return history
     _refuse_link(path)
-    try:
-        content = read_input(path, max_bytes=_MAX_BYTES)
-    except InputError as error:
-        raise OutputError(f"{error.message} (the journal)", hint=error.hint) from error
-    for line in content.split(b"\n"):
-        if not line.strip():
-            continue
-        try:
-            record = parse_json(line)
-        except ValueError:
-            record = None
-        if record is None or not is_record(record):
-            history.damaged += 1
-        else:
-            history.add(record)
-    return history
+    return History(path)
 
 
 def journal_folder(folder: Path) -> Path:
@@ -196,5 +152,5 @@ class Journal:
 
 def _holder(folder: Path) -> str:
     """The process of that run, if it has written its first record."""
-    runs = read_journal(folder).runs
-    return f" (process {runs[-1].get('pid')} on {runs[-1].get('host')})" if runs else ""
+    run = read_journal(folder).run
+    return f" (process {run.get('pid')} on {run.get('host')})" if run else ""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from typing import BinaryIO
 
 from tita_cli.errors import UsageError
 from tita_cli.files import is_address, path_of
 from tita_cli.options.batch import Rule
-from tita_cli.pairing import Plan, Wishes, pair_folder, pair_parallel, parse_manifest, read_manifest
+from tita_cli.pairing import Grouping, Manifest, Wishes, pair_folder, pair_parallel, read_manifest
 from tita_cli.pairing.manifest import SUFFIXES
 
 STDIN = "-"
@@ -45,12 +48,12 @@ def find_plan(
     *,
     rule: Rule | None = None,
     wishes: Wishes | None = None,
-    stdin: bytes | None = None,
-) -> Plan:
+    stdin: BinaryIO | None = None,
+) -> Grouping:
     """The groups of images in ``sources``: a folder to search, parallel folders, or a manifest.
 
     ``folder``: the output folder, which a search skips unless it is the folder to search. ``stdin``: the manifest, if
-    the source is ``-``. Raises UsageError, InputError and MismatchError as pairing does.
+    the source is ``-``, read as its groups are. Raises UsageError, InputError and MismatchError as pairing does.
     """
     wishes = wishes or Wishes()
     if any(is_manifest(source) for source in sources):
@@ -59,7 +62,8 @@ def find_plan(
         if rule is not None or wishes != Wishes():
             raise UsageError("a manifest defines the groups: `by`, `pair`, `stack` and `gap` do not apply")
         if sources[0] == STDIN:
-            return parse_manifest(stdin or b"", name="<stdin>", base=Path())
+            stream = stdin or io.BytesIO()
+            return Manifest(lambda: nullcontext(stream), name="<stdin>", base=Path())
         return read_manifest(path_of(sources[0]))
     paths = [path_of(source) for source in sources]
     exclude = [folder] if all(folder.resolve() != path.resolve() for path in paths) else []

@@ -7,6 +7,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tita_cli.batch.cluster import DEPTH, Event, version_problem
@@ -223,6 +224,9 @@ def _connect(address: str) -> Any:
     """Ray, connected. Raises DeviceError."""
     need("a cluster", "ray")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
+    if _has_token():
+        # ray start asks for a token wherever there is one, and drivers and clients give it only where told so.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     import ray
 
     try:
@@ -233,9 +237,15 @@ def _connect(address: str) -> Any:
     except Exception as error:  # of Ray, gRPC, and the network
         raise DeviceError(
             f"{address}: no Ray cluster answers: {_said(error)}",
-            hint="the command ray starts one; versions of Ray and Python must be the same here and there",
+            hint="ray start starts one; Ray, Python and the token in ~/.ray/auth_token are the same here and there",
         ) from error
     return ray
+
+
+def _has_token() -> bool:
+    """Whether this user has a token for clusters with authentication, as Ray looks for it."""
+    named = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
+    return bool(named) or Path("~/.ray/auth_token").expanduser().is_file()
 
 
 def _said(error: BaseException) -> str:

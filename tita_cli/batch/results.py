@@ -7,9 +7,10 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from tita_cli.batch.disk_table import DiskTable
 from tita_cli.batch.fingerprint import is_unchanged, take_fingerprint
+from tita_cli.batch.history import History
 from tita_cli.batch.jobs import Job
-from tita_cli.batch.journal import History
 from tita_cli.batch.record import Record
 from tita_cli.errors import DamagedError, MismatchError, OutputError, TitaError
 from tita_cli.files import is_address
@@ -36,7 +37,7 @@ class Results:
     def __init__(self, history: History, is_damaged: Callable[[Path], bool]) -> None:
         self._history = history
         self._is_damaged = is_damaged
-        self._owners: dict[tuple[int, int], str] = {}
+        self._owners: DiskTable[str] = DiskTable()
 
     def is_damaged(self, job: Job, record: Record) -> bool:
         """Whether the file at the target is what this batch wrote once, and something broke it."""
@@ -44,7 +45,7 @@ class Results:
 
     def is_ours(self, job: Job) -> bool:
         """Whether the file at the target is what this batch wrote, not edited since."""
-        record = self._history.written.get(job.output)
+        record = self._history.written(job.output)
         if record is None:
             return False
         if record["event"] == "writing":  # recorded only after the target was known to be free or ours
@@ -70,7 +71,7 @@ class Results:
             if stat.S_ISLNK(found.st_mode):
                 return OutputError(f"{target}: is a link; a batch does not write through it", hint="remove the link")
             # One file by two names, where a file system does not tell upper from lower case.
-            owner = self._owners.setdefault((found.st_dev, found.st_ino), job.output) if found.st_ino else job.output
+            owner = self._owner(f"{found.st_dev} {found.st_ino}", job.output) if found.st_ino else job.output
             if owner != job.output:
                 return MismatchError(
                     f"{target}: is the same file as {owner}", hint="give them different names in a manifest"
@@ -78,6 +79,10 @@ class Results:
         if not Path(os.path.realpath(target.parent)).is_relative_to(os.path.realpath(folder)):
             return OutputError(f"{target}: a link in its path leads out of {folder}", hint="remove the link")
         return None
+
+    def _owner(self, file: str, output: str) -> str:
+        """The first result that lies in ``file``."""
+        return output if self._owners.add(file, output) else self._owners.get(file) or output
 
 
 def exists(path: Path) -> bool:

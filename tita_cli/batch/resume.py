@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from tita_cli.batch.disk_table import DiskTable
 from tita_cli.batch.fingerprint import is_unchanged
-from tita_cli.batch.jobs import Job
-from tita_cli.batch.journal import History
+from tita_cli.batch.history import History
+from tita_cli.batch.jobs import Job, Jobs
 from tita_cli.batch.record import Record
 from tita_cli.batch.results import Results, exists, is_damaged_picture
-from tita_cli.errors import ExitCode, OutputError, TitaError, UnreachableError
+from tita_cli.errors import ExitCode, MismatchError, OutputError, TitaError, UnreachableError
 from tita_cli.files import is_address
 from tita_cli.pairing.plan import listing
 
 _PASSING = (ExitCode.UNWRITABLE_OUTPUT, ExitCode.DEVICE)
 """Exit codes of failures that say nothing about the sources: a full disk, short memory. They are tried again."""
 _PASSING_KINDS = (UnreachableError.__name__,)
+_OBSTACLES: Mapping[str, type[TitaError]] = {kind.__name__: kind for kind in (MismatchError, OutputError)}
+"""What :meth:`Results.obstacle` finds."""
+_MOST_NAMED = 4
 
 
 class State(str, Enum):
@@ -59,53 +65,118 @@ class Task:
     state: State
     why: str
     overwrite: bool = False
-    before: Record | None = None
     obstacle: TitaError | None = None
 
 
-def judge_jobs(
-    jobs: Iterable[Job],
-    history: History,
-    recipe: Recipe,
-    *,
-    retry_failed: bool = False,
-    force: bool = False,
-    is_damaged: Callable[[Path], bool] | None = None,
-) -> list[Task]:
-    """Compare ``jobs`` with the journal.
+class Tasks:
+    """Jobs and their states, on the disk where they are many. Iterates over all, in the order of their results' paths.
+
+    ``counts``: how many are in each state. ``cut_short``: folders in which a run was writing when it ended.
+    """
+
+    def __init__(self, jobs: Jobs, history: History) -> None:
+        self.jobs, self._history = jobs, history
+        self.counts: Counter[State] = Counter()
+        self.cut_short: set[Path] = set()
+        self._states: DiskTable[list[Any]] = DiskTable()
+
+    def add(self, task: Task, before: Record | None) -> None:
+        """``before``: the journal's last record of its result."""
+        self.counts[task.state] += 1
+        if before is not None and before["event"] == "writing" and not is_address(task.job.target):
+            self.cut_short.add(task.job.target.parent)
+        obstacle = task.obstacle and [type(task.obstacle).__name__, task.obstacle.message, task.obstacle.hint]
+        self._states[task.job.output] = [task.state.value, task.why, task.overwrite, obstacle]
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def __iter__(self) -> Iterator[Task]:
+        return self._tasks(State)
+
+    def todo(self) -> Iterator[Task]:
+        """Those to do."""
+        return self._tasks((State.TODO,))
+
+    def failed_before(self, most: int) -> list[Record]:
+        """Records of those that failed and are not tried again, the first ``most``."""
+        records = (self._history.last(task.job.output) for task in self._tasks((State.FAILED,)))
+        return [record for record in islice(records, most) if record is not None]
+
+    def _tasks(self, states: Iterable[State]) -> Iterator[Task]:
+        wanted = {state.value for state in states}
+        for output, (state, why, overwrite, obstacle) in self._states.items():
+            if state in wanted:
+                error = None if obstacle is None else _OBSTACLES[obstacle[0]](obstacle[1], hint=obstacle[2])
+                yield Task(self.jobs[output], State(state), why, overwrite, error)
+
+
+class Judge:
+    """Compares jobs with the journal.
 
     A job is done if its target exists, whole, and sources, options and model are those of the journal.
-    ``is_damaged``: of a result that is not as it was written, whether it is no picture any longer. Raises OutputError
-    if a target exists that this batch did not write, or that was edited since, unless ``force``.
     """
-    results = Results(history, is_damaged or is_damaged_picture)
-    tasks: list[Task] = []
-    foreign: list[Path] = []
-    for job in jobs:
-        before = history.last.get(job.output)
-        state, why = _judge(job, before, recipe, results)
-        if state is State.FAILED and retry_failed:
+
+    def __init__(
+        self, history: History, recipe: Recipe, *, retry_failed: bool = False, force: bool = False,
+        is_damaged: Callable[[Path], bool] | None = None,
+    ) -> None:  # fmt: skip
+        """``is_damaged``: of a result that is not as it was written, whether it is no picture any longer."""
+        self.history, self._recipe = history, recipe
+        self._retry_failed, self._force = retry_failed, force
+        self._results = Results(history, is_damaged or is_damaged_picture)
+
+    def task(self, job: Job) -> Task | None:
+        """What is to become of ``job``; None where a file is in its place that this batch did not write, or that was
+        edited since, unless ``force``."""
+        before = self.history.last(job.output)
+        state, why = _judge(job, before, self._recipe, self._results)
+        if state is State.FAILED and self._retry_failed:
             state, why = State.TODO, "failed before"
-        obstacle = results.obstacle(job) if state is State.TODO else None
+        if state is not State.TODO:
+            return Task(job, state, why)
+        obstacle = self._results.obstacle(job)
         if obstacle is not None:
-            tasks.append(Task(job, state, obstacle.message, before=before, obstacle=obstacle))
+            return Task(job, state, obstacle.message, obstacle=obstacle)
+        there = exists(job.target)
+        if there and not self._force and not self._results.is_ours(job):
+            return None
+        return Task(job, state, why, overwrite=there)
+
+
+def judge_jobs(
+    jobs: Jobs, history: History, recipe: Recipe, *, retry_failed: bool = False, force: bool = False,
+    is_damaged: Callable[[Path], bool] | None = None,
+) -> Tasks:  # fmt: skip
+    """Compare all ``jobs`` with the journal; see :class:`Judge`. Raises OutputError for files of others."""
+    judge = Judge(history, recipe, retry_failed=retry_failed, force=force, is_damaged=is_damaged)
+    tasks = Tasks(jobs, history)
+    foreign: list[Path] = []
+    count = 0
+    for job in jobs:
+        task = judge.task(job)
+        if task is not None:
+            tasks.add(task, history.last(job.output))
             continue
-        there = state is State.TODO and exists(job.target)
-        if there and not force and not results.is_ours(job):
+        count += 1
+        if count <= _MOST_NAMED:
             foreign.append(job.target)
-        tasks.append(Task(job, state, why, overwrite=there, before=before))
-    if foreign:
-        raise OutputError(
-            f"{len(foreign)} outputs exist that this batch did not write: {listing(foreign, 4)}",
-            hint="`overwrite` replaces them; or choose another folder with `output`",
-        )
+    if count:
+        raise not_ours(foreign, count)
     return tasks
 
 
-def sweep_remains(tasks: Iterable[Task]) -> None:
+def not_ours(targets: Sequence[Path], count: int) -> OutputError:
+    """``count`` files are in the way, of which ``targets`` are some."""
+    more = f" and {count - len(targets)} more" if count > len(targets) else ""
+    return OutputError(
+        f"{count} outputs exist that this batch did not write: {listing(targets)}{more}",
+        hint="`overwrite` replaces them; or choose another folder with `output`",
+    )
+
+
+def sweep_remains(folders: Iterable[Path]) -> None:
     """Remove temporary files of a run that was killed while writing. The caller must hold the lock of the folder."""
-    writing = (task for task in tasks if (task.before or {}).get("event") == "writing")
-    folders = {task.job.target.parent for task in writing if not is_address(task.job.target)}
     for folder in folders:
         for remains in folder.glob(".tita-*.part"):
             remains.unlink(missing_ok=True)

@@ -13,26 +13,36 @@ from tita_cli import __version__
 from tita_cli.batch.journal import FORMAT, Journal
 from tita_cli.batch.pool import Pool
 from tita_cli.batch.record import Record
-from tita_cli.batch.resume import Recipe, State, Task, sweep_remains
+from tita_cli.batch.resume import Recipe, State, Task, Tasks, sweep_remains
 from tita_cli.batch.work import now
 
 Listener = Callable[[Record], None]
+
+MOST_FAILURES = 50
+"""Failures whose records a summary keeps."""
 
 
 @dataclass(slots=True)
 class Summary:
     """How a run ended.
 
-    ``done``: fused in this run. ``skipped``: done before. ``failed``: records of what failed in this run;
-    ``failed_before``: of what failed before and was not tried again. ``remaining``: jobs left undone.
+    ``done``: fused in this run. ``skipped``: done before. ``failed``: in this run; ``failed_before``: and not tried
+    again. ``remaining``: jobs left undone. ``failures``: the first records of what failed, now or before.
     """
 
     skipped: int
-    failed_before: list[Record]
+    failed_before: int
     remaining: int
     done: int = 0
-    failed: list[Record] = field(default_factory=list)
+    failed: int = 0
     seconds: float = 0.0
+    failures: list[Record] = field(default_factory=list)
+
+    def fail(self, record: Record) -> None:
+        """Count a failure of this run."""
+        self.failed += 1
+        if self.failed <= MOST_FAILURES:
+            self.failures.insert(self.failed - 1, record)
 
     @property
     def incomplete(self) -> bool:
@@ -44,15 +54,15 @@ class Summary:
             "time": now(),
             "done": self.done,
             "skipped": self.skipped,
-            "failed": len(self.failed),
-            "failed_before": len(self.failed_before),
+            "failed": self.failed,
+            "failed_before": self.failed_before,
             "remaining": self.remaining,
             "seconds": round(self.seconds, 3),
         }
 
 
 def run_batch(
-    tasks: Sequence[Task],
+    tasks: Tasks,
     journal: Journal,
     pool: Pool,
     recipe: Recipe,
@@ -68,11 +78,11 @@ def run_batch(
     written, KeyboardInterrupt after a clean stop.
     """
     begun = time.monotonic()
-    todo = [task for task in tasks if task.state is State.TODO]
     summary = Summary(
-        skipped=sum(task.state is State.DONE for task in tasks),
-        failed_before=[task.before for task in tasks if task.state is State.FAILED and task.before is not None],
-        remaining=len(todo),
+        skipped=tasks.counts[State.DONE],
+        failed_before=tasks.counts[State.FAILED],
+        remaining=tasks.counts[State.TODO],
+        failures=tasks.failed_before(MOST_FAILURES),
     )
 
     def keep(record: Record) -> None:
@@ -85,16 +95,16 @@ def run_batch(
 
     keep(_run_record(header, recipe, tasks))
     try:
-        if todo:
-            sweep_remains(todo)
-            with pool.run(todo, announce, keep) as records:
+        if summary.remaining:
+            sweep_remains(tasks.cut_short)
+            with pool.run(tasks.todo(), announce, keep) as records:
                 for record in records:
                     journal.append(record)
                     summary.remaining -= 1
                     if record["event"] == "done":
                         summary.done += 1
                     else:
-                        summary.failed.append(record)
+                        summary.fail(record)
                     listener(record)
                     if fail_fast and summary.failed:
                         break
@@ -104,7 +114,7 @@ def run_batch(
     return summary
 
 
-def _run_record(header: Mapping[str, Any], recipe: Recipe, tasks: Sequence[Task]) -> Record:
+def _run_record(header: Mapping[str, Any], recipe: Recipe, tasks: Tasks) -> Record:
     return {
         "event": "run",
         "journal": FORMAT,
@@ -115,6 +125,6 @@ def _run_record(header: Mapping[str, Any], recipe: Recipe, tasks: Sequence[Task]
         "options": dict(recipe.options),
         "options_hash": recipe.options_hash,
         "model_sha256": recipe.model,
-        "jobs": {state.value: sum(task.state is state for task in tasks) for state in State},
+        "jobs": {state.value: tasks.counts[state] for state in State},
         **header,
     }

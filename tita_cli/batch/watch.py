@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 
 from tita_cli.batch.fuser import ApiFuser, FuserOptions, Lane
 from tita_cli.batch.jobs import Job, make_jobs
-from tita_cli.batch.journal import History, Journal, read_journal
+from tita_cli.batch.journal import Journal, read_journal
 from tita_cli.batch.plan import find_plan
 from tita_cli.batch.pool import LocalPool
 from tita_cli.batch.record import Record
 from tita_cli.batch.results import is_damaged_picture
-from tita_cli.batch.resume import Recipe, State, Task, judge_jobs
+from tita_cli.batch.resume import Judge, Recipe, State, Task, Tasks, not_ours
 from tita_cli.batch.runner import Listener, Summary, run_batch
 from tita_cli.batch.sizing import choose_sizes, is_gpu_likely
 from tita_cli.batch.work import Work
-from tita_cli.errors import InputError, MismatchError, OutputError, TitaError, UsageError
+from tita_cli.errors import InputError, MismatchError, TitaError, UsageError
 from tita_cli.files import file_of
 from tita_cli.options.batch import Rule
 from tita_cli.pairing import Wishes
@@ -78,7 +78,7 @@ def watch(
     if any(Path(source).resolve() == what.folder.resolve() for source in what.sources):
         raise UsageError("results would land in the folder that is watched", hint="-o another folder, or one inside it")
     begun = time.monotonic()
-    total = Summary(skipped=0, failed_before=[], remaining=0)
+    total = Summary(skipped=0, failed_before=0, remaining=0)
     with Journal(what.folder) as journal:
         rounds = _Rounds(what, recipe, journal, listener, tell, total)
         try:
@@ -120,11 +120,13 @@ class _Rounds:
     ) -> None:  # fmt: skip
         self._what, self._recipe, self._journal, self._total = what, recipe, journal, total
         self._listener, self._tell = listener, tell
-        self._history: History = read_journal(what.folder)
+        self._history = read_journal(what.folder)
+        self._judge = Judge(self._history, recipe, retry_failed=what.retry_failed, force=what.overwrite)
         self._files = _Files(what.settle)
         self._told: set[str] = set()
         self._before: set[str] = set()
         self._done: set[str] = set()
+        self._failed: dict[str, Record] = {}
         gpu = is_gpu_likely(what.how.fuse.device)
         self._sizes, threads = choose_sizes(jobs=1 << 16, on_gpu=gpu, workers=what.workers, threads=what.threads)
         self._fuser = _KeepingFuser(replace(what.how, fuse=what.how.fuse.changed(threads=threads)))
@@ -134,7 +136,8 @@ class _Rounds:
     def run(self) -> None:
         """One round."""
         self.waiting = False
-        tasks = [task for task in self._tasks() if task.state is State.TODO]
+        self._history.read_on()
+        tasks = self._tasks()
         if not tasks:
             return
         header = {
@@ -156,48 +159,43 @@ class _Rounds:
         self._total.remaining = summary.remaining
 
     def _hear(self, record: Record) -> None:
-        self._history.add(record)
         if record["event"] == "done":
             self._total.done += 1
             self._done.add(record["output"])
-            self._total.failed = [one for one in self._total.failed if one["output"] != record["output"]]
+            self._failed.pop(record["output"], None)
         if record["event"] == "failed":
-            self._total.failed.append(record)
+            self._failed[record["output"]] = record
+        self._total.failed, self._total.failures = len(self._failed), list(self._failed.values())
         self._listener(record)
 
-    def _tasks(self) -> list[Task]:
-        """What is to be done now: groups whose files are whole."""
+    def _tasks(self) -> Tasks | None:
+        """What is to be done now: groups whose files are whole; None for nothing."""
         what = self._what
         try:
             plan = find_plan(what.sources, what.folder, rule=what.rule, wishes=what.wishes)
             jobs = make_jobs(plan, what.folder, format_name=what.how.format)
         except (MismatchError, InputError) as error:  # nothing to pair yet, or no telling how
             self._once(error)
-            return []
+            return None
         self._rule = plan.rule
-        ready = []
+        ready = Tasks(jobs, self._history)
         for job in jobs:
             task = self._judged(job)
             if task is not None and task.state is State.TODO:
                 if self._files.are_whole(job.sources):
-                    ready.append(task)
+                    ready.add(task, self._history.last(job.output))
                 else:
                     self.waiting = True
             elif task is not None and task.state is State.DONE:
                 self._before.add(job.output)
         self._total.skipped = len(self._before - self._done)
-        return ready
+        return ready if len(ready) else None
 
     def _judged(self, job: Job) -> Task | None:
         """What the journal says of one group; None where something lies in its way."""
-        what = self._what
-        try:
-            (task,) = judge_jobs(
-                [job], self._history, self._recipe, retry_failed=what.retry_failed, force=what.overwrite
-            )
-        except OutputError as error:
-            self._once(error)
-            return None
+        task = self._judge.task(job)
+        if task is None:
+            self._once(not_ours([job.target], 1))
         return task
 
     def _once(self, error: TitaError) -> None:

@@ -116,7 +116,7 @@ def command(
         recipe = recipe_of(how)
         with Journal(folder) as journal:
             tasks = judge_jobs(jobs, read_journal(folder), recipe, retry_failed=writing.retry_failed, force=force)
-            pool, engine = choose_pool(how, recipe, network, tasks)
+            pool, engine = choose_pool(how, recipe, network, jobs)
             try:
                 with display.showing(plan, folder, tasks):
                     summary = run_batch(
@@ -124,7 +124,7 @@ def command(
                         journal,
                         pool,
                         recipe,
-                        header=header(plan, how, engine),
+                        header=header(plan, len(jobs), how, engine),
                         fail_fast=writing.fail_fast,
                         listener=display.receive,
                     )

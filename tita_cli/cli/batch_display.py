@@ -6,16 +6,16 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from tita_cli.batch import Record, State, Summary, Task
+from tita_cli.batch import Record, State, Summary, Tasks
 from tita_cli.batch.journal import encode
 from tita_cli.cli.console import counted, envelope, printable, results, say
 from tita_cli.cli.outcome import shape_of
-from tita_cli.pairing import Plan
+from tita_cli.pairing import Grouping
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -52,9 +52,9 @@ class Display:
         self._told: Counter[str] = Counter()
 
     @contextmanager
-    def showing(self, plan: Plan, folder: Path, tasks: Sequence[Task]) -> Iterator[None]:
+    def showing(self, plan: Grouping, folder: Path, tasks: Tasks) -> Iterator[None]:
         """While the batch runs."""
-        self._total = sum(task.state is State.TODO for task in tasks)
+        self._total = tasks.counts[State.TODO]
         if not self.quiet:
             say(f"tita: {_planned(plan, tasks)} → {folder}")
             for line in _leftover_lines(plan, everything=self.verbose):
@@ -114,18 +114,18 @@ class Display:
 
     def end(self, summary: Summary, folder: Path) -> None:
         """The summary, and what failed once more: it may have scrolled away."""
-        failed = [*summary.failed, *summary.failed_before]
-        for record in failed[:_MOST_LISTED]:
+        listed = summary.failures[:_MOST_LISTED]
+        for record in listed:
             say(printable(_failure(record)))
-        if len(failed) > _MOST_LISTED:
-            say(f"… and {len(failed) - _MOST_LISTED} more failures: see the journal")
+        if (more := summary.failed + summary.failed_before - len(listed)) > 0:
+            say(f"… and {more} more failures: see the journal")
         if self.quiet:
             return
         parts = [f"{summary.done} fused"]
         parts += [f"{summary.skipped} already done"] if summary.skipped else []
-        parts += [f"{len(summary.failed)} failed"] if summary.failed else []
+        parts += [f"{summary.failed} failed"] if summary.failed else []
         parts += [f"{self._noted} with notes"] if self._noted else []
-        parts += [f"{len(summary.failed_before)} failed earlier"] if summary.failed_before else []
+        parts += [f"{summary.failed_before} failed earlier"] if summary.failed_before else []
         parts += [f"{summary.remaining} not done"] if summary.remaining else []
         rate = f" ({summary.done / summary.seconds:.1f} per second)" if summary.done and summary.seconds else ""
         say(f"tita: {', '.join(parts)} in {summary.seconds:.1f} s{rate} → {folder}")
@@ -162,7 +162,7 @@ class Bar(Display):
     _task: TaskID
 
     @contextmanager
-    def showing(self, plan: Plan, folder: Path, tasks: Sequence[Task]) -> Iterator[None]:
+    def showing(self, plan: Grouping, folder: Path, tasks: Tasks) -> Iterator[None]:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -214,16 +214,16 @@ def _failure(record: Record) -> str:
     return f"failed: {record['output']}: {error['message']}{hint}"
 
 
-def _planned(plan: Plan, tasks: Sequence[Task]) -> str:
-    states = Counter(task.state for task in tasks)
-    parts = [f"{counted(len(tasks), 'group')} from {counted(plan.images, 'image')}, grouped by {plan.rule}"]
+def _planned(plan: Grouping, tasks: Tasks) -> str:
+    states = tasks.counts
+    parts = [f"{counted(len(tasks), 'group')} from {counted(tasks.jobs.images, 'image')}, grouped by {plan.rule}"]
     parts += [f"{states[State.DONE]} already done"] if states[State.DONE] else []
     parts += [f"{states[State.FAILED]} failed earlier"] if states[State.FAILED] else []
     parts += [f"{counted(len(plan.leftovers), 'file')} left over"] if plan.leftovers else []
     return ", ".join(parts)
 
 
-def _leftover_lines(plan: Plan, *, everything: bool) -> Iterator[str]:
+def _leftover_lines(plan: Grouping, *, everything: bool) -> Iterator[str]:
     """Every file that was left over, or the first of many."""
     shown = plan.leftovers if everything else plan.leftovers[:_MOST_LISTED]
     for leftover in shown:
@@ -232,7 +232,7 @@ def _leftover_lines(plan: Plan, *, everything: bool) -> Iterator[str]:
         yield f"… and {len(plan.leftovers) - len(shown)} more: --verbose or --dry-run --json lists them all"
 
 
-def print_plan(plan: Plan, folder: Path, tasks: Sequence[Task], *, as_json: bool) -> None:
+def print_plan(plan: Grouping, folder: Path, tasks: Tasks, *, as_json: bool) -> None:
     """The plan on stdout: as a table, or as one JSON document whose groups are lines of a manifest."""
     if as_json:
         document = {

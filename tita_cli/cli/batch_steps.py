@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from tita_cli.cli.console import warn
 from tita_cli.errors import InputError, OutputError
 from tita_cli.files import is_address
 
 if TYPE_CHECKING:
-    from tita_cli.batch import FuserOptions, Job, Journal, Pool, Recipe, Task
+    from tita_cli.batch import FuserOptions, Job, Jobs, Journal, Pool, Recipe
     from tita_cli.options.batch import Machines
-    from tita_cli.pairing import Plan
+    from tita_cli.pairing import Grouping
 
 
-def check_report(report: Path, metrics: str, folder: Path, jobs: Sequence[Job], *, force: bool) -> None:
+def check_report(report: Path, metrics: str, folder: Path, jobs: Iterable[Job], *, force: bool) -> None:
     """Find out before the run, not after it. A report of an earlier run may be replaced; ``folder`` will be made."""
     from tita_cli.batch.journal import FILE_NAME
     from tita_cli.images.atomic import check_writable
     from tita_cli.report import is_report, report_metrics
 
-    files = [folder / FILE_NAME, *(path for job in jobs for path in (*job.sources, job.target))]
+    files = chain([folder / FILE_NAME], (path for job in jobs for path in (*job.sources, job.target)))
     if report.parent.resolve() != folder.resolve() or folder.exists():
         check_writable(report, overwrite=force or is_report(report), sources=files)
     report_metrics(metrics)
@@ -38,20 +39,18 @@ def recipe_of(how: FuserOptions) -> Recipe:
     return Recipe(how.deciding, file_hash(find_model(how.fuse.model)))
 
 
-def choose_pool(
-    how: FuserOptions, recipe: Recipe, network: Machines, tasks: Sequence[Task]
-) -> tuple[Pool, dict[str, Any]]:
-    """Where the tasks are done, and what the journal tells of it. Raises DeviceError where no cluster answers."""
+def choose_pool(how: FuserOptions, recipe: Recipe, network: Machines, jobs: Jobs) -> tuple[Pool, dict[str, Any]]:
+    """Where the jobs are done, and what the journal tells of it. Raises DeviceError where no cluster answers."""
     from tita_cli.batch import ApiFuser, LocalPool, Work, choose_sizes, is_gpu_likely
 
     if network.on is not None:
         return _cluster(network.on, how, recipe, network)
     sizes, threads = choose_sizes(
-        jobs=len(tasks),
+        jobs=len(jobs),
         on_gpu=is_gpu_likely(network.device),
         workers=network.workers,
         threads=network.threads,
-        remote=any(is_address(path) for task in tasks[:1] for path in (task.job.target, *task.job.sources)),
+        remote=any(is_address(path) for job in islice(jobs, 1) for path in (job.target, *job.sources)),
     )
     work = Work(ApiFuser(replace(how, fuse=how.fuse.changed(threads=threads))), recipe)
     return LocalPool(work, sizes), {"workers": sizes.lanes, "threads": threads}
@@ -73,20 +72,20 @@ def _cluster(on: str, how: FuserOptions, recipe: Recipe, network: Machines) -> t
     return ClusterPool(fleet, work), {"on": on, "threads": threads}
 
 
-def header(plan: Plan, how: FuserOptions, engine: dict[str, Any]) -> dict[str, Any]:
+def header(plan: Grouping, groups: int, how: FuserOptions, engine: dict[str, Any]) -> dict[str, Any]:
     """What the journal tells of a run, beside what the runner knows."""
     return {
         "command": "batch",
         "model": how.fuse.model,
         "rule": plan.rule,
-        "groups": len(plan.groups),
+        "groups": groups,
         "leftovers": [leftover.describe() for leftover in plan.leftovers],
         "engine": {**how.fuse.engine_settings(), **engine},
     }
 
 
 def show_plan(
-    plan: Plan, folder: Path, jobs: Sequence[Job], how: FuserOptions, *, as_json: bool, retry_failed: bool, force: bool
+    plan: Grouping, folder: Path, jobs: Jobs, how: FuserOptions, *, as_json: bool, retry_failed: bool, force: bool
 ) -> None:
     """The dry run: what would be done, as a table on stdout or one JSON document."""
     from tita_cli.batch import Recipe, judge_jobs, read_journal
@@ -94,7 +93,7 @@ def show_plan(
 
     history = read_journal(folder)
     # Without a journal nothing depends on the model, and a plan can be made where there is none.
-    recipe = recipe_of(how) if history.last else Recipe(how.deciding, "")
+    recipe = recipe_of(how) if len(history) else Recipe(how.deciding, "")
     print_plan(plan, folder, judge_jobs(jobs, history, recipe, retry_failed=retry_failed, force=force), as_json=as_json)
 
 
@@ -106,8 +105,8 @@ def store_copy(journal: Journal) -> None:
         warn(f"{error.message}; the journal is in {journal.path.parent}")
 
 
-def manifest_from_stdin() -> bytes:
-    """A manifest that is piped in. Raises ``InputError`` where nobody pipes one."""
+def manifest_from_stdin() -> BinaryIO:
+    """The pipe of a manifest. Raises ``InputError`` where nobody pipes one."""
     if sys.stdin.isatty():
         raise InputError("<stdin>: a terminal, not a manifest", hint="tita batch - < pairs.jsonl")
-    return sys.stdin.buffer.read()
+    return sys.stdin.buffer

@@ -77,7 +77,7 @@ def command(
     infrared, the first of two, else the one that costs the least crop and detail; or --reference.
     """
     from tita_cli import api
-    from tita_cli.images.atomic import FileIdentities
+    from tita_cli.images.atomic import is_among
     from tita_cli.images.write import check_output
     from tita_cli.runtime.device import DeviceRequest
     from tita_cli.runtime.memory import raise_malloc_thresholds
@@ -93,7 +93,7 @@ def command(
     weights_map, force = mapping.weights_map, writing.force
     if weights_map is not None:
         check_output(weights_map, overwrite=force, sources=sources)
-        if FileIdentities([output]).holds(weights_map):
+        if is_among(weights_map, [output]):
             raise UsageError(f"-o and --weights-map are the same file, {weights_map}")
     if output != PIPE:
         refuse_folder_as_output(output, sources)

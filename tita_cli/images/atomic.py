@@ -37,7 +37,7 @@ def check_writable(path: AnyPath, overwrite: bool, *, sources: Iterable[object] 
             raise OutputError(f"{path}: is a folder, not a file", hint="name a file inside it")
         if not target.parent.is_dir():
             raise OutputError(f"{path}: the folder {target.parent} does not exist", hint=f"mkdir -p {target.parent}")
-        if FileIdentities(sources).holds(target):
+        if is_among(target, sources):
             raise UsageError(f"{path}: is one of the sources, which are never replaced", hint="name another file")
         if target.exists() and not overwrite:
             raise OutputError(f"{path}: exists already", hint="`overwrite` replaces it")
@@ -55,7 +55,7 @@ def _check_address(address: Address, overwrite: bool, sources: Iterable[object])
     from tita_cli.files import remote
 
     remote.check_writable(address)
-    if FileIdentities(sources).holds(address):
+    if is_among(address, sources):
         raise UsageError(f"{address}: is one of the sources, which are never replaced", hint="name another file")
     if remote.is_there(address) and not overwrite:
         raise OutputError(f"{address}: exists already", hint="`overwrite` replaces it")
@@ -74,18 +74,17 @@ def make_folder(folder: Path) -> None:
         raise OutputError(f"{folder}: cannot be made: {(error.strerror or '').lower()}") from error
 
 
-class FileIdentities:
-    """Files as the system tells them apart, whatever they are called: through links, other spellings, mounts."""
-
-    def __init__(self, paths: Iterable[object]) -> None:
-        """What is no path is passed over; what is not there yet counts by its place."""
-        self._known = {_identity(split_page(path)[0]) for path in paths if isinstance(path, str | os.PathLike)}
-
-    def holds(self, path: AnyPath) -> bool:
-        return _identity(path) in self._known
+def is_among(path: AnyPath, others: Iterable[object]) -> bool:
+    """Whether ``path`` is one of the files that ``others`` name; what is no path is passed over."""
+    own = identity(path)
+    return any(own == identity(split_page(other)[0]) for other in others if isinstance(other, str | os.PathLike))
 
 
-def _identity(path: AnyPath) -> tuple[int, int] | str:
+def identity(path: AnyPath) -> tuple[int, int] | str:
+    """A file as the system tells it apart, whatever it is called: through links, other spellings, mounts.
+
+    What is not there yet counts by its place.
+    """
     try:
         found = os.stat(path)  # noqa: PTH116
     except (OSError, ValueError):

@@ -6,18 +6,19 @@ Nothing here reads pixels, and nothing is ever paired by its place in a sorted l
 from __future__ import annotations
 
 from tita_cli.pairing.find import DEFAULT_GAP, RULES, Wishes, pair_folder, pair_parallel
-from tita_cli.pairing.manifest import parse_manifest, read_manifest
-from tita_cli.pairing.plan import Group, Leftover, Plan
+from tita_cli.pairing.manifest import Manifest, read_manifest
+from tita_cli.pairing.plan import Group, Grouping, Leftover, Plan
 
 __all__ = [
     "DEFAULT_GAP",
     "RULES",
     "Group",
+    "Grouping",
     "Leftover",
+    "Manifest",
     "Plan",
     "Wishes",
     "pair_folder",
     "pair_parallel",
-    "parse_manifest",
     "read_manifest",
 ]

@@ -4,49 +4,84 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing
+from itertools import chain, count
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 from tita_cli.errors import InputError
-from tita_cli.files import is_address, parse_json, path_of, read_input
-from tita_cli.pairing.plan import Group, Plan, make_plan
+from tita_cli.files import is_address, open_input, parse_json, path_of
+from tita_cli.pairing.plan import Group, Leftover
 
 SUFFIXES = frozenset({".csv", ".jsonl", ".ndjson"})
-_MAX_BYTES = 1 << 28  # a million groups
+_LONGEST = 1 << 20
+"""Characters in a line."""
 KEYS = frozenset({"sources", "output", "reference", "why"})
 CSV_HELP = "the first line names the columns; 'output' is the name of the result, every other column a source"
 JSONL_HELP = 'a line: {"sources": ["vis/1.png", "ir/1.png"], "output": "1.png", "reference": 1}'
 
 
-def read_manifest(source: Path) -> Plan:
-    """The groups that a ``.csv`` or ``.jsonl`` file lists; relative paths start at its folder.
-
-    Raises InputError naming the line at fault.
-    """
-    content = read_input(source, max_bytes=_MAX_BYTES)
-    return parse_manifest(content, name=str(source), base=source.parent, is_csv=source.suffix.lower() == ".csv")
+def read_manifest(source: Path) -> Manifest:
+    """The groups that a ``.csv`` or ``.jsonl`` file lists; relative paths start at its folder."""
+    is_csv = source.suffix.lower() == ".csv"
+    return Manifest(lambda: open_input(source), name=str(source), base=source.parent, is_csv=is_csv)
 
 
-def parse_manifest(content: bytes, *, name: str, base: Path, is_csv: bool | None = None) -> Plan:
-    """The groups listed in ``content``, UTF-8. ``is_csv``: None looks at the first character: ``{`` begins JSON Lines.
+class Manifest:
+    """The groups that a manifest lists, of which one at a time is in memory. See :class:`pairing.plan.Grouping`."""
 
-    Raises InputError naming the line at fault.
-    """
+    rule = "manifest"
+    leftovers: Sequence[Leftover] = ()
+
+    def __init__(
+        self, opened: Callable[[], AbstractContextManager[BinaryIO]], *, name: str, base: Path,
+        is_csv: bool | None = None,
+    ) -> None:  # fmt: skip
+        """``opened``: gives the text, UTF-8. ``is_csv``: None looks at the first character: ``{`` begins JSON Lines."""
+        self._opened, self._name, self._base, self._is_csv = opened, name, base, is_csv
+
+    @property
+    def groups(self) -> Iterator[Group]:
+        """In the order of the lines. Raises InputError naming the line at fault."""
+        is_empty = True
+        with self._opened() as file, closing(_lines(file, self._name)) as lines:
+            head = []
+            for line in lines:
+                head.append(line)
+                if line.strip():
+                    break
+            is_csv = not "".join(head).lstrip().startswith("{") if self._is_csv is None else self._is_csv
+            read = _csv_groups if is_csv else _jsonl_groups
+            for group in read(chain(head, lines), self._name, self._base):
+                is_empty = False
+                yield group
+        if is_empty:
+            raise InputError(f"{self._name}: the manifest is empty", hint=CSV_HELP if is_csv else JSONL_HELP)
+
+
+def _lines(file: BinaryIO, name: str) -> Generator[str, None, None]:
+    """The lines with their ends. Raises InputError for what is no text, or cannot be read."""
+    text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
     try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{name}: is not UTF-8 at byte {error.start}") from error
-    if is_csv is None:
-        is_csv = not text.lstrip().startswith("{")
-    groups = list(_csv_groups(text, name, base) if is_csv else _jsonl_groups(text, name, base))
-    if not groups:
-        raise InputError(f"{name}: the manifest is empty", hint=CSV_HELP if is_csv else JSONL_HELP)
-    return make_plan("manifest", groups)
+        for number in count(1):
+            line = text.readline(_LONGEST + 1)
+            if not line:
+                return
+            if len(line) > _LONGEST:
+                raise InputError(f"{name}: line {number} has more than {_LONGEST >> 20} MiB")
+            if not line.isascii() and any("\udc80" <= character <= "\udcff" for character in line):
+                raise InputError(f"{name}: line {number} is not UTF-8")
+            yield line
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read: {error.strerror}") from error
+    finally:
+        text.detach()
 
 
-def _csv_groups(text: str, name: str, base: Path) -> Iterator[Group]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+def _csv_groups(lines: Iterator[str], name: str, base: Path) -> Iterator[Group]:
+    first = next(lines, "")
+    reader = csv.reader(chain([first], lines), delimiter=_delimiter(first), strict=True)
     try:
         header = [cell.strip() for cell in next(reader, [])]
         if any(cell and (is_address(cell) or _is_local_file(base / cell)) for cell in header):
@@ -67,15 +102,13 @@ def _csv_groups(text: str, name: str, base: Path) -> Iterator[Group]:
         raise InputError(f"{name}: line {reader.line_num}: {error}", hint=CSV_HELP) from error
 
 
-def _delimiter(text: str) -> str:
+def _delimiter(first: str) -> str:
     """What separates the columns: spreadsheets write semicolons where the comma is in numbers, or tabs."""
-    first = text.partition("\n")[0]
     return max(",;\t", key=first.count)
 
 
-def _jsonl_groups(text: str, name: str, base: Path) -> Iterator[Group]:
-    # Only "\n" ends a line: str.splitlines would also cut at U+2028, which JSON allows inside a string.
-    for number, line in enumerate(text.split("\n"), 1):
+def _jsonl_groups(lines: Iterator[str], name: str, base: Path) -> Iterator[Group]:
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         where = f"{name}: line {number}"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tita_cli.errors import MismatchError
 from tita_cli.files import split_page
@@ -47,6 +47,25 @@ class Leftover:
         return {"path": str(self.path), "reason": self.reason}
 
 
+class Grouping(Protocol):
+    """What belongs together: found by a search, as a :class:`Plan`, or listed in a manifest."""
+
+    @property
+    def rule(self) -> str:
+        """By what it was grouped."""
+        ...
+
+    @property
+    def groups(self) -> Iterable[Group]:
+        """The groups, which may be read as they are asked for."""
+        ...
+
+    @property
+    def leftovers(self) -> Sequence[Leftover]:
+        """What is in no group."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The result of pairing, sorted by name and path, so that it does not depend on the order of a folder's listing."""
@@ -66,11 +85,16 @@ def make_plan(rule: str, groups: Iterable[Group], leftovers: Iterable[Leftover] 
     ordered = sorted(groups, key=lambda group: (group.name, group.sources))
     for first, second in pairwise(ordered):
         if first.name == second.name:
-            raise MismatchError(
-                f"two groups have the name {first.name}: {listing(first.sources)}; {listing(second.sources)}",
-                hint="choose one rule with `by`, or give the names in a manifest",
-            )
+            raise same_name(first, second)
     return Plan(rule, tuple(ordered), tuple(sorted(leftovers, key=lambda leftover: leftover.path)))
+
+
+def same_name(first: Group, second: Group) -> MismatchError:
+    """Two groups of one name."""
+    return MismatchError(
+        f"two groups have the name {first.name}: {listing(first.sources)}; {listing(second.sources)}",
+        hint="choose one rule with `by`, or give the names in a manifest",
+    )
 
 
 def listing(paths: Sequence[Path], most: int = 6) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,19 +50,12 @@ def _told(error: Record | None) -> Record | None:
     return error and {key: on_command_line(text) if isinstance(text, str) else text for key, text in error.items()}
 
 
-def make_rows(history: History, folder: Path) -> list[Row]:
+def make_rows(history: History, folder: Path) -> Iterator[Row]:
     """A row for every output in the journal; a killed run leaves some unfinished."""
     states = {"done": "fused", "failed": "failed", "writing": "unfinished"}
-    return [
-        Row(
-            output,
-            states[record["event"]],
-            tuple(path_of(source["path"]) for source in record.get("sources") or ()),
-            folder / output,
-            record,
-        )
-        for output, record in sorted(history.last.items())
-    ]
+    for output, record in history:
+        sources = tuple(path_of(source["path"]) for source in record.get("sources") or ())
+        yield Row(output, states[record["event"]], sources, folder / output, record)
 
 
 def _residual(result: Record) -> float | None:

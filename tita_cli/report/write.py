@@ -6,10 +6,14 @@ import html
 import json
 import os
 import platform
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from importlib import metadata, resources
+from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -20,8 +24,8 @@ from tita_cli.batch.work import now
 from tita_cli.errors import InputError
 from tita_cli.files import is_address
 from tita_cli.images import atomic_output, check_writable
-from tita_cli.report.pictures import MOST_SOURCES, preview_side, view_row
-from tita_cli.report.rows import make_rows
+from tita_cli.report.pictures import MOST_SOURCES, Views, preview_side, view_row
+from tita_cli.report.rows import Row, make_rows
 from tita_cli.runtime.threads import usable_cores
 
 if TYPE_CHECKING:
@@ -33,6 +37,7 @@ PACKAGES = ("numpy", "opencv-python-headless", "pillow", "torch", "onnxruntime",
 
 MARK = b'<meta name="generator" content="tita report">'
 _HEAD = 1000  # bytes within which the mark is
+_AHEAD = 16  # rows that are made before they are written
 
 Listener = Callable[[int, int], None]
 
@@ -51,30 +56,45 @@ def write_report(
     all rows. Raises InputError if ``folder`` has no journal, UsageError for an unknown metric, OutputError.
     """
     history = read_journal(folder)
-    if not history.runs:
+    if history.run is None:
         raise InputError(f"{folder}: no journal of a batch here", hint="give the output folder of tita batch")
     wanted = report_metrics(metrics)
-    rows = make_rows(history, folder)
-    read = [folder / FILE_NAME, *(path for row in rows for path in (*row.sources, row.target))]
-    check_writable(target, overwrite, sources=read)
-    side = preview_side(sum(min(len(row.sources), MOST_SOURCES) + 1 for row in rows))
+    read = (path for row in make_rows(history, folder) for path in (*row.sources, row.target))
+    check_writable(target, overwrite, sources=chain([folder / FILE_NAME], read))
+    side = preview_side(sum(min(len(row.sources), MOST_SOURCES) + 1 for row in make_rows(history, folder)))
     before, between, after = _template(folder)
-    with atomic_output(target, overwrite=overwrite) as file, ThreadPoolExecutor(usable_cores()) as pool:
+    # Rows follow the pictures in the page. Until then they are in a file, since a journal may have a million.
+    with atomic_output(target, overwrite=overwrite) as file, TemporaryFile() as details:
         file.write(before.encode())
-        details: list[dict[str, Any]] = []
-        try:
-            for number, views in enumerate(pool.map(lambda row: view_row(row, side, wanted), rows)):
-                # A script type that browsers do not run: plain text, decoded only when a row comes into view.
-                file.write(f'<script type="text/plain" id="p{number}">{" ".join(views.images)}</script>\n'.encode())
-                links = {"shown": views.shown, "link": _link(rows[number].target, target)}
-                details.append({**rows[number].describe(), **links, "metrics": views.metrics})
-                listener(number + 1, len(rows))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        for number, (row, views) in enumerate(_viewed(make_rows(history, folder), side, wanted)):
+            # A script type that browsers do not run: plain text, decoded only when a row comes into view.
+            file.write(f'<script type="text/plain" id="p{number}">{" ".join(views.images)}</script>\n'.encode())
+            links = {"shown": views.shown, "link": _link(row.target, target)}
+            detail = _script_json({**row.describe(), **links, "metrics": views.metrics})
+            details.write(f"{',' if number else ''}{detail}".encode())
+            listener(number + 1, len(history))
         file.write(between.encode())
-        file.write(_script_json(_data(history, folder, wanted, details)).encode())
-        file.write(after.encode())
+        file.write(f'{_script_json(_data(history, folder, wanted))[:-1]}, "rows": ['.encode())
+        details.seek(0)
+        shutil.copyfileobj(details, file)
+        file.write(f"]}}{after}".encode())
+
+
+def _viewed(rows: Iterable[Row], side: int, metrics: Sequence[Metric]) -> Iterator[tuple[Row, Views]]:
+    """Each row with its pictures and metrics, some of them made before they are asked for."""
+    ahead: deque[tuple[Row, Future[Views]]] = deque()
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        try:
+            for row in rows:
+                ahead.append((row, pool.submit(view_row, row, side, metrics)))
+                if len(ahead) > _AHEAD:
+                    first, views = ahead.popleft()
+                    yield first, views.result()
+            while ahead:
+                first, views = ahead.popleft()
+                yield first, views.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def is_report(path: Path) -> bool:
@@ -108,19 +128,17 @@ def _template(folder: Path) -> tuple[str, str, str]:
     return before.replace("{{style}}", style).replace("{{title}}", title), between, after.replace("{{script}}", script)
 
 
-def _data(
-    history: History, folder: Path, metrics: Sequence[Metric], details: Sequence[dict[str, Any]]
-) -> dict[str, Any]:
-    run = history.runs[-1]
+def _data(history: History, folder: Path, metrics: Sequence[Metric]) -> dict[str, Any]:
+    """The data of the page apart from its rows."""
+    run = history.run or {}
     return {
         "title": folder.resolve().name,
         "folder": str(folder.resolve()),
         "made": now(),
         "run": run,
-        "runs": len(history.runs),
+        "runs": history.runs,
         "metrics": [{"name": metric.name, "arrow": metric.arrow} for metric in metrics],
         "versions": dict(_versions(run)),
-        "rows": list(details),
     }
 
 
