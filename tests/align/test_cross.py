@@ -11,9 +11,10 @@ from tita_cli.align import find_frame
 from tita_cli.align.cross import estimate_across, estimate_turned, measure_across
 from tita_cli.align.displacements import basis, matrix_of, parameters_of
 from tita_cli.align.features import features, sharpness
-from tita_cli.align.fitting import fit, starts
+from tita_cli.align.fitting import disagreement, fit, starts
 from tita_cli.align.geometry import FRAME, corner_error, corners, transform, translating
 from tita_cli.align.matching import Matches
+from tita_cli.align.pair import PairEstimator
 from tita_cli.align.structure import View
 from tita_cli.align.turned import turned_by, turned_starts
 
@@ -40,6 +41,33 @@ def test_features_ignore_the_sign_of_contrast(scenes: Scenes) -> None:
     assert one.shape == (48, 64, 16)
     np.testing.assert_allclose(one, two, atol=1e-3)
     assert sharpness() > 1.0
+
+
+def test_a_blank_picture_has_no_features_at_its_border() -> None:
+    found = features(np.full((96, 128), 0.8, np.float32))
+    np.testing.assert_allclose(found, np.broadcast_to(found[24, 32], found.shape), atol=1e-3)
+
+
+def test_halves_that_disagree_make_a_motion_uncertain() -> None:
+    one, other = (_matches(np.array([x, 0.0, 0, 0, 0, 0, 0, 0])) for x in (3.0, -3.0))
+    alike = fit(one, SIZE, np.zeros(8), np.zeros(8))
+    assert np.abs(disagreement(one, SIZE, alike, np.zeros(8))).max() < 0.05
+    second = (np.floor(one.centres / 48).astype(int).sum(axis=1) % 2 == 1)[:, None, None]
+    mixed = Matches(one.centres, np.where(second, one.chances, other.chances), one.reach, one.independent)
+    either = fit(mixed, SIZE, np.zeros(8), np.zeros(8))
+    assert disagreement(mixed, SIZE, either, np.zeros(8))[0, 0] > 4.0
+
+
+@pytest.mark.parametrize("seed", [1, 4])
+def test_what_shows_only_a_part_of_the_scene_is_not_wrong_and_accepted(scenes: Scenes, seed: int) -> None:
+    scene = scenes.scene(seed)
+    reference, source, truth = scenes.moved(scene, scene, scenes.motion(seed))
+    height, width = source.shape
+    clipped = np.ones_like(source)
+    part = slice(height // 3, height // 2), slice(width // 2, 5 * width // 8)
+    clipped[part] = source[part]
+    found = PairEstimator().estimate(*(View.of(scenes.picture(plane), 640) for plane in (reference, clipped)))
+    assert not found.accepted or corner_error(found.matrix, truth, (width, height)) * FRAME / width < 5.0
 
 
 def test_a_motion_is_fitted_though_half_of_the_patches_match_anywhere() -> None:

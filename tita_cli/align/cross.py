@@ -16,7 +16,7 @@ import numpy as np
 from tita_cli.align.canvas import Canvas
 from tita_cli.align.displacements import matrix_of, parameters_of
 from tita_cli.align.estimator import ACCEPTED, Estimate
-from tita_cli.align.fitting import Fit, fit, starts
+from tita_cli.align.fitting import Fit, disagreement, fit, starts
 from tita_cli.align.geometry import FRAME, Matrix, corner_error, is_sane, mean_scale, normalized
 from tita_cli.align.matching import Matches
 from tita_cli.align.modes import MATRIX_MODELS, Model
@@ -44,6 +44,7 @@ class _Stage(NamedTuple):
 
 _COARSE, _FINE = _Stage(320, 12, 16), _Stage(640, 12, 24)
 _SCREEN = _Stage(320, 12, 32)  # of many starts: patches that do not overlap
+_DISTURBANCE = np.array([3.0, -3.0, 2.0, 2.0, 1.0, -1.0, 1.0, 1.0])  # px of the features, see ``displacements``
 _ENOUGH = 2.5  # px of the features: after a step that was smaller, resampling again brings nothing
 
 
@@ -75,6 +76,13 @@ class _Found:
     def residual(self) -> float | None:
         """In pixels of the reference."""
         return None if self.fit.residual is None else self.fit.residual * self.canvas.pixel()
+
+
+class _End(NamedTuple):
+    """What a fit on the finer canvas came to, and the motion (source → reference) of the richest model."""
+
+    found: _Found
+    richest: Matrix
 
 
 def confidence_of(evidence: float, spread: float) -> float:
@@ -170,27 +178,48 @@ class _Pair:
         if near.fit.evidence < _PROMISING:
             return near
         canvas = Canvas.of(self.reference, self.source.full, near.matrix, _FINE.longest)
-        found, matrix = near, near.matrix
+        end = self._converged(canvas, near.matrix, models, near)
+        if end is None or end.found.confidence < ACCEPTED:
+            return None if end is None else end.found
+        disturbed = canvas.moved(end.richest, matrix_of(_DISTURBANCE, canvas.field_size))
+        second = self._converged(canvas, disturbed, models[-1:], near)
+        if second is None:
+            return None
+        # Two ends of one motion: the covariance of either is half of that of their difference.
+        off = parameters_of(canvas.offset(second.richest, end.richest), canvas.field_size)
+        covariance = end.found.fit.covariance + np.outer(off, off) / 2.0
+        return replace(end.found, fit=replace(end.found.fit, covariance=covariance))
+
+    def _converged(self, canvas: Canvas, matrix: Matrix, models: tuple[Model, ...], near: _Found) -> _End | None:
+        """Where the patches lead from ``matrix``; None where that is no motion."""
+        end = None
         for _ in range(2):
             matches = canvas.matches(self.source, matrix, reach=_FINE.reach, step=_FINE.step)
             if not len(matches):
                 return None
-            best = self._fitted(canvas, matches, matrix, models)
-            step = self._found(canvas, matrix, best, found.base, found.start)
-            if step is None:
+            best, richest = self._fitted(canvas, matches, matrix, models)
+            found = self._found(canvas, matrix, best, near.base, near.start)
+            if found is None:
                 return None
-            step = replace(step, searched=near.searched)
-            moved = corner_error(step.matrix, matrix, self.source.full) / canvas.pixel()
-            found, matrix = step, step.matrix
+            end = _End(
+                replace(found, searched=near.searched),
+                canvas.moved(matrix, matrix_of(richest.parameters, canvas.field_size)),
+            )
+            moved = corner_error(found.matrix, matrix, self.source.full) / canvas.pixel()
+            matrix = found.matrix
             if moved < _ENOUGH:
                 break
-        return found
+        return end
 
-    def _fitted(self, canvas: Canvas, matches: Matches, matrix: Matrix, models: tuple[Model, ...]) -> Fit:
-        known = parameters_of(canvas.offset(self.start, matrix), canvas.field_size)
-        fits = [fit(matches, canvas.field_size, np.zeros(8), known, model) for model in models]
+    def _fitted(self, canvas: Canvas, matches: Matches, matrix: Matrix, models: tuple[Model, ...]) -> tuple[Fit, Fit]:
+        """The fits by the model that the evidence is for, and by the last of ``models``, the richest."""
+        size = canvas.field_size
+        known = parameters_of(canvas.offset(self.start, matrix), size)
+        fits = [fit(matches, size, np.zeros(8), known, model) for model in models]
         # How well a motion is known is what the richest model says: a simpler one is chosen, not true.
-        return replace(max(fits, key=lambda one: one.score), covariance=fits[-1].covariance)
+        richest = fits[-1]
+        covariance = richest.covariance + disagreement(matches, size, richest, known)
+        return replace(max(fits, key=lambda one: one.score), covariance=covariance), richest
 
     def measured(self) -> _Found | None:
         """The evidence for ``start`` itself."""

@@ -17,6 +17,9 @@ from tita_cli.images.picture import FloatArray
 
 _FILE = Path(__file__).with_name("features.onnx")
 _SILENT = 3  # errors only
+# What the network sees around a pixel. Its convolutions pad with zeros: the edge of a picture, pictured as one, would
+# match in any two pictures, blank ones too, where it lies.
+_BORDER = 40  # px
 
 
 @cache
@@ -40,5 +43,7 @@ def sharpness() -> float:
 
 def features(plane: FloatArray) -> FloatArray:
     """Luminance H×W (0..1, even sides) → H/2×W/2×16, at half the size. Raises ModelError for a damaged installation."""
-    (found,) = _session().run(None, {"plane": np.ascontiguousarray(plane, dtype=np.float32)[None, None]})
-    return np.ascontiguousarray(np.moveaxis(found[0], 0, -1))
+    padded = np.pad(np.asarray(plane, dtype=np.float32), _BORDER, mode="edge")
+    (found,) = _session().run(None, {"plane": padded[None, None]})
+    inside = slice(_BORDER // 2, -_BORDER // 2)
+    return np.ascontiguousarray(np.moveaxis(found[0][:, inside, inside], 0, -1))

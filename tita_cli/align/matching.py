@@ -20,6 +20,7 @@ from tita_cli.images.picture import FloatArray
 
 HALF = 16  # half the side of a patch, in pixels of the features
 OUTLIERS = 0.3  # the share of patches that match nowhere
+_FIELD = 3 * HALF  # the side of a field of the chessboard
 _LEAST_SEEN = 0.6  # the share of a patch that the other picture shows
 
 
@@ -36,6 +37,15 @@ class Matches:
 
     def __len__(self) -> int:
         return len(self.centres)
+
+    def where(self, chosen: npt.NDArray[np.bool_]) -> Matches:
+        """The patches that the mask (N) keeps."""
+        return Matches(self.centres[chosen], self.chances[chosen], self.reach, self.independent)
+
+    def halves(self) -> tuple[Matches, Matches]:
+        """Two parts that both cover the frame: the fields of a chessboard."""
+        fields = np.floor(self.centres / _FIELD).astype(np.intp).sum(axis=1) % 2 == 0
+        return self.where(fields), self.where(~fields)
 
 
 def match(

@@ -56,13 +56,13 @@ class PairEstimator:
             return best
         across = estimate_across(reference, source, start, most, exact=exact)
         if across.accepted:
-            return _closer(reference, source, across, most, exact)
+            across = _judged(reference, source, across, most, exact)
+        if across.accepted:
+            return across
         for matrix in _featured(reference, source):
             alike = _alike(reference, source, matrix, most, exact, settled=True)
             if alike is not None and alike.accepted:
-                # The start was found here: to stay there is no less a motion, and the points know it better.
-                still = alike.model == "none"
-                return replace(alike, model="homography", matrix=alike.free) if still else alike
+                return _there(alike)
         turned = None if exact else estimate_turned(reference, source, start)
         if turned is not None and turned.accepted:
             return turned
@@ -113,12 +113,26 @@ def _alike(reference: View, source: View, start: Matrix, most: Model, exact: boo
     return replace(found, matrix=matrix, unfitted=matrix)
 
 
-def _closer(reference: View, source: View, found: Estimate, most: Model, exact: bool) -> Estimate:
-    """``found`` made more precise where the two are of one kind after all."""
-    if found.model == "none" or _correlation(reference, source, found.matrix) <= _SAME_KIND:
+def _judged(reference: View, source: View, found: Estimate, most: Model, exact: bool) -> Estimate:
+    """``found`` as tracked points judge it where the two are of one kind after all.
+
+    They make it more precise; where they do not confirm it, the confidence is theirs. What is learned across modalities
+    tells only that something matches, which between pictures of one kind is no evidence: their own detail would match.
+    """
+    alike_by = _correlation(reference, source, found.matrix)
+    if alike_by <= _SAME_KIND:
         return found
     alike = _alike(reference, source, found.matrix, most, exact, settled=True)
-    return alike if alike is not None and alike.accepted and alike.model != "none" else found
+    if alike is not None and alike.accepted:
+        return alike if found.model == "none" else _there(alike)
+    if alike_by < _SURELY_SAME_KIND:
+        return found
+    return replace(found, confidence=min(found.confidence, 0.0 if alike is None else alike.confidence))
+
+
+def _there(alike: Estimate) -> Estimate:
+    """``alike`` from a start that was searched for: to stay there is no less a motion, and the points know it best."""
+    return replace(alike, model="homography", matrix=alike.free) if alike.model == "none" else alike
 
 
 def _featured(reference: View, source: View) -> list[Matrix]:
