@@ -1,8 +1,11 @@
 """Measure `tita align` against other aligners: corner errors on synthetic homographies, published landmarks.
 
 python bench/align.py --data ../shared/data/dev [--sets mef,mff,mfifb,vifb,msrs,vis_ir,multifocus,registered]
-                      [--methods tita,ecc,sift,hugin] [--limit N] [--draws N] [--json FILE]
-                      [--stacks] [--recognition] [--reliability]
+                      [--methods tita,ecc,sift,hugin] [--limit N] [--seed N] [--draws N] [--json FILE]
+                      [--stacks] [--recognition]
+
+Last, the reliability of tita's confidence: the share of the accepted pairs that are right, against the pair's own
+undisturbed estimate where there is one, by confidence.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 from align_cases import FRAME, Case, as_pictures, cases, start
-from align_methods import METHODS
+from align_methods import placed
 from align_recognition import LIMITS, recognition, reliability
 from align_stacks import stacks
 from align_timing import timing
@@ -56,22 +59,25 @@ def own_error(case: Case, matrix: np.ndarray, *, across: bool) -> float:
 
 def measure(name: str, method: str, args: argparse.Namespace) -> dict[str, object]:
     rows, seconds = [], 0.0
-    for case in cases(args.data, name, args.draws, args.limit):
+    for case in cases(args.data, name, args.draws, args.limit, args.seed):
         began = time.process_time()
-        matrix = METHODS[method](case)
+        matrix, confidence = placed(case, method)
         spent = time.process_time() - began
         seconds += spent
         used = start(case) if matrix is None else matrix
         own = own_error(case, used, across=name in ("vifb", "msrs"))
         row = {"case": case.name, "error": case.error(used), "own": own, "before": case.error(start(case))}
-        rows.append({**row, "accepted": matrix is not None})
+        rows.append({**row, "accepted": matrix is not None, "confidence": confidence})
         if args.verbose:
             verdict = "" if matrix is not None else " refused"
-            print(f"    {case.name:28} {row['before']:7.2f} -> {row['error']:7.2f} ({own:.2f}){verdict} {spent:.2f} s")
+            said = f"({own:.2f}) confidence {confidence:.2f}{verdict} {spent:.2f} s"
+            print(f"    {case.name:28} {row['before']:7.2f} -> {row['error']:7.2f} {said}", flush=True)
     e, own, b = (np.array([row[key] for row in rows]) for key in ("error", "own", "before"))
     ok = np.array([row["accepted"] for row in rows])
     limit = -1.0 if name == "unrelated" else WRONG.get(name, 0.3 if name == "registered" else 4.0)
     wrong = ok & ~(e < limit)
+    for row in rows:
+        row["right"] = (row["error"] if np.isnan(row["own"]) else row["own"]) < limit
     return {
         "set": name, "method": method, "pairs": len(e), "initial": float(np.median(b)),
         "median": percentile(e[ok], 50), "p90": percentile(e[ok], 90),
@@ -105,12 +111,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with align/, ivf/, mef/ and mff/")
     parser.add_argument("--sets", default="mef,mff,mfifb,vifb,msrs,vis_ir,multifocus,registered,unrelated")
     parser.add_argument("--methods", default="tita")
-    parser.add_argument("--limit", type=int, help="use the first N pairs of each set")
+    parser.add_argument("--limit", type=int, help="N pairs of each set, chosen at random")
+    parser.add_argument("--seed", type=int, default=0, help="of that choice")
     parser.add_argument("--quick", action="store_true", help="--limit 5")
     parser.add_argument("--draws", type=int, default=1, help="homographies per pair")
     parser.add_argument("--stacks", action="store_true", help="synthetic stacks of 10 to 30 frames")
     parser.add_argument("--recognition", action="store_true", help="registered pairs put off by 1 to 20 px")
-    parser.add_argument("--reliability", action="store_true", help="the share of right estimates by confidence")
     parser.add_argument("--timing", action="store_true", help="measure time and memory as well")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--verbose", "-v", action="store_true")
@@ -123,15 +129,17 @@ def main() -> None:
         for method in args.methods.split(","):
             results.append(measure(name, method, args))
             print_row(results[-1])
+    reliability([
+        (row["confidence"], row["right"])
+        for result in results if result["method"] == "tita" for row in result["rows"] if row["accepted"]
+    ])  # fmt: skip
     if args.json:
         args.json.write_text(json.dumps(results, indent=1))
     chosen = [name for name in args.sets.split(",") if name in LIMITS]
     if args.stacks:
         stacks(args.data, args.limit)
     if args.recognition:
-        recognition(args.data, chosen, args.limit)
-    if args.reliability:
-        reliability(args.data, chosen, args.limit, args.draws)
+        recognition(args.data, chosen, args.limit, args.seed, args.draws)
     if args.timing:
         timing(args.data)
 

@@ -48,16 +48,25 @@ def read(path: Path) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def pairs(data: Path, name: str) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+def subset(items: list, limit: int | None, seed: int = 0) -> list:
+    """``limit`` of the items, chosen at random, in their order."""
+    if limit is None or limit >= len(items):
+        return items
+    return [items[k] for k in sorted(np.random.default_rng(seed).choice(len(items), limit, replace=False))]
+
+
+def pairs(
+    data: Path, name: str, limit: int | None = None, seed: int = 0
+) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     if name == "mef":
         folders = sorted((data / "mef/mefb30").iterdir())
     elif name in ("mff", "mfifb"):
         folders = sorted((data / "mff" / ("lytro" if name == "mff" else name)).iterdir())
     else:
-        for path in sorted((data / "ivf" / name / "vis").iterdir()):
+        for path in subset(sorted((data / "ivf" / name / "vis").iterdir()), limit, seed):
             yield path.stem, read(path), read(path.parent.parent / "ir" / path.name)
         return
-    for folder in folders:
+    for folder in subset(folders, limit, seed):
         a, b = sorted(folder.iterdir())[:2]
         one, two = read(a), read(b)
         if one.shape == two.shape:
@@ -100,21 +109,19 @@ def synthetic(name: str, a: np.ndarray, b: np.ndarray, rng: np.random.Generator)
     )
 
 
-def cases(data: Path, name: str, draws: int, limit: int | None) -> Iterator[Case]:
+def cases(data: Path, name: str, draws: int, limit: int | None, seed: int = 0) -> Iterator[Case]:
     if name in SYNTHETIC:
-        for index, (stem, a, b) in enumerate(pairs(data, name)):
-            if limit is not None and index >= limit:
-                return
+        for index, (stem, a, b) in enumerate(pairs(data, name, limit, seed)):
             for k in range(draws):
                 yield synthetic(f"{stem}#{k}", a, b, np.random.default_rng([20240, index, k]))
     elif name == "vis_ir":
         truth = json.loads((data / "align/vis_ir/ground_truth.json").read_text())
-        for stem in sorted(truth)[:limit]:
+        for stem in subset(sorted(truth), limit, seed):
             a, b = (read(data / f"align/vis_ir/{stem}_{side}.png") for side in "ab")
             fixed, moving = (np.array(truth[stem][key]) - 1 for key in ("LMfix", "LMmov"))
             yield Case(stem, a, b, points=(moving, fixed))
     elif name == "multifocus":
-        for folder in sorted((data / "align/multifocus").iterdir())[:limit]:
+        for folder in subset(sorted((data / "align/multifocus").iterdir()), limit, seed):
             template = next(folder.glob("*_t.jpg"))
             record = next(folder.glob("*.json"))
             truth = json.loads(record.read_text())
@@ -122,16 +129,14 @@ def cases(data: Path, name: str, draws: int, limit: int | None) -> Iterator[Case
             yield Case(folder.name, read(template), read(record.with_suffix(".jpg")), points=(moving, fixed))
     elif name == "unrelated":
         for sub in SYNTHETIC:
-            known = list(pairs(data, sub))[:limit]
+            known = list(pairs(data, sub, limit, seed))
             for index, (stem, a, _) in enumerate(known[::2]):
                 other, _, b = known[(2 * index + 3) % len(known)]
                 if other != stem:
                     yield Case(f"{sub}/{stem}+{other}", a, b)
     else:
         for sub in SYNTHETIC:
-            for index, (stem, a, b) in enumerate(pairs(data, sub)):
-                if limit is not None and index >= limit:
-                    break
+            for stem, a, b in pairs(data, sub, limit, seed):
                 yield Case(f"{sub}/{stem}", a, b, truth=np.eye(3))
 
 

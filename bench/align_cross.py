@@ -1,7 +1,7 @@
 """Measure alignment between modalities: registered pairs put off by known homographies, and published truths.
 
     python bench/align_cross.py --data ../shared/data/dev [--sets vifb,msrs,tno,vis_ir,crossmodal,unrelated]
-                                [--methods tita,ecc,sift] [--step N] [--unlike sar,depth] [--verbose]
+                                [--methods tita,ecc,sift] [--limit N] [--seed N] [--unlike sar,depth] [--verbose]
 
 Corners of vifb, msrs and tno pairs are moved by 3 % of the width, each in another direction. "own": against tita's
 estimate for the undisturbed pair where that is accepted, since published registrations have errors of their own.
@@ -24,8 +24,9 @@ import cv2
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
-from align_cases import FRAME, Case, as_pictures, cases, pairs, read, start
+from align_cases import FRAME, Case, as_pictures, cases, pairs, read, start, subset
 from align_methods import ecc, sift
+from align_recognition import reliability
 
 from tita_cli.align.cross import estimate_across
 from tita_cli.align.geometry import Matrix, corner_error, corners, inverse, normalized, translating
@@ -71,24 +72,23 @@ def published(data: Path, unlike: set[str]) -> Iterator[Case]:
             yield Case(path.stem, a, b, truth=truth)
 
 
-def unrelated(data: Path, step: int) -> Iterator[Case]:
+def unrelated(data: Path, limit: int | None, seed: int) -> Iterator[Case]:
     for name in ("vifb", "msrs"):
-        known = list(pairs(data, name))[::step]
+        known = list(pairs(data, name, None if limit is None else limit // 2, seed))
         for (stem, a, _), (other, _, b) in zip(known, known[1:] + known[:1], strict=True):
             yield Case(f"{stem}+{other}", a, b)
 
 
 def chosen(args: argparse.Namespace, name: str) -> Iterator[Case]:
     if name == "crossmodal":
-        yield from list(published(args.data, set(args.unlike.split(","))))[:: args.step]
+        yield from subset(list(published(args.data, set(args.unlike.split(",")))), args.limit, args.seed)
     elif name == "unrelated":
-        yield from unrelated(args.data, 2 * args.step)
+        yield from unrelated(args.data, args.limit, args.seed)
     elif name == "vis_ir":
-        yield from cases(args.data, name, 1, None)
+        yield from cases(args.data, name, 1, args.limit, args.seed)
     else:
-        for index, (stem, a, b) in enumerate(pairs(args.data, name)):
-            if index % args.step == 0:
-                yield disturbed(stem, a, b, np.random.default_rng([5, index]))
+        for index, (stem, a, b) in enumerate(pairs(args.data, name, args.limit, args.seed)):
+            yield disturbed(stem, a, b, np.random.default_rng([5, index]))
 
 
 def own_truth(case: Case) -> Matrix | None:
@@ -129,10 +129,15 @@ def wrong(row: Row, limit: float) -> bool:
     return row.accepted and not error < limit
 
 
+def _median(values: list[float]) -> float:
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.median(known)) if known else float("nan")
+
+
 def table(name: str, method: str, rows: list[Row]) -> None:
     limit = LIMITS.get(name, LIMIT)
     kept = [row for row in rows if row.accepted]
-    median = [np.nanmedian([getattr(row, key) for row in kept] or [np.nan]) for key in ("error", "own")]
+    median = [_median([getattr(row, key) for row in kept]) for key in ("error", "own")]
     print(
         f"{name:11} {method:5} {len(rows):5} {np.median([row.before for row in rows]):8.2f}"
         f" {len(kept) / len(rows):9.0%}"
@@ -142,20 +147,13 @@ def table(name: str, method: str, rows: list[Row]) -> None:
     )
 
 
-def reliability(seen: list[tuple[float, bool]]) -> None:
-    print("\nconfidence   estimates  within the limit")
-    for low, high in ((0.5, 0.9), (0.9, 0.99), (0.99, 1.01)):
-        inside = [good for confidence, good in seen if low <= confidence < high]
-        share = f"{np.mean(inside):.0%}" if inside else "–"
-        print(f"{low:.2f}–{min(high, 1.0):.2f} {len(inside):10} {share:>12}")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--sets", default="vifb,msrs,tno,vis_ir,crossmodal,unrelated")
     parser.add_argument("--methods", default="tita,ecc,sift")
-    parser.add_argument("--step", type=int, default=1, help="take every Nth pair")
+    parser.add_argument("--limit", type=int, help="N pairs of each set, chosen at random")
+    parser.add_argument("--seed", type=int, default=0, help="of that choice")
     parser.add_argument("--unlike", default="sar,depth", help="sensors of align/crossmodal to leave out")
     parser.add_argument("--verbose", "-v", action="store_true")
     args = parser.parse_args()

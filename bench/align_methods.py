@@ -1,4 +1,4 @@
-"""The aligners compared by bench/align.py: each returns the matrix source → reference, or None if it refuses."""
+"""The aligners compared by bench/align.py: matrices source → reference, None where one refuses."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ import numpy as np
 from align_cases import Case, as_pictures, start
 
 
-def tita(case: Case) -> np.ndarray | None:
+def tita(case: Case) -> tuple[np.ndarray | None, float]:
+    """tita's motion, and its confidence."""
     from tita_cli.align import align_pictures
     from tita_cli.errors import MismatchError
 
     try:
         source = align_pictures(as_pictures(case.reference, case.source), border="fill").placements[1]
     except MismatchError:
-        return None
-    return source.matrix if source.accepted else None
+        return None, 0.0
+    return (source.matrix if source.accepted else None), source.confidence or 0.0
 
 
 def gray(image: np.ndarray) -> np.ndarray:
@@ -102,6 +103,14 @@ def identity(case: Case) -> np.ndarray | None:
     return start(case)
 
 
+def placed(case: Case, method: str) -> tuple[np.ndarray | None, float]:
+    """The motion by ``method``, None where it refuses, and its confidence."""
+    if method == "tita":
+        return tita(case)
+    matrix = METHODS[method](case)
+    return matrix, 0.0 if matrix is None else 1.0
+
+
 METHODS: dict[str, Callable[[Case], np.ndarray | None]] = {
-    "identity": identity, "tita": tita, "ecc": ecc, "sift": sift, "hugin": hugin,
+    "identity": identity, "ecc": ecc, "sift": sift, "hugin": hugin,
 }  # fmt: skip
