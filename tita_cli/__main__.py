@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 
 def main() -> None:
     """Run the command line and leave with its exit code, also when interrupted while modules are still loading."""
+    # Until our own handlers are set, Ctrl-C ends the process in silence, not in a traceback of an import.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     from tita_cli.cli.interrupt import exit_code, leave, stop_on_signals
 
     try:

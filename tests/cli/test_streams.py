@@ -84,6 +84,12 @@ def test_a_signal_while_modules_load(number: signal.Signals, module: str, tmp_pa
     assert done.stderr.count("\n") <= 1 and "Traceback" not in done.stderr
 
 
+def test_an_interrupt_before_our_own_handler_is_silent() -> None:
+    line = [sys.executable, "-c", _STRUCK.replace("sys.argv[2]", "'tita_cli.cli.interrupt'"), str(int(signal.SIGINT))]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+
+
 def test_terminal_escapes_in_names(tmp_path: Path, capfd) -> None:
     from tita_cli.cli.main import run
 
