@@ -7,6 +7,7 @@ import json
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -131,3 +132,30 @@ def test_errors_and_notes_of_the_core_name_no_flag() -> None:
             if isinstance(node, (ast.Raise, ast.keyword, ast.Assign, ast.Call)):
                 texts = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
                 assert not any(re.search(r"(^|\W)--[a-z]", text) for text in texts), f"{path}:{node.lineno}: {texts}"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"memory": "much"}, "`memory`: 'much' is not a size"),
+        ({"memory": -1}, "`memory`: '-1' is not a size"),
+        ({"threads": "2"}, "`threads`: '2' is not a whole number"),
+        ({"threads": 0}, "`threads`: 0 is too small, 1 is the least"),
+        ({"reference": 1.5}, "`reference`: 1.5 is not a whole number"),
+        ({"balance": 7}, "`balance`: '7' is not a number from 0 to 1"),
+        ({"resize": "yes"}, "`resize`: 'yes' is neither True nor False"),
+        ({"value_range": "5"}, "`value_range`: '5' is neither auto, full, nor MIN,MAX"),
+    ],
+)
+def test_values_that_a_program_gives_are_checked(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        FuseOptions(**wrong)
+    assert caught.value.message == said
+
+
+def test_a_program_may_give_text_where_text_has_a_form_of_its_own() -> None:
+    import numpy as np
+
+    options = FuseOptions(memory="2G", threads=np.int64(2), value_range={1: "7000,9000"}, resize=np.bool_(True))
+    assert (options.memory, options.threads, options.resize) == (2 << 30, 2, True)
+    assert options.value_range.entries == ((1, (7000.0, 9000.0)),)

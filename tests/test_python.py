@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tita_cli import Picture, Session, TitaError, align_pictures, fuse_batch
+from tita_cli import Picture, Session, TitaError, align_pictures, fuse_batch, write_picture
 from tita_cli.errors import InputError, UsageError
+from tita_cli.options import OptionError
 
 RNG = np.random.default_rng(0)
 COLOR = RNG.integers(0, 256, (24, 40, 3), dtype=np.uint8)
@@ -112,6 +115,20 @@ def test_pillow_tensor_and_notebook(session: Session) -> None:
     deep = session.fuse(GREY.astype(np.uint16) * 257, GREY.astype(np.uint16) * 200)
     assert deep.to_pil().mode == "I;16"
     assert "%" in fusion.explain()
+
+
+@pytest.mark.parametrize("pixels", [COLOR, GREY.astype(np.float32), COLOR.tolist()], ids=["uint8", "H×W", "lists"])
+def test_pixels_that_are_no_floats_of_three_axes_are_refused(pixels: Any) -> None:
+    """Integers would be taken for white."""
+    with pytest.raises(InputError, match="pixels are floats of H×W×C, not") as caught:
+        Picture(pixels)
+    assert caught.value.hint == "Picture.from_array takes other arrays"
+
+
+@pytest.mark.parametrize("quality", ["high", 0, 400])
+def test_a_quality_that_is_none(quality: Any) -> None:
+    with pytest.raises(OptionError, match="is not a quality from 1 to 100"):
+        write_picture(Picture.from_array(COLOR), io.BytesIO(), format="jpeg", quality=quality)
 
 
 def test_a_session_may_be_shared_by_threads(session: Session) -> None:

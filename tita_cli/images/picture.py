@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from tita_cli.errors import InputError
 from tita_cli.images.geo import GeoTags
 from tita_cli.images.provenance import Provenance
 from tita_cli.options import Depth
@@ -70,6 +71,15 @@ class Picture:
     thermal: Thermal | None = None
     palette: str | None = None
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raises InputError for pixels of another shape or of integers, which :meth:`from_array` takes."""
+        pixels = self.pixels
+        if not isinstance(pixels, np.ndarray) or pixels.ndim != 3 or pixels.dtype.kind != "f":
+            said = f"{pixels.dtype}, {pixels.ndim} axes" if isinstance(pixels, np.ndarray) else type(pixels).__name__
+            raise InputError(
+                f"{self.name}: pixels are floats of H×W×C, not {said}", hint="Picture.from_array takes other arrays"
+            )
 
     @classmethod
     def from_array(cls, array: npt.NDArray[Any], *, name: str = "<array>") -> Picture:

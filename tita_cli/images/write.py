@@ -18,7 +18,7 @@ from tita_cli.images.picture import Metadata, Picture
 from tita_cli.images.profile import profile_space
 from tita_cli.images.provenance import add_provenance
 from tita_cli.images.quantize import quantize
-from tita_cli.options import Depth
+from tita_cli.options import Depth, Writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,9 @@ def write_picture(
 
     :raises OutputError: an unknown format, a ``depth`` that it does not have, a picture larger than it allows, or a
         file that cannot be written.
+    :raises OptionError: a ``quality`` that is none.
     """
+    Writing(quality=quality)  # checks it
     path = target if isinstance(target, (str, os.PathLike)) else None
     name = "<stdout>" if path is None else os.fspath(path)
     entry = choose_format(path, format)

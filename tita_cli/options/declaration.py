@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
+from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -69,6 +70,22 @@ class Option:
             return PerSource.reader(self._read)(text)
         return self._read(text)
 
+    def checked(self, value: Any) -> Any:
+        """``value`` as a program gives it, a number or a switch; raises ValueError where it is none, or too small.
+
+        What has a form of its own for text, such as 2G, may be given as such text.
+        """
+        if self.type is bool and value not in (True, False):
+            raise ValueError(f"{value!r} is neither True nor False")
+        if self.type not in (int, float):
+            return value
+        if self.parse is not None:
+            return self.parse(str(value))
+        if isinstance(value, bool) or not isinstance(value, Integral if self.type is int else Real):
+            raise ValueError(f"{value!r} is not a {_kind(self.type)}")
+        check_minimum(self.type(value), self.minimum)
+        return value
+
     def _read(self, text: str) -> Any:
         if self.parse is not None:
             return self.parse(text)
@@ -121,9 +138,13 @@ def _number(text: str, kind: type[int] | type[float], minimum: int | None) -> in
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise ValueError(f"{text!r} is not a {'whole number' if kind is int else 'number'}")
+        raise ValueError(f"{text!r} is not a {_kind(kind)}")
     check_minimum(value, minimum)
     return value
+
+
+def _kind(kind: type[int] | type[float]) -> str:
+    return "whole number" if kind is int else "number"
 
 
 def check_minimum(value: float, minimum: int | None) -> None:
@@ -159,14 +180,19 @@ class Group:
                 from tita_cli.options.per_source import PerSource
 
                 told: PerSource[Any] = PerSource.of(value)
+                if how.parse is not None:
+                    read = ((which, how.parse(one) if isinstance(one, str) else one) for which, one in told.entries)
+                    told = PerSource(tuple(read))
                 object.__setattr__(self, name, told)  # a plain value or a mapping is as good
                 for _, one in told.entries if how.choices else ():
                     check_choice(name, one, how.choices)
             elif how.choices and value is not None:
                 check_choice(name, value, how.choices)
-            elif how.minimum is not None and isinstance(value, (int, float)):
+            elif value is not None and not how.many:
                 try:
-                    check_minimum(value, how.minimum)
+                    object.__setattr__(self, name, how.checked(value))
+                except OptionError:
+                    raise
                 except ValueError as error:
                     raise OptionError(f"`{name}`: {error}") from error
 

@@ -207,7 +207,8 @@ class _Finder:
 
     def _undecided(self, plans: Sequence[Plan]) -> MismatchError:
         ways = "; ".join(
-            f"`by` {plan.rule}: {len(plan.groups)} group{'s' * (len(plan.groups) > 1)} from {plan.images} of {len(self._images)} images, "
+            f"`by` {plan.rule}: {len(plan.groups)} group{'s' * (len(plan.groups) > 1)} "
+            f"from {plan.images} of {len(self._images)} images, "
             f"such as {listing([source.relative_to(self._root) for source in plan.groups[0].sources], 4)}"
             f" ({plan.groups[0].why})"
             for plan in plans
