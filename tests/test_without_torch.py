@@ -12,7 +12,7 @@ import pytest
 
 RUN = """
 import json, sys
-for name in ("torch", "onnx", "onnxscript", "scipy"):
+for name in ("torch", "onnx", "scipy"):
     sys.modules[name] = None  # importing it fails, and find_spec finds nothing
 from tita_cli.cli.main import run
 print(json.dumps([run(arguments) for arguments in json.loads(sys.argv[1])]), file=sys.stderr)

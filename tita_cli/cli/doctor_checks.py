@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PACKAGES = (
     "onnxruntime", "onnxruntime-gpu", "torch", "numpy", "opencv-python-headless", "pillow", "tifffile", "imagecodecs",
-    "safetensors", "typer", "onnx", "onnxscript", "pillow-heif", "OpenEXR",
+    "safetensors", "typer", "onnx", "pillow-heif", "OpenEXR",
 )  # fmt: skip
 CPU_FEATURES = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "asimd", "bf16")
 """Of those that PyTorch and ONNX Runtime have faster code for."""

@@ -36,7 +36,7 @@ class File(Writing):
     precision: Literal["fp32", "fp16", "int8"] = option(
         "fp32", "Of the numbers inside: fp16 halves the file and is for GPUs, int8 needs --calibrate."
     )
-    opset: int = option(20, "Version of ONNX's operations, 18 to 23.", metavar="N")
+    opset: int = option(20, "Version of ONNX's operations, 18 to 20.", metavar="N")
     size: tuple[int, int] | None = option(
         None, "The only size that the file takes, for runtimes that want one.", metavar="HxW", parse=parse_height_width,
         unset="--dynamic", many=False,
@@ -79,14 +79,14 @@ def command(
     A file that differs by more than 1e-4 (fp32), 1/255 (fp16) or, on scenes that did not calibrate it, half a level of
     255 on average (int8) is not written.
 
-    The file stands for itself: luminance a and b go in, N×1×H×W in 0..1, and fused, weights and gate come out. It takes
-    a minute or two.
+    The file stands for itself: luminance a and b go in, N×1×H×W in 0..1, and fused and weights come out; of a network for
+    sets, images, hidden and role, and shares, gains, direct and weights.
     """  # fmt: skip
     if output.suffix.lower() != ".onnx":
         raise OutputError(f"{output}: an exported model is an .onnx file", hint="name the output OUT.onnx")
     if file.dynamic and file.size is not None:
         raise UsageError("--dynamic and --size contradict each other")
-    need("tita export", "torch", "onnx", "onnxscript")
+    need("tita export", "torch", "onnx")
     from tita_cli.images.atomic import check_writable
     from tita_cli.models.find import find_model
 

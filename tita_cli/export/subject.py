@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -27,15 +27,15 @@ _CELL = 4
 
 
 class Subject(NamedTuple):
-    """``inputs``, ``outputs``: names of the graph's. ``dynamic``: for each input, the dimensions that may vary, or None
-    for the example's size only. ``steps``: see :func:`tita_cli.export.container.pack`. ``checked``: inputs on which the
-    file must give what ``expected`` gives, the first output being the one whose average counts."""
+    """``inputs``, ``outputs``: names of the graph's. ``dynamic``: of each input the dimensions that may vary, and their
+    names; none for the example's size only. ``steps``: see :func:`tita_cli.export.container.pack`. ``checked``: inputs
+    on which the file must give what ``expected`` gives, the first output being the one whose average counts."""
 
     graph: nn.Module
     example: tuple[Tensor, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    dynamic: tuple[dict[int, Any], ...] | None
+    dynamic: Mapping[str, dict[int, str]]
     steps: StepNames
     checked: Sequence[tuple[Tensor, ...]]
     expected: Callable[..., Sequence[Tensor]]
@@ -48,35 +48,37 @@ def pair_subject(
 
     ``scenes`` are what is checked, noise where there are none.
     """
-    graph = Graph(network).eval()
+    graph = Graph(network)
     example = _noise(2, 1, 1, *size) if size else _noise(2, _PAIR_TRACED[0], 1, *_PAIR_TRACED[1:])
     with torch.inference_mode():
         graph(*example)  # for the names of its cuts
     names, steps = cut_names(graph)
-    dynamic = torch.export.Dim.DYNAMIC
-    open_dims = {0: dynamic, 2: dynamic, 3: dynamic}
+    open_dims = {0: "batch", 2: "height", 3: "width"}
     shapes = [(1, *size)] if size else _PAIR_CHECKED
     checked: list[tuple[Tensor, ...]] = [_noise(2, batch, 1, *sides) for batch, *sides in shapes]
     if scenes:
         checked = [(torch.from_numpy(a)[None, None], torch.from_numpy(b)[None, None]) for a, b in scenes]
 
     return Subject(
-        _WithCuts(graph), example, PAIR_INPUTS, (*names, "fused", "weights"),
-        None if size else (open_dims, open_dims), steps, checked, network,
+        _WithCuts(graph).eval(), example, PAIR_INPUTS, (*names, "fused", "weights"),
+        {} if size else dict.fromkeys(PAIR_INPUTS, open_dims), steps, checked, network,
     )  # fmt: skip
 
 
 def set_subject(network: TitaLite) -> Subject:
     """A network for sets: ``images`` N×H×W, sides multiples of a window, ``hidden`` N×2×H/4×W/4, ``role`` N."""
-    graph = _OneSet(network)
-    dynamic = torch.export.Dim.DYNAMIC
+    graph = _OneSet(network).eval()
+    dynamic = {
+        "images": {0: "sources", 1: "height", 2: "width"},
+        "hidden": {0: "sources", 2: "height/4", 3: "width/4"},
+        "role": {0: "sources"},
+    }
     example = _set(*_SET_TRACED)
     with torch.inference_mode():
         out = network(*(x[None] for x in example))
     names = [f"share{k}" for k in range(len(out.shares))] + [f"gain{k}" for k in range(len(out.gains))]
     return Subject(
-        graph, example, ("images", "hidden", "role"), (*names, "direct", "weights"),
-        ({0: dynamic, 1: dynamic, 2: dynamic}, {0: dynamic, 2: dynamic, 3: dynamic}, {0: dynamic}), {},
+        graph, example, tuple(dynamic), (*names, "direct", "weights"), dynamic, {},
         [_set(*shape) for shape in _SET_CHECKED], graph,
     )  # fmt: skip
 

@@ -22,18 +22,18 @@ exponential of this one is 0, and the result is the same."""
 
 def to_windows(x: Tensor, shift: int = 0, window: int = WINDOW) -> Tensor:
     """B×H×W×C → N×T×C, after a cyclic shift of ``shift`` tokens up and to the left."""
-    b, h, w, c = x.shape
     if shift:
         x = torch.roll(x, (-shift, -shift), (1, 2))
-    x = x.reshape(b, h // window, window, w // window, window, c)
-    return x.permute(0, 1, 3, 2, 4, 5).reshape(-1, window * window, c)
+    c = int(x.shape[-1])  # int(): a constant of the exported graph, not computed at every run
+    x = x.reshape(-1, window, x.shape[2] // window, window, c)
+    return x.permute(0, 2, 1, 3, 4).reshape(-1, window * window, c)
 
 
 def from_windows(windows: Tensor, h: int, w: int, shift: int = 0, window: int = WINDOW) -> Tensor:
     """N×T×C → B×H×W×C: the inverse of :func:`to_windows`."""
-    c = windows.shape[-1]
-    x = windows.reshape(-1, h // window, w // window, window, window, c)
-    x = x.permute(0, 1, 3, 2, 4, 5).reshape(-1, h, w, c)
+    c = int(windows.shape[-1])
+    x = windows.reshape(-1, w // window, window, window, c)
+    x = x.permute(0, 2, 1, 3, 4).reshape(-1, h, w, c)
     if shift:
         x = torch.roll(x, (shift, shift), (1, 2))
     return x
@@ -72,7 +72,7 @@ class RelativePositionBias(nn.Module):
 
     def forward(self) -> Tensor:
         """1×h×T×T."""
-        t = self.index.shape[0]
+        t = int(self.index.shape[0])
         bias = self.table.index_select(0, self.index.reshape(-1)).reshape(t, t, -1)
         return bias.permute(2, 0, 1)[None]
 
@@ -94,12 +94,12 @@ class WindowAttention(nn.Module):
         Written out instead of ``scaled_dot_product_attention``: with heads of 8 to 10 channels and a bias the fused CPU
         kernel is slower, and the scores of a window fit the cache.
         """
-        n, t, c = x.shape
+        t, c = map(int, x.shape[1:])
         h, d = self.heads, c // self.heads
-        q = (self.q(x) * d**-0.5).reshape(n, t, h, d).transpose(1, 2)
-        k, v = self.kv(source).reshape(n, t, 2, h, d).permute(2, 0, 3, 1, 4).unbind(0)
+        q = (self.q(x) * d**-0.5).reshape(-1, t, h, d).transpose(1, 2)
+        k, v = self.kv(source).reshape(-1, t, 2, h, d).permute(2, 0, 3, 1, 4).unbind(0)
         scores = q @ k.transpose(-2, -1) + self.bias()
         if mask is not None:
-            scores = (scores.reshape(-1, mask.shape[0], h, t, t) + mask.to(scores.dtype)).reshape(n, h, t, t)
-        out = (scores.softmax(-1) @ v).transpose(1, 2).reshape(n, t, c)
+            scores = (scores.reshape(-1, mask.shape[0], h, t, t) + mask.to(scores.dtype)).reshape(-1, h, t, t)
+        out = (scores.softmax(-1) @ v).transpose(1, 2).reshape(-1, t, c)
         return cast(Tensor, self.proj(out))

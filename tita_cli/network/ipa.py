@@ -34,14 +34,13 @@ class PixelAttention(nn.Module):
 
     def forward(self, own: Tensor, partner: Tensor, relation: Tensor, noise: Tensor) -> Tensor:
         """``own``, ``partner``, ``relation``: …×C; ``noise``: C, n_k − n_v. → …×C, to be added to ``own``."""
-        *lead, c = own.shape
-        d = c // self.heads
+        shape = (-1, self.heads, int(own.shape[-1]) // self.heads)
         q = self.q(own)
         dk = self.k(noise - 2 * own * relation)
-        p = torch.sigmoid((q * dk).reshape(*lead, self.heads, d).sum(-1, keepdim=True) * d**-0.5)
+        p = torch.sigmoid((q * dk).reshape(shape).sum(-1, keepdim=True) * shape[-1] ** -0.5)
         v_own, v_partner = self.v(own), self.v(partner)
-        mixed = v_partner.reshape(*lead, self.heads, d) + p * (v_own - v_partner).reshape(*lead, self.heads, d)
-        return torch.as_tensor(self.out(mixed.reshape(*lead, c)))
+        mixed = v_partner.reshape(shape) + p * (v_own - v_partner).reshape(shape)
+        return torch.as_tensor(self.out(mixed.reshape_as(own)))
 
 
 class IPA(nn.Module):

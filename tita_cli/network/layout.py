@@ -11,9 +11,9 @@ def reflect_index(length: int, padded: int, device: torch.device) -> Tensor:
 
     ``torch.nn.functional.pad`` refuses to reflect by more than the axis holds; images of one pixel exist.
     """
-    period = max(2 * (length - 1), 1)
+    period = 2 * length - 2 + (length == 1)  # not max(): a length that varies is compared at every run
     i = torch.arange(padded, device=device)
-    i = i.remainder(torch.full_like(i, period))  # by a tensor: a symbolic length can be exported only so
+    i = i.remainder(torch.full_like(i, period))
     return torch.minimum(i, period - i)
 
 

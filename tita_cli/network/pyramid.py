@@ -1,4 +1,4 @@
-"""Laplacian pyramids (Burt & Adelson 1983) as the second generation of ``tita-lite`` blends in them.
+"""Laplacian pyramids (Burt & Adelson 1983) as ``tita-lite`` blends in them.
 
 :func:`reduce` and :func:`expand` do what OpenCV's ``pyrDown`` and ``pyrUp`` do, borders included, so that a network can
 be trained in PyTorch on the very arithmetic that blends photographs at full size in OpenCV.
@@ -15,12 +15,11 @@ _KERNEL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 
 def reduce(x: Tensor) -> Tensor:
     """B×C×H×W → B×C×⌈H/2⌉×⌈W/2⌉: a binomial blur, then every second sample. H, W ≥ 3."""
-    b, c, h, w = x.shape
-    kernel = torch.tensor(_KERNEL, dtype=x.dtype, device=x.device)
-    flat = F.pad(x.reshape(b * c, 1, h, w), (2, 2, 2, 2), mode="reflect")
-    flat = F.conv2d(flat, kernel.reshape(1, 1, 5, 1), stride=(2, 1))
-    flat = F.conv2d(flat, kernel.reshape(1, 1, 1, 5), stride=(1, 2))
-    return flat.reshape(b, c, *flat.shape[-2:])
+    c = int(x.shape[1])  # int(): a constant of the exported graph, not computed at every run
+    kernel = torch.tensor(_KERNEL, dtype=x.dtype, device=x.device).expand(c, 1, 5)
+    x = F.pad(x, (2, 2, 2, 2), mode="reflect")
+    x = F.conv2d(x, kernel[..., None], stride=(2, 1), groups=c)
+    return F.conv2d(x, kernel[:, :, None], stride=(1, 2), groups=c)
 
 
 def expand(x: Tensor, height: int, width: int) -> Tensor:
@@ -32,8 +31,7 @@ def _expand_rows(x: Tensor) -> Tensor:
     before = torch.cat((x[..., 1:2, :], x[..., :-1, :]), -2)
     after = torch.cat((x[..., 1:, :], x[..., -1:, :]), -2)
     even, odd = (before + 6 * x + after) / 8, (x + after) / 2
-    *lead, h, w = x.shape
-    return torch.stack((even, odd), -2).reshape(*lead, 2 * h, w)
+    return torch.stack((even, odd), -2).reshape(x.shape[0], int(x.shape[1]), -1, x.shape[3])
 
 
 def laplacian(image: Tensor, levels: int) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""tita-lite, second generation: TITA's modules on a set of sources, and shares that blend them in a pyramid.
+"""tita-lite: TITA's modules on a set of sources, and shares that blend them in a pyramid.
 
     sources ──stem (÷4)──tokens (÷8)──Swin──global statistics──cross blocks with IPA──┬─ OAF ─ Swin ─┐
                  └────────────────────────────────────────────────────────────────────┴── head ──────┴─ shares, gains
@@ -78,7 +78,7 @@ class Summary(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """B×N×…×C → the same."""
-        if not torch.compiler.is_exporting() and x.shape[1] == 2:
+        if not torch.jit.is_tracing() and x.shape[1] == 2:
             return x.flip(1)
         weight = torch.sigmoid(self.score(x)) + 0.05
         weighted = weight * x
@@ -106,8 +106,8 @@ class SetCrossBlock(nn.Module):
         """B×N×H×W×C → the same."""
         b, n, h, w, c = x.shape
         own = self.norm1(x)
-        others = self.summary(own).reshape(b * n, h, w, c)
-        own = own.reshape(b * n, h, w, c)
+        others = self.summary(own).reshape(-1, h, w, c)
+        own = own.reshape(-1, h, w, c)
         seen = self.attention(to_windows(own, self.shift), to_windows(others, self.shift), mask)
         seen = from_windows(seen, h, w, self.shift).reshape(b, n, h, w, c)
         partner = self.summary(seen)
@@ -117,6 +117,8 @@ class SetCrossBlock(nn.Module):
         return x + self._dropped(self.mlp(self.norm2(x)), b)
 
     def _dropped(self, branch: Tensor, samples: int) -> Tensor:
+        if not self.training:
+            return branch
         shape = branch.shape
         return torch.as_tensor(self.drop_path(branch.reshape(-1, shape[-2], shape[-1]), samples)).reshape(shape)
 
@@ -235,8 +237,8 @@ class TitaLite(nn.Module):
             coarse.append(of_set(layer(F.avg_pool2d(t, 2**k) if k else t)))
 
         up = F.interpolate(self.to_fine(t), scale_factor=2.0, mode="bilinear", align_corners=False)
-        per_source = stem.reshape(b, n, *stem.shape[1:]).movedim(2, -1)
-        others = self.stem_summary(per_source).movedim(-1, 2).reshape(stem.shape)
+        per_source = stem.reshape(b, n, *stem.shape[1:]).permute(0, 1, 3, 4, 2)
+        others = self.stem_summary(per_source).permute(0, 1, 4, 2, 3).reshape(stem.shape)
         u = F.leaky_relu(self.fine1(torch.cat((up, stem, others), 1)) + to_fine.reshape(b * n, -1, 1, 1), SLOPE)
         u = u + self.fine3(F.leaky_relu(self.fine2(u), SLOPE))
         quarter, shift0, shift1, gains = self.fine_logits(u).split((2, 16, 4, GAINED), 1)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 TENSORRT = "TensorrtExecutionProvider"
-_SILENT = 4
+SILENT = 4
 _SUFFIX = "ExecutionProvider"
 
 
@@ -79,7 +79,7 @@ def open_session(
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = _SILENT
+    options.log_severity_level = SILENT
     options.enable_cpu_mem_arena = own_memory
     options.enable_mem_pattern = False
     # Planning which tensors share memory takes four fifths of the time to load a graph of a thousand nodes.

@@ -16,6 +16,7 @@ the patches of a crop is marginalised, with a prior as wide as the set is inexac
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import math
 import os
@@ -305,14 +306,12 @@ def export(weights: Path) -> None:
     net.load_state_dict(torch.load(weights, weights_only=True))
     with torch.no_grad():  # what does not depend on the picture
         net.filters.weight -= net.filters.weight.mean((2, 3), keepdim=True)
-    size = {2: torch.export.Dim("height", min=64) * 2, 3: torch.export.Dim("width", min=64) * 2}
-    program = torch.onnx.export(
-        net, (torch.zeros(1, 1, 320, 256),), dynamo=True, input_names=["plane"], output_names=["features"],
-        dynamic_shapes={"plane": size},
+    stream = io.BytesIO()
+    torch.onnx.export(
+        net, (torch.zeros(1, 1, 320, 256),), stream, dynamo=False, opset_version=20, input_names=["plane"],
+        output_names=["features"], dynamic_axes={"plane": {2: "height", 3: "width"}},
     )  # fmt: skip
-    assert program is not None
-    program.optimize()
-    model = program.model_proto
+    model = onnx.load_model_from_string(stream.getvalue())
     onnx.helper.set_model_props(model, {"sharpness": f"{math.exp(float(net.scale.detach())):.3f}"})
     ONNX.write_bytes(model.SerializeToString())
     check(net)
