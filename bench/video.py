@@ -1,9 +1,9 @@
-"""Speed, flicker and traces of ``tita video``: python bench/video.py [--model FILE] [--pair VIS IR] [--frames N]
+"""Speed, flicker and traces of ``tita video``: python bench/video.py [--model FILE] [--pair VIS IR] [--speed] …
 
 Clips are made by code of a pair of pictures (the example of this repository), 640×512 at 25 frames a second, with a
 sensor's noise, a hot target that crosses, and a camera that stands still or pans. Prints
 
-- frames a second and processor seconds a frame, with what decoding, the network and encoding take of these;
+- frames a second by the clock, and the processor time of a frame, stage by stage, which other load changes less;
 - flicker: the mean change of static pixels from frame to frame beyond the sources' own, in 255ths, fused frame by
   frame and as ``tita video`` does it, and the change as a whole. The sources' own is what changes where one decision,
   the mean of the clip's, is applied to all frames;
@@ -16,7 +16,9 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +27,7 @@ import av
 import cv2
 import numpy as np
 
+from tita_cli.network.spec import Spec
 from tita_cli.options import DEFAULT_MODEL, FuseOptions
 from tita_cli.runtime import load_engine
 from tita_cli.runtime.set_engine import Decision, SetEngine
@@ -83,11 +86,32 @@ def write(path: Path, frames: list[np.ndarray]) -> None:
         container.mux(stream.encode(None))
 
 
-def processor(work: Callable[[], object]) -> float:
-    """Processor seconds."""
-    begun = time.process_time()
-    work()
-    return time.process_time() - begun
+class Costs:
+    """Processor seconds by stage."""
+
+    def __init__(self) -> None:
+        self.seconds: Counter[str] = Counter()
+
+    @contextmanager
+    def of(self, stage: str) -> Iterator[None]:
+        begun = time.process_time()
+        yield
+        self.seconds[stage] += time.process_time() - begun
+
+
+class Timed(SetEngine):
+    """An engine that counts what it costs."""
+
+    def __init__(self, engine: SetEngine, costs: Costs) -> None:
+        self._engine, self._costs = engine, costs
+
+    @property
+    def spec(self) -> Spec:
+        return self._engine.spec
+
+    def decide(self, images: np.ndarray, hidden: np.ndarray, role: np.ndarray | None = None) -> Decision:
+        with self._costs.of("network"):
+            return self._engine.decide(images, hidden, role)
 
 
 def decided(sources: list[str], engine: SetEngine, steady: float) -> list[Ready]:
@@ -146,34 +170,51 @@ def trace(results: list[np.ndarray], single: list[np.ndarray], masks: np.ndarray
     return 255 * float(np.mean(behind)), 255 * float(np.mean(elsewhere))
 
 
-def speed(sources: list[str], engine: SetEngine, folder: Path) -> None:
-    """Print frames a second, and where the time goes."""
-    how = FuseOptions(align="none")
+def stages(sources: list[str], engine: SetEngine, folder: Path) -> tuple[Costs, int]:
+    """What each stage of a frame costs, one after the other in one thread; and the number of frames."""
+    how, costs = FuseOptions(align="none"), Costs()
     clips = open_clips(sources)
-    decoding = processor(lambda: [list(clip.frames()) and None for clip in clips])
+    fuser = Fuser(clips, plan_clips(clips, sources, how, Fraction(0)), Timed(engine, costs), how, STEADY, 8)
+    pairs = nearest_pairs(
+        clips[0].frames(), clips[1].frames(), interval=1 / clips[1].rate, offset=Fraction(0), unpaired=Unpaired()
+    )
+    shape = Shape(WIDTH, HEIGHT, clips[0].time_base, Fraction(RATE), True, 8, False, {})
+    count = 0
+    with (folder / "again.mp4").open("w+b") as file:
+        writer = Writer(file, "again.mp4", Encoding(), shape, [], {})
+        while True:
+            with costs.of("decoding"):
+                pair = next(pairs, None)
+            if pair is None:
+                break
+            with costs.of("values, steadiness"):
+                ready = fuser.fused(list(pair))
+            with costs.of("blending"):
+                luminance, chroma = ready.luminance(), ready.chroma()
+            with costs.of("encoding"):
+                writer.write(ready.ticks, luminance, chroma)
+            count += 1
+        with costs.of("encoding"):
+            writer.close()
+    costs.seconds["values, steadiness"] -= costs.seconds["network"]  # which runs inside
+    return costs, count
+
+
+def speed(sources: list[str], engine: SetEngine, folder: Path) -> None:
+    """Print frames a second by the clock, processor time a frame, and where it goes."""
     begun = time.process_time()
     result = fuse_video(
-        sources, str(folder / "out.mp4"), options=how, video=VideoOptions(), engine=engine, overwrite=True
-    )
-    whole = time.process_time() - begun
-    shape = Shape(WIDTH, HEIGHT, Fraction(1, 12800), Fraction(RATE), True, 8, False, {})
-    reader = open_clips([str(folder / "out.mp4"), str(folder / "out.mp4")])[0]
-    shown = [
-        (frame.ticks, (frame.luminance - np.float32(16)) / np.float32(219), frame.chroma) for frame in reader.frames()
-    ]
-
-    def encode() -> None:
-        with (folder / "again.mp4").open("w+b") as file:
-            writer = Writer(file, "again.mp4", Encoding(), shape, [], {})
-            for ticks, luminance, chroma in shown:
-                writer.write(ticks, luminance, chroma)
-            writer.close()
-
-    encoding = processor(encode)
-    frames = result.frames
-    print(f"{WIDTH}x{HEIGHT}: {frames / result.seconds:.1f} frames a second, {whole / frames:.3f} processor s a frame:")
-    print(f"  decoding {decoding / whole:.0%}, encoding {encoding / whole:.0%}, network and blending the rest")
-    print(f"  at two free cores that is at most {2 * frames / whole:.1f} frames a second")
+        sources, str(folder / "out.mp4"), options=FuseOptions(align="none"), video=VideoOptions(), engine=engine,
+        overwrite=True,
+    )  # fmt: skip
+    whole, frames = time.process_time() - begun, result.frames
+    print(f"{WIDTH}x{HEIGHT}, {result.engine['backend']}: {frames / result.seconds:.1f} frames a second by the clock")
+    print(f"  {1000 * whole / frames:.0f} processor ms a frame, the opening of the clips included")
+    costs, count = stages(sources, engine, folder)
+    total = sum(costs.seconds.values())
+    for stage, seconds in costs.seconds.most_common():
+        print(f"  {stage:18} {1000 * seconds / count:5.1f} ms {seconds / total:4.0%}")
+    print(f"  in all {1000 * total / count:.0f} processor ms, {2 * count / total:.0f} frames a second on two cores")
 
 
 def main() -> None:
@@ -182,6 +223,7 @@ def main() -> None:
     parser.add_argument("--pair", nargs=2, type=Path, default=(EXAMPLE / "visible.png", EXAMPLE / "infrared.png"))
     parser.add_argument("--frames", type=int, default=50)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--speed", action="store_true", help="nothing but the speed")
     args = parser.parse_args()
     engine = load_engine(args.model, device="cpu", threads=args.threads)
     with tempfile.TemporaryDirectory() as name:
@@ -193,6 +235,8 @@ def main() -> None:
                 write(Path(path), frames)
             if not panning:
                 speed(sources, engine, folder)
+                if args.speed:
+                    return
             raw, settled = (decided(sources, engine, seconds) for seconds in (0.0, STEADY))
             single, steady = ([frame.luminance() for frame in frames] for frames in (raw, settled))
             print("panning camera:" if panning else "still camera:")

@@ -113,6 +113,14 @@ def test_a_file_that_is_still_written_is_left_until_it_is_whole(
     assert begun.of("failed") == []
 
 
+def test_names_by_a_template(watching: Any, picture_file: PictureFile, tmp_path: Path) -> None:
+    picture_file("in/x_vis.png", seed=1)
+    picture_file("in/x_ir.png", seed=2)
+    with watching(name="{name}-fused") as begun:
+        assert begun.until("done", 1) == ["x-fused.png"]
+    assert (tmp_path / "out/x-fused.png").exists()
+
+
 def test_one_bad_file_and_one_in_the_way_stop_nothing(
     watching: Any, picture_file: PictureFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -114,3 +114,9 @@ def test_an_interrupted_clip_plays(
     assert b"where it was stopped" in said
     assert 0 < len(read_clip(out)) < 600
     assert not list(tmp_path.glob(".tita-*"))
+
+
+def test_a_recording_of_a_thermal_camera_is_named(clips: tuple[str, str], tmp_path: Path, capfd: Any) -> None:
+    (tmp_path / "rec.seq").write_bytes(b"FFF\0" + bytes(100))
+    assert run(["video", str(tmp_path / "rec.seq"), clips[1], "-o", str(tmp_path / "out.mp4")]) == 3
+    assert "rec.seq: a FLIR recording is no video that tita reads" in capfd.readouterr().err

@@ -47,7 +47,8 @@ class Watched:
     """What is watched, and how it is fused.
 
     ``sources``: a folder, or parallel ones. ``folder``: for results and journal. ``rule``, ``wishes``: as in a batch.
-    ``settle``: seconds without a change, after which a file counts as whole. ``workers``, ``threads``: as in a batch.
+    ``settle``: seconds without a change, after which a file counts as whole. ``workers``, ``threads``,
+    ``name``: as in a batch.
     """
 
     sources: Sequence[str]
@@ -60,6 +61,7 @@ class Watched:
     threads: int | None = None
     retry_failed: bool = False
     overwrite: bool = False
+    name: str | None = None
 
 
 def watch(
@@ -121,7 +123,6 @@ class _Rounds:
         self._what, self._recipe, self._journal, self._total = what, recipe, journal, total
         self._listener, self._tell = listener, tell
         self._history = read_journal(what.folder)
-        self._judge = Judge(self._history, recipe, retry_failed=what.retry_failed, force=what.overwrite)
         self._files = _Files(what.settle)
         self._told: set[str] = set()
         self._before: set[str] = set()
@@ -173,14 +174,15 @@ class _Rounds:
         what = self._what
         try:
             plan = find_plan(what.sources, what.folder, rule=what.rule, wishes=what.wishes)
-            jobs = make_jobs(plan, what.folder, format_name=what.how.format)
+            jobs = make_jobs(plan, what.folder, format_name=what.how.format, name=what.name)
         except (MismatchError, InputError) as error:  # nothing to pair yet, or no telling how
             self._once(error)
             return None
         self._rule = plan.rule
         ready = Tasks(jobs, self._history)
+        judge = Judge(self._history, self._recipe, retry_failed=what.retry_failed, force=what.overwrite)
         for job in jobs:
-            task = self._judged(job)
+            task = self._judged(job, judge)
             if task is not None and task.state is State.TODO:
                 if self._files.are_whole(job.sources):
                     ready.add(task, self._history.last(job.output))
@@ -191,9 +193,9 @@ class _Rounds:
         self._total.skipped = len(self._before - self._done)
         return ready if len(ready) else None
 
-    def _judged(self, job: Job) -> Task | None:
+    def _judged(self, job: Job, judge: Judge) -> Task | None:
         """What the journal says of one group; None where something lies in its way."""
-        task = self._judge.task(job)
+        task = judge.task(job)
         if task is None:
             self._once(not_ours([job.target], 1))
         return task

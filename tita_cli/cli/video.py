@@ -95,7 +95,7 @@ def command(
     input: Annotated[Input, Only(("resize", "value_range", "polarity", "role", "false_color"))],
     alignment: Annotated[Alignment, Only(("align", "reference", "border", "align_from"))],
     network: Network,
-    result: Annotated[Output, Only(("color", "depth"))],
+    result: Annotated[Output, Only(("color", "balance", "palette", "overlay", "depth"))],
     encoder: Encoder,
     writing: Annotated[Writing, Only(("force",))],
     reporting: Reporting,

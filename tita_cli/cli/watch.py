@@ -60,7 +60,7 @@ def command(
     alignment: Alignment,
     network: Workers,
     result: Output,
-    writing: Annotated[Resuming, Only(("format", "quality", "force", "retry_failed"))],
+    writing: Annotated[Resuming, Only(("name", "format", "quality", "force", "retry_failed"))],
     page: WatchedPage,
     reporting: Reporting,
 ) -> int:  # fmt: skip
@@ -87,7 +87,7 @@ def command(
     words = tuple(word.strip() for text in pairing.pair for word in text.split(","))
     what = Watched(
         sources, output, how, pairing.by, Wishes(words, pairing.stack, pairing.gap), landing.settle, network.workers,
-        network.threads, writing.retry_failed, writing.force,
+        network.threads, writing.retry_failed, writing.force, writing.name,
     )  # fmt: skip
     with results() as stdout:
         display = watching_display(stdout if reporting.json else None, quiet=reporting.quiet, verbose=reporting.verbose)

@@ -6,15 +6,17 @@ do that draw the edges of a photograph into their thermal picture.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from tita_cli.fusion.plan import Plan
 from tita_cli.fusion.scale import scale_of
 from tita_cli.fusion.strategy import Fused
-from tita_cli.images.color import Chroma, luma, merge_luma, split_luma
+from tita_cli.images.color import LUMA_WEIGHTS, Chroma, differences_chroma, luma, split_luma
 from tita_cli.images.palettes import palettes
 from tita_cli.images.picture import FloatArray
 from tita_cli.options import OptionError, Output
@@ -63,36 +65,50 @@ def _balanced(plan: Plan, fused: Fused, balance: float) -> Fused:
 
 def _colored(plan: Plan, fused: Fused, how: Output) -> Fused:
     """In the infrared's colours; with an overlay, only what is hotter, with a line around it."""
-    index = plan.roles.infrared
-    if index is None:
-        field = "palette" if how.palette is not None else "overlay"
-        raise OptionError(f"`{field}`: which source is the infrared is not clear", hint="`role` 2:infrared says so")
+    index = infrared_of(plan, how)
     picture = plan.read(index)
     heat = np.clip(luma(picture.pixels), 0, 1)
     share = np.ones_like(heat) if picture.alpha is None else picture.alpha.copy()
     luminance = fused.luminance
     if how.overlay is not None:
-        hot = heat >= _threshold(plan, index, how.overlay)
-        share *= hot
-        line = cv2.morphologyEx(hot.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((2, 2), np.uint8)).astype(bool)
-        luminance = np.where(hot, _DIMMED * luminance, luminance)
-        luminance, share = np.where(line, np.float32(1), luminance), np.where(line, np.float32(0), share)
+        luminance, colored = overlaid(heat >= _threshold(plan, index, how.overlay), luminance)
+        share *= colored
     nothing = np.zeros_like(heat)
     before = fused.chroma or Chroma(nothing, nothing)
-    of_palette = _chroma(heat, luminance, palettes()[how.palette or HOT_PALETTE] / np.float32(255))
+    table = palettes()[how.palette or HOT_PALETTE] / np.float32(255)
+    of_palette = differences_chroma(*palette_differences(heat, luminance, table))
     chroma = Chroma(*(one + share * (two - one) for one, two in zip(before, of_palette, strict=True)))
     return replace(fused, luminance=luminance, chroma=chroma)
 
 
-def _chroma(heat: FloatArray, luminance: FloatArray, table: FloatArray) -> Chroma:
-    """The colour of ``heat`` in a palette, 256×3, as far as RGB has it at ``luminance``; H×W each."""
-    _, cb, cr = (plane[0] for plane in split_luma(table[None]))
+def infrared_of(plan: Plan, how: Output) -> int:
+    """The source that a palette or an overlay is about. Raises OptionError where that is not clear."""
+    if plan.roles.infrared is None:
+        field = "palette" if how.palette is not None else "overlay"
+        raise OptionError(f"`{field}`: which source is the infrared is not clear", hint="`role` 2:infrared says so")
+    return plan.roles.infrared
+
+
+def overlaid(hot: npt.NDArray[np.bool_], luminance: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The luminance of an overlay on the places that are ``hot``, with a white line around them, and the share that
+    the palette has in the colour; H×W each."""
+    line = cv2.morphologyEx(hot.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((2, 2), np.uint8)).astype(bool)
+    dimmed = np.where(hot, _DIMMED * luminance, luminance)
+    return np.where(line, np.float32(1), dimmed), np.where(line, np.float32(0), hot.astype(np.float32))
+
+
+def palette_differences(
+    heat: FloatArray, luminance: FloatArray, table: FloatArray, weights: Sequence[float] = LUMA_WEIGHTS
+) -> tuple[FloatArray, FloatArray]:
+    """B − Y and R − Y of the colours of ``heat`` in a palette, as far as RGB has them at ``luminance``; H×W each.
+
+    ``table``: 256×3 in 0..1. ``weights``: the shares of R, G and B in Y.
+    """
+    beside = table - (table @ np.array(weights, np.float32))[:, None]
+    above, below = np.maximum(beside.max(axis=1), 1e-6), np.maximum(-beside.min(axis=1), 1e-6)
     steps = np.rint(heat * 255).astype(np.uint8)
-    chroma = Chroma(cb[steps], cr[steps])
-    beside = merge_luma(np.zeros_like(luminance), *chroma)
-    above, below = np.maximum(beside.max(axis=2), 1e-6), np.maximum(-beside.min(axis=2), 1e-6)
-    fits = np.clip(np.minimum((1 - luminance) / above, luminance / below), 0, 1)
-    return Chroma(fits * chroma.cb, fits * chroma.cr)
+    fits = np.clip(np.minimum((1 - luminance) / above[steps], luminance / below[steps]), 0, 1)
+    return fits * beside[steps, 2], fits * beside[steps, 0]
 
 
 def _threshold(plan: Plan, index: int, value: float) -> np.float32:

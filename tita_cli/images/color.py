@@ -13,7 +13,7 @@ import numpy as np
 
 from tita_cli.images.picture import FloatArray
 
-_RED, _GREEN, _BLUE = 0.299, 0.587, 0.114
+LUMA_WEIGHTS = _RED, _GREEN, _BLUE = 0.299, 0.587, 0.114
 _CB_SCALE = 2 * (1 - _BLUE)
 _CR_SCALE = 2 * (1 - _RED)
 
@@ -43,9 +43,12 @@ def split_luma(pixels: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
 
 def chroma_of(pixels: FloatArray, y: FloatArray) -> Chroma:
     """The chroma of R, G, B as H×W×3 whose luminance is ``y``."""
-    cb = (pixels[..., 2] - y) / np.float32(_CB_SCALE)
-    cr = (pixels[..., 0] - y) / np.float32(_CR_SCALE)
-    return Chroma(cb, cr)
+    return differences_chroma(pixels[..., 2] - y, pixels[..., 0] - y)
+
+
+def differences_chroma(blue: FloatArray, red: FloatArray) -> Chroma:
+    """The chroma of the differences B − Y and R − Y."""
+    return Chroma(blue / np.float32(_CB_SCALE), red / np.float32(_CR_SCALE))
 
 
 def merge_luma(y: FloatArray, cb: FloatArray, cr: FloatArray) -> FloatArray:

@@ -20,7 +20,7 @@ Codes: TypeAlias = npt.NDArray[Any]
 
 FULL_RANGE, LIMITED_RANGE = 2, 1
 """libav's names for codes 0..255, and for 16..235 of 8 bits, in which video is as a rule."""
-_BT601 = 6
+BT601 = 6
 _NEUTRAL = 0.75
 """Mean distance of chroma codes from the middle, of 255, below which a frame is grey."""
 
@@ -54,7 +54,7 @@ class Layout:
         if not is_yuv:
             full = not is_color and frame.color_range != LIMITED_RANGE  # RGB is converted to limited range
         tags = {
-            "colorspace": frame.colorspace if is_yuv else _BT601,
+            "colorspace": frame.colorspace if is_yuv else BT601,
             "color_primaries": frame.color_primaries,
             "color_trc": frame.color_trc,
         }
@@ -103,7 +103,7 @@ class Frame:
         """Convert where needed; what comes in the layout's format is not copied."""
         other = (frame.width, frame.height) != (layout.width, layout.height)
         if other or frame.format.name.replace("yuvj", "yuv") != layout.format:
-            into = {"dst_colorspace": _BT601, "dst_color_range": LIMITED_RANGE} if frame.format.is_rgb else {}
+            into = {"dst_colorspace": BT601, "dst_color_range": LIMITED_RANGE} if frame.format.is_rgb else {}
             frame = frame.reformat(width=layout.width, height=layout.height, format=layout.format, **into)
         planes = [np.rot90(_codes(plane, layout), layout.turns) for plane in frame.planes[:3]]
         chroma = (planes[1], planes[2]) if len(planes) == 3 else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias
 
@@ -16,11 +16,12 @@ from tita_cli.options import Depth, FuseOptions, OptionError
 from tita_cli.runtime.set_engine import SetEngine
 from tita_cli.video.ahead import ahead
 from tita_cli.video.clip import Clip
-from tita_cli.video.frame import Frame
+from tita_cli.video.frame import BT601, Frame
 from tita_cli.video.fusing import Fuser, Ready
 from tita_cli.video.opening import VideoSource, is_searchable, open_clips
 from tita_cli.video.pairs import Unpaired, nearest_pairs
 from tita_cli.video.plans import plan_clips
+from tita_cli.video.style import Style
 from tita_cli.video.writer import Encoding, Shape, Writer
 
 if TYPE_CHECKING:
@@ -150,6 +151,12 @@ class _Job:
         # Time stamps of the second source plus the offset are those of the first; the result has the reference's.
         self._offset = video.offset if plan.reference == 0 else -video.offset
         self._unpaired = Unpaired()
+        colored = self._fuser.colored
+        own = clips[colored[0]].layout if colored else self._reference.layout
+        self._layout = replace(
+            own, depth=self._depth, full=own.full if colored else self._is_lossless, tags=own.tags if colored else {}
+        )  # fmt: skip
+        self._style = Style(plan, how, self._layout, colored)
 
     def run(self, file: BinaryIO, name: str | None, progress: VideoProgress) -> VideoResult:
         """Fuse it all. Raises KeyboardInterrupt where nothing was written before it came."""
@@ -161,7 +168,7 @@ class _Job:
 
         def put(ready: Ready | None, packets: Audio) -> None:
             if ready is not None:
-                writer.write(ready.ticks, ready.luminance(), ready.chroma())
+                writer.write(ready.ticks, *self._style.picture(ready))
             if beside is not None:
                 writer.copy(packets, beside.start - (0 if beside is self._reference else self._offset))
 
@@ -224,11 +231,12 @@ class _Job:
         return found
 
     def _shape(self) -> Shape:
-        window, colored = self._fuser.registration.window, self._fuser.colored
-        layout = self._clips[colored[0]].layout if colored else self._reference.layout
+        window, layout = self._fuser.registration.window, self._layout
+        is_color = bool(self._fuser.colored) or self._style.colors
+        tags = layout.tags or ({"colorspace": BT601} if is_color else {})
         return Shape(
-            window.width, window.height, self._reference.time_base, self._reference.rate, bool(colored), self._depth,
-            layout.full if colored else self._is_lossless, layout.tags if colored else {},
+            window.width, window.height, self._reference.time_base, self._reference.rate, is_color, self._depth,
+            layout.full, tags,
         )  # fmt: skip
 
     def _length(self) -> float | None:

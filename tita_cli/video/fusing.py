@@ -30,7 +30,7 @@ _COLOR = 2
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A frame that is decided and not yet blended."""
+    """A frame that is decided and not yet blended. ``ends``: the codes that are 0 and 1 in each of the planes."""
 
     ticks: int
     time: Fraction
@@ -38,6 +38,7 @@ class Ready:
     decision: Decision
     planes: tuple[FloatArray, ...]
     colors: tuple[tuple[Codes, Codes], ...]
+    ends: tuple[tuple[float, float], ...]
 
     def luminance(self) -> FloatArray:
         """H×W in 0..1."""
@@ -108,7 +109,8 @@ class Fuser:
         hidden = np.stack([self.grid.hidden(plane) for plane in planes])
         decision = self._steady.settled(self._engine.decide(small, hidden, self._roles), small, float(time))
         colors = tuple(self._color(frames[index], index) for index in self.colored)
-        return Ready(frames[reference].ticks, time, self.grid, decision, planes, colors)
+        ends = tuple(values.ends for values in self._values)
+        return Ready(frames[reference].ticks, time, self.grid, decision, planes, colors, ends)
 
     def _color(self, frame: Frame, index: int) -> tuple[Codes, Codes]:
         """Chroma in the frame of the result, in codes of the layout that the result has."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 from tita_cli.errors import DamagedError, InputError, first_line
-from tita_cli.files import is_handed_over, split_page
+from tita_cli.files import is_handed_over, open_input, split_page
 from tita_cli.video.clip import Clip, Reader
 
 VideoSource: TypeAlias = str | os.PathLike[str] | BinaryIO
@@ -33,6 +33,8 @@ def open_reader(source: VideoSource) -> Reader:
             raise InputError(f"{name}: no such file")
         elif not path.is_file():
             raise InputError(f"{name}: is no regular file", hint="a pipe can be given as -")
+        elif _is_recording(path):
+            raise InputError(f"{name}: a FLIR recording is no video that tita reads", hint=f"{name}@1 is a still of it")
         else:
             opened = f"file:{path}"
     with unreadable(name):
@@ -41,6 +43,12 @@ def open_reader(source: VideoSource) -> Reader:
         container.close()
         raise InputError(f"{name}: is a list of other files, not a video")
     return Reader(container, name)
+
+
+def _is_recording(path: Path) -> bool:
+    """Whether it is a SEQ or CSQ of FLIR's, in which files of its own kind follow one another."""
+    with open_input(path) as file:
+        return file.read(4) == b"FFF\0"
 
 
 @contextmanager
