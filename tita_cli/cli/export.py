@@ -79,8 +79,8 @@ def command(
     A file that differs by more than 1e-4 (fp32), 1/255 (fp16) or, on scenes that did not calibrate it, half a level of
     255 on average (int8) is not written.
 
-    The file stands for itself: luminance a and b go in, N×1×H×W in 0..1, and fused and weights come out; of a network for
-    sets, images, hidden and role, and shares, gains, direct and weights.
+    The file stands for itself: luminance a and b go in, N×1×H×W in 0..1, and fused and weights come out. Of a
+    network for sets, images, hidden and role go in, and shares, gains, direct and weights come out.
     """  # fmt: skip
     if output.suffix.lower() != ".onnx":
         raise OutputError(f"{output}: an exported model is an .onnx file", hint="name the output OUT.onnx")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import tempfile
 import warnings
@@ -157,20 +156,20 @@ def _check_options(
 
 def _to_onnx(subject: Subject, opset: int) -> ModelProto:
     """By PyTorch's exporter that traces: the one by torch.export takes ten times as long for the same graph."""
-    stream = io.BytesIO()
-    with warnings.catch_warnings(), torch.inference_mode():
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")  # of sizes that become constants, which the check below would show
+        traced = Path(folder) / "traced.onnx"
         torch.onnx.export(
             subject.graph,
             subject.example,
-            stream,
+            traced,
             dynamo=False,
             opset_version=opset,
             dynamic_axes=subject.dynamic,
             input_names=list(subject.inputs),
             output_names=list(subject.outputs),
         )
-    model = _folded(stream.getvalue())
+        model = _folded(traced)
     # To everybody but the cutter, the tensors between the steps are no results.
     for cut in [output for output in model.graph.output if output.name.startswith(PREFIX)]:
         model.graph.output.remove(cut)
@@ -178,18 +177,17 @@ def _to_onnx(subject: Subject, opset: int) -> ModelProto:
     return model
 
 
-def _folded(model: bytes) -> ModelProto:
-    """``model`` with its constants folded, half as many nodes: that much less to do at every loading."""
+def _folded(traced: Path) -> ModelProto:
+    """The model with its constants folded, half as many nodes: that much less to do at every loading."""
     import onnx
 
     onnxruntime = ort.load()
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC  # ONNX's own operators only
     options.log_severity_level = SILENT
-    with tempfile.TemporaryDirectory() as folder:
-        options.optimized_model_filepath = str(Path(folder) / "folded.onnx")
-        onnxruntime.InferenceSession(model, options, providers=[CPU])
-        folded: ModelProto = onnx.load(options.optimized_model_filepath)
+    options.optimized_model_filepath = str(traced.with_name("folded.onnx"))
+    onnxruntime.InferenceSession(traced, options, providers=[CPU])
+    folded: ModelProto = onnx.load(options.optimized_model_filepath)
     for unused in [domain for domain in folded.opset_import if domain.domain]:
         folded.opset_import.remove(unused)
     return folded

@@ -80,7 +80,7 @@ class Option:
         if self.type not in (int, float):
             return value
         if self.parse is not None:
-            return self.parse(str(value))
+            return self.parse(str(value)) if isinstance(value, (str, int, float)) else value
         if isinstance(value, bool) or not isinstance(value, Integral if self.type is int else Real):
             raise ValueError(f"{value!r} is not a {_kind(self.type)}")
         check_minimum(self.type(value), self.minimum)
