@@ -1,4 +1,4 @@
-"""Progress of one fusion or export on a terminal: the stage, and how far it is."""
+"""Progress of one fusion or export on a terminal: the stage, how far it is, and how long the stage still takes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WORDS = {
     "blend": "blending",
     "fuse": "fusing",
     "load": "loading the model",
-    "trace": "exporting, which takes a minute",
+    "trace": "exporting",
     "reduce": "reducing the precision",
     "check": "checking against PyTorch",
 }
@@ -31,13 +31,18 @@ def showing(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
         yield lambda stage, done, total: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("starting", total=None)
+        shown = ""
 
         def show(stage: str, done: int, total: int) -> None:
+            nonlocal shown
+            if stage != shown:  # the speed of one says nothing of the next
+                progress.reset(task)
+                shown = stage
             description = f"{WORDS.get(stage, stage)} {done}/{total}" if total > 1 else WORDS.get(stage, stage)
             progress.update(task, description=description, completed=done, total=total if total > 1 else None)
 
