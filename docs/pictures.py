@@ -1,10 +1,14 @@
 """Render the pictures of README and gallery: the examples, fused by the shipped model through the command line.
 
-    python docs/pictures.py [infrared bracket focus peers terminal]
+    python docs/pictures.py [infrared bracket focus landsat peers terminal]
 
 A sheet shows the sources and the result, and below them one place of each, pixel for pixel. ``peers`` shows a place of
 what MergeMertens (OpenCV), enfuse, which has to be installed, and tita make of the same aligned files. ``terminal`` is
 what commands print. Everything lands in docs/pictures/.
+
+``landsat`` is of the real pair in docs/pictures/landsat: bands 3, 2, 1 and band 4 (near infrared) of Landsat 7 ETM+
+over Olinda, Brazil, each stretched from its 0.5th to its 99.5th percentile. NASA and USGS, in the public domain; taken
+from ``L7_ETMs.tif`` of the R package stars.
 """
 
 from __future__ import annotations
@@ -32,8 +36,9 @@ LABELS = {
     "infrared": ("visible", "infrared"),
     "bracket": ("0 EV", "-3 EV", "+3 EV"),
     "focus": ("near", "middle", "far"),
+    "landsat": ("visible", "near infrared"),
 }
-PLACES = {"infrared": (250, 225), "bracket": (190, 150), "focus": (230, 190)}
+PLACES = {"infrared": (250, 225), "bracket": (190, 150), "focus": (230, 190), "landsat": (25, 60)}
 """Left and upper edge of what is shown pixel for pixel."""
 COMMANDS = (
     "tita fuse examples/infrared/visible.png examples/infrared/infrared.png -o street.png --explain",
@@ -72,7 +77,8 @@ def tita(*arguments: str | Path) -> None:
 
 def example(name: str, folder: Path) -> None:
     """Sources and result, small and pixel for pixel."""
-    files = [examples_folder() / name / file for file in EXAMPLES[name]]
+    files = [examples_folder() / name / file for file in EXAMPLES.get(name, ())]
+    files = files or [TARGET / name / file for file in ("visible.png", "infrared.png")]
     out = folder / f"{name}.png"
     tita("fuse", *files, "-o", out, "-q")
     images = [Image.open(file).convert("RGB") for file in (*files, out)]
@@ -145,9 +151,9 @@ def terminal(folder: Path) -> None:
 
 
 def main() -> None:
-    for name in sys.argv[1:] or (*EXAMPLES, "peers", "terminal"):
+    for name in sys.argv[1:] or (*LABELS, "peers", "terminal"):
         with tempfile.TemporaryDirectory() as folder:
-            if name in EXAMPLES:
+            if name in LABELS:
                 example(name, Path(folder))
             else:
                 {"peers": peers, "terminal": terminal}[name](Path(folder))
