@@ -36,11 +36,14 @@ HEAD = (
 WRONG = {"mef": 5.0, "mff": 5.0, "mfifb": 5.0, "vifb": 8.0, "msrs": 8.0}
 
 
-def own_error(case: Case, matrix: np.ndarray, *, across: bool) -> float:
-    """Corner error against tita's estimate for the undisturbed pair, if that is near the published registration: the
-    error apart from that of the published set."""
+KNOWN: dict[str, np.ndarray | None] = {}
+
+
+def own_truth(case: Case, *, across: bool) -> np.ndarray | None:
+    """tita's estimate for the undisturbed pair, moved as the case is; None where that is refused. Without the error of
+    the published set, where it is near that."""
     if case.undisturbed is None or case.disturbance is None:
-        return float("nan")
+        return None
     from tita_cli.align import align_pictures
     from tita_cli.errors import MismatchError
 
@@ -48,11 +51,20 @@ def own_error(case: Case, matrix: np.ndarray, *, across: bool) -> float:
     try:
         found = align_pictures(as_pictures(*case.undisturbed), mode=mode, border="fill").placements[1]
     except MismatchError:
-        return float("nan")
+        return None
     size = case.undisturbed[1].shape[1::-1]
     near = found.accepted and corner_error(found.matrix, np.eye(3), size) * FRAME / size[0] < NEARLY
     crop, to_source = case.disturbance
-    truth = crop @ (found.matrix if near else np.eye(3)) @ np.linalg.inv(to_source)
+    return crop @ (found.matrix if near else np.eye(3)) @ np.linalg.inv(to_source)
+
+
+def own_error(case: Case, matrix: np.ndarray, *, across: bool) -> float:
+    """Corner error against ``own_truth``."""
+    if case.name not in KNOWN:
+        KNOWN[case.name] = own_truth(case, across=across)
+    truth = KNOWN[case.name]
+    if truth is None:
+        return float("nan")
     height, width = case.source.shape[:2]
     return corner_error(matrix, truth, (width, height)) * FRAME / case.reference.shape[1]
 

@@ -135,6 +135,12 @@ def test_turned_starts_lay_corner_on_corner() -> None:
     assert turned_by(np.eye(3)) is None
 
 
+def test_how_a_frame_is_turned_is_said_of_the_frame() -> None:
+    clockwise = np.array([[0, -1, 29], [1, 0, 0], [0, 0, 1.0]])  # reference → source: what np.rot90(…, -1) does
+    assert turned_by(np.linalg.inv(clockwise)) == "turned by 90° clockwise"
+    assert turned_by(clockwise) == "turned by 90° counter-clockwise"
+
+
 def test_what_fits_as_it_lies_is_not_sought_turned(scenes: Scenes) -> None:
     one, two = (View.of(scenes.picture(scenes.scene(4, kind=kind)), 640) for kind in ("visible", "ir"))
     assert estimate_turned(one, two, np.eye(3)) is None

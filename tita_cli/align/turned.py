@@ -11,6 +11,8 @@ _LINEAR: tuple[tuple[int, int, int, int], ...] = (
     (-1, 0, 0, 1), (1, 0, 0, -1), (0, 1, 1, 0), (0, -1, -1, 0),  # and mirrored
 )  # fmt: skip
 
+_TURNS = ("", "turned by 90° clockwise", "turned by 180°", "turned by 90° counter-clockwise")
+
 
 def turned_starts(source: Size, reference: Size) -> list[Matrix]:
     """A source of one size laid over a reference of another corner to corner, in each other orientation: matrices."""
@@ -24,13 +26,13 @@ def turned_starts(source: Size, reference: Size) -> list[Matrix]:
 
 
 def turned_by(matrix: Matrix) -> str | None:
-    """How ``matrix`` turns a picture, in words; None where that is by less than an eighth of a turn."""
-    linear = matrix[:2, :2]
+    """How a source is turned that ``matrix`` (source → reference) puts right, in words; None where that is by less than
+    an eighth of a turn. A mirrored one is turned after that."""
+    linear = np.linalg.inv(matrix)[:2, :2]
     mirrored = bool(np.linalg.det(linear) < 0.0)
     if mirrored:
         linear = linear @ np.diag([-1.0, 1.0])
     angle = np.rad2deg(np.arctan2(linear[1, 0] - linear[0, 1], linear[0, 0] + linear[1, 1]))
-    quarters = round(float(angle) / 90.0) % 4
-    turn = f"turned by {quarters * 90}°" if quarters else ""
+    turn = _TURNS[round(float(angle) / 90.0) % 4]
     words = [word for word in ("mirrored" if mirrored else "", turn) if word]
     return " and ".join(words) or None
