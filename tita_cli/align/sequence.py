@@ -26,7 +26,8 @@ from tita_cli.align.structure import View
 from tita_cli.align.warp import common_area, covered
 from tita_cli.images.naming import natural
 
-_TRIES = 3  # full estimates by which an unconnected frame is tried with others
+_FARTHEST = 4  # frames apart, at which unconnected frames are still tried with one another
+_TRIES = 4  # refused estimates after which a frame is no longer tried: each costs as much as several that succeed
 _STILL, _SAME = 0.5, 0.2  # px on a 640-px-wide frame: not worth a resampling, and not worth a richer model
 _SURE, _RATIO = 0.5, 2.0  # px on a 640-px-wide frame, and standard deviations
 _COARSE = 160  # px of the frames by which a reference is chosen
@@ -78,9 +79,11 @@ def _reconnected(
 ) -> list[Edge]:
     """Where neighbours do not fit, the frames before and after are tried: one of them may be an outlier."""
     more: list[Edge] = []
-    for step in range(2, 2 + _TRIES):
+    for step in range(2, _FARTHEST + 1):
         for a, b in zip(order, order[step:], strict=False):
-            if b not in connected([*edges, *more], a).matrices:
+            known = [*edges, *more]
+            refused = [frame for e in known if not e.estimate.accepted for frame in (e.first, e.second)]
+            if max(refused.count(a), refused.count(b)) < _TRIES and b not in connected(known, a).matrices:
                 more.append(Edge(a, b, estimator.estimate(views[a], views[b], most=most, exact=exact)))
     return more
 
