@@ -39,7 +39,7 @@ def test_mutated_camera_files_are_read_or_refused(tmp_path: Path) -> None:
     assert done.stdout.strip() == "[] 40"
 
 
-@pytest.mark.parametrize("reader", ["journal", "manifest.csv", "calibration", "toml", "graph"])
+@pytest.mark.parametrize("reader", ["journal", "manifest.csv", "calibration", "toml", "graph", "pth"])
 def test_other_mutated_inputs(reader: str, trust: ModuleType, tmp_path: Path) -> None:
     assert trust.trust_mutations.attack(40, tmp_path, only=reader).faults == []
 

@@ -20,7 +20,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from tita_cli.errors import ModelError, parsing
-from tita_cli.files import parse_json
+from tita_cli.files import open_input, parse_json
 from tita_cli.models.authors import config_from_authors, rename_authors
 from tita_cli.network import NetworkConfig, build_network
 
@@ -93,7 +93,8 @@ def _read_authors(path: Path) -> tuple[dict[str, Tensor], NetworkConfig, dict[st
     with warnings.catch_warnings(), parsing(str(path), ModelError, hint=HINT):
         warnings.simplefilter("ignore")  # of unusual pickles, which are refused below with a line of our own
         try:
-            content: Any = torch.load(path, map_location="cpu", weights_only=True)
+            with open_input(path) as file:  # which takes no memory for lengths that are only stated
+                content: Any = torch.load(file, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
             raise ModelError(
                 f"{path}: refused, because it holds more than tensors and nothing in a model file is ever executed",
