@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from tita_cli.align import align_pictures
-from tita_cli.align.geometry import FRAME, corner_error
+from tita_cli.align.geometry import FRAME, corner_error, translating
+from tita_cli.align.pair import _elsewhere
+from tita_cli.align.structure import View
 from tita_cli.errors import MismatchError, UsageError
 
 Scenes = SimpleNamespace
@@ -128,3 +130,25 @@ def test_a_large_motion_is_no_model_none(scenes: Scenes) -> None:
     assert found.accepted
     assert (found.model == "none") == bool(np.allclose(found.matrix, np.eye(3)))
     assert corner_error(found.matrix, np.linalg.inv(np.vstack([turn, [0, 0, 1]])), (400, 320)) < 3.0
+
+
+def _page(seed: int) -> np.ndarray:
+    """240×160: ruled lines 12 pixels apart, with words between them."""
+    rng = np.random.default_rng(seed)
+    plane = np.full((160, 240), 0.6, np.float32)
+    for top in range(0, 156, 12):
+        plane[top] = 0.1
+        words = (rng.random((1, 40)) < 0.5).astype(np.float32)
+        plane[top + 4 : top + 9] -= 0.4 * cv2.resize(words, (240, 1), interpolation=cv2.INTER_NEAREST)
+    return cv2.GaussianBlur(plane, (0, 0), 0.8)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_pattern_that_repeats_is_not_matched_a_period_off(seed: int) -> None:
+    page = _page(seed)
+    one, two = View(page, (240, 160)), View(np.roll(page, 24, axis=0), (240, 160))
+    assert _elsewhere(one, two, translating(0.0, -24.0)) is None
+    for wrong in (-12.0, -36.0):
+        found = _elsewhere(one, two, translating(0.0, wrong))
+        assert found is not None
+        np.testing.assert_allclose(found[:2, 2], (0.0, -24.0), atol=3.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import cv2
 import numpy as np
 
 from tita_cli.align.alike import estimate_alike
@@ -16,7 +17,7 @@ from tita_cli.align.geometry import FRAME, Matrix, normalized, resizing
 from tita_cli.align.levels import FEW_POINTS, POINTS, Level
 from tita_cli.align.modes import Model
 from tita_cli.align.polish import polish
-from tita_cli.align.search import by_features
+from tita_cli.align.search import by_features, search
 from tita_cli.align.structure import Field, FieldOf, View, gradient_field, orientation_field, reduced
 from tita_cli.images.picture import Picture
 
@@ -26,6 +27,7 @@ LONGEST = 2048
 _LEVEL = 320  # px of the longer side: enough to tell the kind, and to judge a known motion
 _FEATURES = 800  # the same, for local features
 _SMALL = 640  # px of the longer side of a view, however many a stack holds
+_OVERVIEW, _NEAR = 192, 3.0  # px of the longer side at which every shift is tried, and from which it is another place
 _SMALLEST = 96  # px: smaller pictures hold too little to tell chance from agreement
 _SHARP = 0.2  # px on a 640-px-wide frame: a residual from which the two differ in focus
 _SAME_KIND = 0.3  # correlation of signed gradients from which two pictures are of one kind
@@ -103,7 +105,13 @@ def _alike(reference: View, source: View, start: Matrix, most: Model, exact: boo
     found = estimate_alike(reference, source, start, most, exact=exact, settled=settled)
     if found is None or not found.accepted:
         return found
-    if _correlation(reference, source, found.matrix) < _SURELY_SAME_KIND:
+    alike_by = _correlation(reference, source, found.matrix)
+    if found.model != "none" and (other := _elsewhere(reference, source, found.matrix)) is not None:
+        # A pattern that repeats: points agree on each of its periods.
+        second = estimate_alike(reference, source, other, most, exact=exact, settled=True)
+        if second is not None and second.accepted and _correlation(reference, source, second.matrix) > alike_by:
+            found, alike_by = _there(second), _correlation(reference, source, second.matrix)
+    if alike_by < _SURELY_SAME_KIND:
         return None
     if found.model == "none" or found.residual is None:
         return found
@@ -111,6 +119,19 @@ def _alike(reference: View, source: View, start: Matrix, most: Model, exact: boo
         return found
     matrix = polish(reference, source, found.matrix, found.model)
     return replace(found, matrix=matrix, unfitted=matrix)
+
+
+def _elsewhere(reference: View, source: View, matrix: Matrix) -> Matrix | None:
+    """``matrix`` shifted to where the two correlate best, whatever the shift; None where that is where it is."""
+    fixed, moving = (reduced(view.plane, _OVERVIEW) for view in (reference, source))
+    size = fixed.shape[1], fixed.shape[0]
+    down, up = resizing(reference.full, size), resizing((moving.shape[1], moving.shape[0]), source.full)
+    laid = cv2.warpPerspective(
+        moving, down @ matrix @ up, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    best = search(fixed, np.asarray(laid), gradient_field, rotations=(0.0,), scales=(1.0,))[0]
+    shift = best.matrix[:2, 2]
+    return None if np.hypot(*shift) < _NEAR else normalized(np.linalg.inv(down) @ best.matrix @ down @ matrix)
 
 
 def _judged(reference: View, source: View, found: Estimate, most: Model, exact: bool) -> Estimate:
