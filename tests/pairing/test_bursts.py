@@ -173,7 +173,7 @@ def test_numbers_and_bursts_that_disagree_are_an_error_that_shows_both(tmp_path:
         shoot(tmp_path / f"IMG_{number}.jpg", at=f"12:0{number // 2}:00")
     with pytest.raises(MismatchError) as caught:
         pair_folder(tmp_path)
-    assert "`by` numbers: 1 groups" in caught.value.message
+    assert "`by` numbers: 1 group from" in caught.value.message
     assert "`by` burst: 2 groups" in caught.value.message
 
 
