@@ -205,3 +205,18 @@ def test_two_thousand_rows(browser, batch, tmp_path: Path) -> None:
     browser.wait(
         "[...document.querySelectorAll('#rows img')].some((img) => img.src && img.closest('.row').offsetTop > 50000)"
     )
+
+
+def test_a_set_shows_what_part_each_source_gives(browser, batch, tmp_path: Path) -> None:
+    batch.run()
+    batch.done("set.png", sources=3, weights=[[[0.0, 0.0, 1.0], [0.0] * 3, [0.0] * 3]], parts=[0.4, 0.35, 0.25])
+    batch.done("pair.png", share=0.75)
+    write_report(batch.save(), tmp_path / "report.html", metrics="none")
+    browser.open(tmp_path / "report.html")
+    labels = "[...document.querySelectorAll('#rows .bar')].map((bar) => bar.getAttribute('aria-label'))"
+    pair, told = browser.run(labels)
+    assert told == "first 40 %, others 60 %"
+    assert pair.startswith("first high-pass 25 %")
+    browser.run("document.querySelector('#rows .row:nth-child(2) .thumbs').click()")
+    browser.wait("document.querySelector('#viewer').open")
+    assert browser.run("document.querySelectorAll('#parts .meter, #parts > *').length") == 3

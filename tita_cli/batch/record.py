@@ -51,6 +51,7 @@ _ABOUT = {
             "width": _is(int),
             "height": _is(int),
             "weights": _list_of(_list_of(_list_of(_NUMBER))),
+            "parts": _list_of(_NUMBER),
             "align": _list_of(_PLACEMENT),
             "notes": _list_of(_TEXT),
             "engine": _is(dict),

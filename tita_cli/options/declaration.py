@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
@@ -77,6 +78,8 @@ class Option:
         """
         if self.type is bool and value not in (True, False):
             raise ValueError(f"{value!r} is neither True nor False")
+        if self.type is str and self.parse is None and not isinstance(value, (str, os.PathLike)):
+            raise ValueError(f"{value!r} is no text")
         if self.type not in (int, float):
             return value
         if self.parse is not None:

@@ -35,6 +35,7 @@ class Row:
             "size": f"{result['width']} × {result['height']}" if {"width", "height"} <= result.keys() else "",
             "depth": result.get("depth"),
             "weights": result.get("weights") or [],
+            "parts": result.get("parts") or [],
             "residual": _residual(result),
             "align": result.get("align") or [],
             "seconds": round(sum(seconds.values()), 3) if seconds else None,

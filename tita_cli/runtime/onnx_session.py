@@ -55,7 +55,7 @@ def find_provider(name: str) -> str:
         if name.lower() in (full.lower(), full.removesuffix(_SUFFIX).lower()):
             return full
     known = ", ".join(full.removesuffix(_SUFFIX).lower() for full in available)
-    raise UsageError(f"--provider {name}: this ONNX Runtime does not have it", hint=f"it has {known}")
+    raise UsageError(f"`provider` {name}: this ONNX Runtime does not have it", hint=f"it has {known}")
 
 
 def open_session(
@@ -172,7 +172,7 @@ def device_errors(place: Place) -> Iterator[None]:
             raise DeviceError(f"{place.provider}: {first_line(error)}") from error
         raise OutOfMemoryError(
             f"{place.provider}: out of memory",
-            hint="--backend torch cuts images into tiles, --device cpu works everywhere",
+            hint="`backend` torch cuts images into tiles, `device` cpu works everywhere",
         ) from error
 
 

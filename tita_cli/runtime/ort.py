@@ -25,7 +25,7 @@ def load() -> ModuleType:
     except Exception as error:  # a broken installation raises anything
         raise DeviceError(
             f"ONNX Runtime cannot be loaded: {first_line(error)}",
-            hint="pip install --force-reinstall onnxruntime, or --backend torch",
+            hint="pip install --force-reinstall onnxruntime, or `backend` torch",
         ) from error
     switch = getattr(onnxruntime, "disable_telemetry_events", None)
     if switch is not None:

@@ -44,7 +44,7 @@ def select(model: str, request: DeviceRequest, threads: int | None) -> tuple[Any
         return _on_cpu(model, request, cores)
     try:
         if not _has(model, ".safetensors"):
-            raise DeviceError("PyTorch does not run ONNX files", hint="--provider cuda does")
+            raise DeviceError("PyTorch does not run ONNX files", hint="`provider` cuda does")
         return _torch_on_gpu(model, request, cores), ()
     except DeviceError as error:
         runner, notes = _on_cpu(model, request, cores)
@@ -74,7 +74,7 @@ def _torch_on_gpu(model: str, request: DeviceRequest, threads: int) -> AnyRunner
     if request.gpu >= driver.gpus:
         reason = driver.problem or f"there are {driver.gpus} GPUs, counted from 0"
         raise DeviceError(
-            f"--device {request.device}: {reason}", hint="tita doctor tells more; --device cpu works everywhere"
+            f"`device` {request.device}: {reason}", hint="tita doctor tells more; `device` cpu works everywhere"
         )
     return _torch(model, f"cuda:{request.gpu}", threads)
 
@@ -125,7 +125,7 @@ def _try_out(runner: CpuRunner, path: Path) -> None:
 def _torch(model: str, device: str, threads: int) -> AnyRunner:
     path = _file(model, ".safetensors")
     if _is_onnx(path):
-        raise UsageError(f"{path}: PyTorch does not run ONNX files", hint="--backend onnx, or leave it to auto")
+        raise UsageError(f"{path}: PyTorch does not run ONNX files", hint="`backend` onnx, or leave it to auto")
     need(f"{path}: running it", "torch")
     from tita_cli.runtime.torch_runner import load_torch
 

@@ -32,10 +32,10 @@ def select_device(wanted: str) -> torch.device:
     if not torch.cuda.is_available():
         built = torch.version.cuda
         why = f"PyTorch (CUDA {built}) finds no usable GPU or driver" if built else "PyTorch was built without CUDA"
-        raise DeviceError(f"--device {wanted}: {why}", hint="tita doctor tells more; --device cpu works everywhere")
+        raise DeviceError(f"`device` {wanted}: {why}", hint="tita doctor tells more; `device` cpu works everywhere")
     device = torch.device(wanted)
     if (device.index or 0) >= torch.cuda.device_count():
-        raise DeviceError(f"--device {wanted}: there are {torch.cuda.device_count()} GPUs, counted from 0")
+        raise DeviceError(f"`device` {wanted}: there are {torch.cuda.device_count()} GPUs, counted from 0")
     return device
 
 
@@ -75,11 +75,11 @@ class _Placed:
                 yield
         except torch.cuda.OutOfMemoryError as error:
             torch.cuda.empty_cache()
-            raise OutOfMemoryError(f"{self._device}: out of memory", hint="--memory, or --device cpu") from error
+            raise OutOfMemoryError(f"{self._device}: out of memory", hint="`memory`, or `device` cpu") from error
         except RuntimeError as error:
             if self._device.type == "cpu":
                 raise
-            raise DeviceError(f"{self._device}: {first_line(error)}", hint="--device cpu works everywhere") from error
+            raise DeviceError(f"{self._device}: {first_line(error)}", hint="`device` cpu works everywhere") from error
 
 
 class TorchSetRunner(_Placed):

@@ -17,10 +17,11 @@
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
   // Each step of a fusion has three weights a source. The table shows the first source of a step and all others together,
-  // and of several steps the mean.
+  // and of several steps the mean; of a network that says where each source gives the most, the parts of the picture.
   const inTwo = (step) => [...step[0], ...OPERATIONS.map((_, i) => step.slice(1).reduce((sum, source) => sum + source[i], 0))];
   const weightsOf = (row) => COLORS.map((_, i) => (row.weights.length ? mean(row.weights.map((step) => inTwo(step)[i])) : null));
   const shareOf = (row) => {
+    if (row.parts.length) return row.parts[0];
     const weights = weightsOf(row);
     return weights[0] === null ? null : weights[0] + weights[1] + weights[2];
   };
@@ -85,14 +86,17 @@
     const weights = weightsOf(row);
     if (weights[0] === null) { cell.textContent = "–"; return cell; }
     const stack = make("div", "bar");
-    weights.forEach((weight, i) => {
-      const piece = make("i", COLORS[i]);
-      piece.style.width = `${weight * 100}%`;
-      stack.append(piece);
-    });
     const names = row.weights.some((step) => step.length > 2) ? ["first", "others"] : ["first", "second"];
+    const pieces = row.parts.length
+      ? [[names[0], shareOf(row), "a2"], [names[1], 1 - shareOf(row), "b2"]]
+      : weights.map((weight, i) => [`${names[i < 3 ? 0 : 1]} ${OPERATIONS[i % 3]}`, weight, COLORS[i]]);
+    for (const [, amount, color] of pieces) {
+      const piece = make("i", color);
+      piece.style.width = `${amount * 100}%`;
+      stack.append(piece);
+    }
     stack.setAttribute("role", "img");
-    stack.setAttribute("aria-label", weights.map((weight, i) => `${names[i < 3 ? 0 : 1]} ${OPERATIONS[i % 3]} ${(weight * 100).toFixed(0)} %`).join(", "));
+    stack.setAttribute("aria-label", pieces.map(([name, amount]) => `${name} ${(amount * 100).toFixed(0)} %`).join(", "));
     stack.title = stack.getAttribute("aria-label");
     const share = make("div", "share");
     share.append(make("span", "", `${(shareOf(row) * 100).toFixed(0)} %`), make("span", "", `${(100 - shareOf(row) * 100).toFixed(0)} %`));
@@ -256,6 +260,8 @@
       return block;
     }));
     if (!row.weights.length) $("weights").textContent = "–";
+    $("parts").replaceChildren(...row.parts.map((part, place) => meter(base(row.sources[place]), part, place ? "b2" : "a2")));
+    $("parts").parentElement.hidden = !row.parts.length;
     const facts = columns.slice(2).filter((column) => column.key !== "notes").map((column) => [column.label, shown(column, row)]);
     for (const [stage, seconds] of Object.entries(row.stages)) facts.push([`  ${stage}`, format(seconds, 3)]);
     if (row.size) facts.push(["Size", `${row.size}, ${row.depth} bit`]);
