@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Callable
@@ -136,7 +137,7 @@ def test_a_file_that_is_no_calibration_file(content: str, said: str, tmp_path: P
 
 def test_a_manifest_may_come_through_a_pipe(shots: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = ["visible,infrared", *(f"{one},{two}" for one, two in zip(shots[::2], shots[1::2], strict=True))]
-    monkeypatch.setattr("tita_cli.cli.batch_steps.manifest_from_stdin", lambda: "\n".join(lines).encode())
+    monkeypatch.setattr("tita_cli.cli.batch_steps.manifest_from_stdin", lambda: io.BytesIO("\n".join(lines).encode()))
     assert _calibrate("-", "-o", tmp_path / "calibration.json") == 0
     assert Calibration.read(tmp_path / "calibration.json").shots == 4
 

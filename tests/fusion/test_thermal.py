@@ -48,7 +48,7 @@ def test_balance_goes_from_one_source_to_the_other() -> None:
     assert np.abs(infrared.chroma.cb).max() < 1e-6
     plan, fused, between = _styled(balance=0.75)
     np.testing.assert_allclose(between.luminance, (fused.luminance + plan.read(1).pixels[..., 0]) / 2, atol=1e-6)
-    with pytest.raises(UsageError, match="`balance`: 2 is not"):
+    with pytest.raises(UsageError, match=r"`balance`: '2\.0' is not"):
         _styled(balance=2.0)
 
 

@@ -39,7 +39,8 @@ class Option:
     spellings of choices. ``counts``: numbers of sources, from 1 for users and from 0 in the program.
     ``per_source``: may be told of single sources, see ``PerSource``. ``config``: whether tita.toml and variables
     may set it: not what replaces or names files. ``recorded``: whether the provenance in a picture holds it.
-    ``decides``: whether it changes the picture, so that ``tita batch`` fuses again.
+    ``decides``: whether it changes the picture, so that ``tita batch`` fuses again. ``takes``: what a program may give
+    where the command line has text.
     """
 
     help: str
@@ -59,6 +60,7 @@ class Option:
     config: bool = True
     recorded: bool = False
     decides: bool = True
+    takes: tuple[type, ...] = (str, os.PathLike)
 
     def read(self, text: str) -> Any:
         """The value that ``text`` stands for, an entry of a ``PerSource`` where it may be told of single sources.
@@ -78,7 +80,7 @@ class Option:
         """
         if self.type is bool and value not in (True, False):
             raise ValueError(f"{value!r} is neither True nor False")
-        if self.type is str and self.parse is None and not isinstance(value, (str, os.PathLike)):
+        if self.type is str and self.parse is None and not isinstance(value, self.takes):
             raise ValueError(f"{value!r} is no text")
         if self.type not in (int, float):
             return value
@@ -126,7 +128,7 @@ def _of_type(hint: Any) -> dict[str, Any]:
     if get_origin(hint) in (Union, UnionType):
         (hint, *others) = (one for one in get_args(hint) if one is not NoneType)
         if others:
-            return {}
+            return {"takes": tuple(get_origin(one) or one for one in (hint, *others))}
     if get_origin(hint) is Literal:
         return {"choices": get_args(hint)}
     if get_origin(hint) is tuple:
