@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -108,6 +109,39 @@ def test_what_is_transparent_does_not_count(model: Path) -> None:
     both = fuse([hole, hole], model=str(model), align="none").picture
     assert both.alpha is not None
     np.testing.assert_array_equal(both.alpha, alpha)
+
+
+def _street(seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """A dark photograph and bright infrared with something hot, 160×192."""
+    rng = np.random.default_rng(seed)
+    dark = 0.1 + 0.15 * cv2.GaussianBlur(rng.random((160, 192), dtype=np.float32), (0, 0), 2)
+    warm = 0.5 + 0.2 * cv2.GaussianBlur(rng.random((160, 192), dtype=np.float32), (0, 0), 8)
+    warm[100:130, 120:130] = 0.95
+    return dark, warm
+
+
+def test_a_hole_draws_no_rim() -> None:
+    """Where the infrared has no data the photograph goes on; beside that nothing becomes brighter or darker."""
+    dark, warm = _street()
+    alpha = np.ones_like(warm)
+    alpha[40:70, 50:90] = 0
+    photograph = Picture(np.dstack([dark, dark, dark * 0.8]), name="vis.png")
+    whole = fuse([photograph, Picture(warm[..., None], name="ir.png")], align="none")
+    holed = fuse([photograph, Picture(warm[..., None] * alpha[..., None], alpha, name="ir.png")], align="none")
+    difference = np.abs(whole.picture.pixels - holed.picture.pixels).mean(axis=2)
+    difference[36:74, 46:94] = 0
+    assert difference.max() < 0.06
+
+
+def test_nearly_opaque_is_opaque() -> None:
+    """As alpha is after resampling."""
+    dark, warm = _street()
+    photograph = Picture(np.dstack([dark, dark, dark * 0.8]), name="vis.png")
+    results = [
+        fuse([photograph, Picture(warm[..., None], alpha, name="ir.png")], align="none").picture.pixels
+        for alpha in (None, np.full_like(warm, 1 - 1e-6))
+    ]
+    np.testing.assert_allclose(results[0], results[1], atol=1e-3)
 
 
 @settings(max_examples=60, deadline=None)

@@ -10,7 +10,7 @@ import numpy as np
 from tita_cli.align.geometry import Size
 from tita_cli.align.modes import MODELS, Border
 from tita_cli.align.placement import Placement
-from tita_cli.align.warp import Area, Mask, common_area, covered, cropped, filled, warp
+from tita_cli.align.warp import Area, Mask, common_area, covered, cropped, filled, transparent, warp
 from tita_cli.errors import MismatchError
 from tita_cli.images.picture import Picture
 
@@ -78,17 +78,18 @@ class Frame:
             area, seen = found, None
         return cls(tuple(placements), reference, size, border, area, seen, notes)
 
-    def place(self, index: int, picture: Picture, reference: Callable[[], Picture]) -> Picture:
+    def place(self, index: int, picture: Picture, reference: Callable[[], Picture] | None = None) -> Picture:
         """Source ``index`` in this frame: resampled once where it moves, its own pixels where it does not.
 
         ``reference``: gives the reference picture, which fills what the source does not show; called only where needed.
+        Without one, the source is transparent there.
         """
         placement = self.placements[index]
         if placement.is_still:
             return cropped(picture, self.area)
         moved, valid = warp(picture, placement.matrix, self.size, flow=placement.flow)
         if self.border != "crop" and not valid.all():
-            moved = filled(moved, reference(), valid)
+            moved = transparent(moved, ~valid) if reference is None else filled(moved, reference(), valid)
         return cropped(moved, self.area)
 
     def masked(self, picture: Picture) -> Picture:

@@ -130,6 +130,12 @@ def filled(picture: Picture, reference: Picture, valid: Mask) -> Picture:
     return replace(picture, pixels=np.where(valid[..., None], picture.pixels, other), alpha=alpha)
 
 
+def transparent(picture: Picture, where: Mask) -> Picture:
+    """``picture``, transparent in the places ``where``, too."""
+    opaque = np.ones(where.shape, np.float32) if picture.alpha is None else picture.alpha
+    return replace(picture, alpha=np.where(where, np.float32(0), opaque))
+
+
 def common_area(valid: Mask) -> Area | None:
     """Nearly the largest rectangle in which every pixel is valid: its sides may be a pixel or so too far inside."""
     height, width = valid.shape

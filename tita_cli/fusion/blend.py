@@ -26,11 +26,16 @@ class Blend:
     """The picture that grows as sources are added. Planes are H×W float32.
 
     ``color``: for every source its share of the chroma at the network's size, of sum 1; None for one without colour.
-    ``behind``: luminance at the network's size that shines through where a source is transparent.
+    ``behind``: for every source the luminance at the network's size that shines through where it is transparent; None
+    for opaque ones, nothing where all are.
     """
 
     def __init__(
-        self, grid: Grid, decision: Decision, color: Sequence[FloatArray | None], behind: FloatArray | None = None
+        self,
+        grid: Grid,
+        decision: Decision,
+        color: Sequence[FloatArray | None],
+        behind: Sequence[FloatArray | None] = (),
     ) -> None:
         self._grid, self._decision, self._color, self._behind = grid, decision, color, behind
         self._levels: list[FloatArray] = []
@@ -46,7 +51,8 @@ class Blend:
         share = None if color is None else self._grid.enlarged(color, 0, height, width)
         if share is not None and self._chroma is None:
             self._chroma = Chroma(np.zeros_like(luminance), np.zeros_like(luminance))
-        behind = None if self._behind is None else self._grid.enlarged(self._behind, 0, height, width)
+        under = self._behind[index] if self._behind else None
+        behind = None if under is None else self._grid.enlarged(under, 0, height, width)
         for rows, part in parts:
             y = luminance[rows]
             y[...] = luma(part.pixels)

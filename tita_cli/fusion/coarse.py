@@ -14,6 +14,7 @@ MOST_PIXELS = 500_000
 _TOTAL_PIXELS = 6_000_000
 """Of all sources together: 100 of them are seen smaller than two, which bounds the memory that their features take."""
 _CELL = 4
+_FADES = 6  # levels of a pyramid
 _NOISE = np.float32(0.004)
 
 
@@ -103,6 +104,22 @@ class Enlarged:
         part *= (place - above).astype(np.float32)[:, None]
         part += upper
         return np.asarray(part)
+
+
+def continued(plane: FloatArray, known: FloatArray) -> FloatArray:
+    """A plane H×W, ``known`` to 0..1, led on into what is not known, where it fades to 0 within some 100 pixels.
+
+    By pulling and pushing in a pyramid: S. J. Gortler et al., "The lumigraph", SIGGRAPH 1996.
+    """
+    levels: list[tuple[FloatArray, FloatArray]] = [(plane * known, known)]
+    while len(levels) <= _FADES and min(levels[-1][1].shape) > 1:
+        levels.append((np.asarray(cv2.pyrDown(levels[-1][0])), np.asarray(cv2.pyrDown(levels[-1][1]))))
+    found = np.zeros_like(levels[-1][1])
+    for values, weight in reversed(levels):
+        if found.shape != values.shape:
+            found = np.asarray(cv2.pyrUp(found, dstsize=values.shape[::-1]))
+        found = values + (1 - weight) * found
+    return found
 
 
 def _up(side: int, multiple: int) -> int:

@@ -64,7 +64,6 @@ class Plan:
         self._progress = progress
         self._notes: list[str] = []
         self.deghosts = deghost
-        self._reference_fills = align != "none" and border != "crop"
         self._decoded = Decoded(self.sources, budget)
         self._looks: dict[int, Look] = {}
         roles_matter |= len(sources) == 2 or needs_roles(options) or any(map(_says_what_it_is, sources))
@@ -161,10 +160,9 @@ class Plan:
 
     def aligned(self, index: int) -> Picture:
         """Source ``index`` in range and in the common frame, in its own profile."""
-        kept = index == self.reference and self._reference_fills
-        picture = self._reference if kept else self._sized(index)
+        picture = self._sized(index)
         if self.frame is not None:
-            picture = self.frame.place(index, picture, lambda: self._reference)
+            picture = self.frame.place(index, picture)
         self._notes += picture.notes
         return picture
 
@@ -231,11 +229,6 @@ class Plan:
         note = f"{picture.name}: resized from {picture.size} to {target.width}×{target.height}"
         picture = resize_picture(picture, target.height, target.width)
         return replace(picture, notes=(*picture.notes, note))
-
-    @cached_property
-    def _reference(self) -> Picture:
-        """The reference before it is placed, kept for the places that other sources do not show."""
-        return self._sized(self.reference)
 
     @cached_property
     def _still_picture(self) -> Picture:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from tita_cli.fusion.blend import Blend, strips
-from tita_cli.fusion.coarse import Grid
+from tita_cli.fusion.coarse import Grid, continued
 from tita_cli.fusion.deghost import moved_part
 from tita_cli.fusion.plan import Plan
 from tita_cli.fusion.progress import Progress, silent
@@ -90,7 +90,7 @@ class _Seen:
     def __init__(self, count: int, multiple: int) -> None:
         self.names: list[str] = []
         self.alpha: FloatArray | None = None
-        self.behind: FloatArray | None = None
+        self.behind: list[FloatArray | None] = [None] * count
         self._count, self._multiple = count, multiple
         self._small: list[FloatArray] = []
         self._hidden: list[FloatArray] = []
@@ -118,25 +118,34 @@ class _Seen:
                 plan.remark(f"{name}: {moved:.1%} of it moved, which may leave ghosts (`deghost` removes them)")
 
     def decided(self, engine: SetEngine, roles: FloatArray | None = None) -> Decision:
-        """The network's decision. Where a source is transparent, it sees the mean of the others."""
-        images = self._small
-        if any(alpha is not None for alpha in self._alphas):
-            total, weight = np.zeros_like(self._small[0]), np.full_like(self._small[0], _OPAQUE)
-            for image, alpha in zip(self._small, self._alphas, strict=True):
-                share = np.ones_like(image) if alpha is None else alpha
-                total += share * image
-                weight += share
-            behind = self.behind = total / weight
-            images = [
-                image if alpha is None else behind + alpha * (image - behind)
-                for image, alpha in zip(self._small, self._alphas, strict=True)
-            ]
+        """The network's decision. Where a source is transparent, it sees what :meth:`_continued` gives."""
+        self.behind = self._continued()
+        images = [
+            image if alpha is None or behind is None else behind + alpha * (image - behind)
+            for image, behind, alpha in zip(self._small, self.behind, self._alphas, strict=True)
+        ]
         return engine.decide(np.stack(images), np.stack(self._hidden), roles)
 
+    def _continued(self) -> list[FloatArray | None]:
+        """For every source what it has where it is transparent: the mean of the others, led smoothly over from its own
+        values at the edge, which a pyramid would draw otherwise. None for opaque ones."""
+        if all(alpha is None for alpha in self._alphas):
+            return [None] * self._count
+        opaque = self._opaque(*self._small[0].shape)
+        total, weight = sum(share * image for share, image in zip(opaque, self._small, strict=True)), opaque.sum(0)
+        found: list[FloatArray | None] = []
+        for image, alpha in zip(self._small, self._alphas, strict=True):
+            if alpha is None:
+                found.append(None)
+                continue
+            others = weight - alpha
+            mean = (total - alpha * image) / np.maximum(others, _OPAQUE)
+            found.append(mean + continued(image - mean, alpha * np.minimum(others, 1)))
+        return found
+
     def limited(self, decision: Decision) -> Decision:
-        """``decision``, with the shares of transparent places given to the sources that show something there. Where
-        only one does, it is taken as it is: a pyramid would mix in what lies beyond the edge."""
-        if self.behind is None:
+        """``decision``, with the shares of transparent places given to the sources that show something there."""
+        if all(alpha is None for alpha in self._alphas):
             return decision
 
         def shares(maps: FloatArray) -> FloatArray:
@@ -147,7 +156,7 @@ class _Seen:
         return Decision(
             tuple(shares(maps) for maps in decision.shares),
             tuple(maps * self._opaque(*maps.shape[1:]) for maps in decision.gains),
-            np.maximum(decision.direct, self._alone(*decision.direct.shape)),
+            decision.direct,
             decision.weights,
         )
 
@@ -161,12 +170,6 @@ class _Seen:
         shares *= np.array(colored, np.float32)[:, None, None] * self._opaque(*shares.shape[1:])
         shares /= np.maximum(shares.sum(0), 1e-12)
         return [share if has else None for share, has in zip(shares, colored, strict=True)]
-
-    def _alone(self, height: int, width: int) -> FloatArray:
-        """height×width: 1 in and next to every cell that has places where only one source shows something."""
-        alone = np.maximum(2 - self._opaque(self.grid.rows, self.grid.columns).sum(0), 0)
-        cells = cv2.resize(alone, (width, height), interpolation=cv2.INTER_AREA) > 0
-        return np.asarray(cv2.dilate(cells.astype(np.float32), np.ones((3, 3), np.uint8)))
 
     def _opaque(self, height: int, width: int) -> FloatArray:
         """N×height×width: how far each source shows something."""
