@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +30,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     small = {"object_store_memory": 80 << 20, "include_dashboard": False}
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **small})
     made.nodes = [made.add_node(num_cpus=1, object_store_memory=80 << 20) for _ in range(2)]
@@ -96,3 +102,39 @@ def test_a_cluster_that_loses_a_node_gives_the_bytes_of_one_machine(
 def test_what_is_no_cluster_is_one_sentence(folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["batch", str(folder), "-o", str(tmp_path / "out"), "--on", "nowhere"]) == ExitCode.USAGE
     assert "--on: 'nowhere' is neither ray nor ray://HEAD:PORT" in capfd.readouterr().err
+
+
+@pytest.fixture
+def head(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address for clients of a head that asks for a token, which this user has."""
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "0" * 64)
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    ports = []
+    for _ in range(2):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            ports.append(free.getsockname()[1])
+    options = [f"--port={ports[0]}", f"--ray-client-server-port={ports[1]}", "--num-cpus=1"]
+    options += ["--object-store-memory=80000000", "--include-dashboard=false", "--disable-usage-stats", "--block"]
+    # Out of the way of what looks for a cluster of this machine; the names of sockets must be short.
+    with tempfile.TemporaryDirectory(prefix="tita-", ignore_cleanup_errors=True) as home:
+        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", f"--temp-dir={home}", *options]
+        process = subprocess.Popen(
+            command, env={**os.environ, "RAY_AUTH_MODE": "token"}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            text=True,
+        )  # fmt: skip
+        assert any("runtime started" in line for line in process.stdout)
+        yield f"ray://127.0.0.1:{ports[1]}"
+        process.terminate()
+        process.wait(30)
+
+
+def test_a_driver_outside_the_cluster(head: str, picture_file: Callable[..., Path], tmp_path: Path) -> None:
+    for number in range(3):
+        picture_file(f"in/vis/{number}.png", seed=number)
+        picture_file(f"in/ir/{number}.png", seed=50 + number, color=False)
+    command = [sys.executable, "-m", "tita_cli", "batch", str(tmp_path / "in"), "-o", str(tmp_path / "out")]
+    command += ["--on", head, "--align", "none"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(events(tmp_path / "out", "done")) == 3

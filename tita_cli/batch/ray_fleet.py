@@ -249,6 +249,8 @@ def _has_token() -> bool:
 
 
 def _said(error: BaseException) -> str:
-    """The first line of a message, without what Ray puts in front of a traceback."""
+    """The first line of a message, and the last of a traceback that follows it."""
     known = describe_error(error)["message"] if isinstance(error, TitaError) else first_line(error)
+    if known.endswith(":"):
+        known = f"{known} {str(error).strip().splitlines()[-1]}"
     return " ".join(known.split())[:160].rstrip(".")
