@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections import Counter, deque
 from collections.abc import Mapping
@@ -19,6 +21,9 @@ from tita_cli.errors import DeviceError, TitaError, first_line, need
 _LOCAL = "ray"
 _REST = 10.0
 """Seconds for which no worker is started where one was lost: Ray takes a while to see that a machine is gone."""
+_AUTH_MODE = "RAY_AUTH_MODE"
+_ANSWER = 150
+"""Seconds that a cluster has to run a function, for which it may have to start a process."""
 _MEMORY = 1 << 30  # bytes that a worker on the CPU is counted with
 
 
@@ -224,9 +229,10 @@ def _connect(address: str) -> Any:
     """Ray, connected. Raises DeviceError."""
     need("a cluster", "ray")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
-    if _has_token():
-        # ray start asks for a token wherever there is one, and drivers and clients give it only where told so.
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    if _AUTH_MODE not in os.environ and _has_token():
+        # ray start asks for a token wherever there is one, and drivers and clients give it only where told so. But a
+        # driver that gives it asks the cluster for it as well, and loses the actors of a cluster that has none.
+        os.environ[_AUTH_MODE] = _mode_there() if address == _LOCAL else "token"
     import ray
 
     try:
@@ -240,6 +246,26 @@ def _connect(address: str) -> Any:
             hint="ray start starts one; Ray, Python and the token in ~/.ray/auth_token are the same here and there",
         ) from error
     return ray
+
+
+def _mode_there() -> str:
+    """Whether the cluster of this machine asks for a token: Ray's name of the mode; "token" where there is none.
+
+    Asked by a process of its own, since a driver's mode cannot be changed.
+    """
+    asking = (
+        "import os, ray; ray.init('auto', log_to_driver=False, logging_level='error'); "
+        f"mode = ray.remote(num_cpus=0)(lambda: os.environ.get('{_AUTH_MODE}', 'disabled')); "
+        f"print(ray.get(mode.remote(), timeout={_ANSWER}))"
+    )
+    try:
+        asked = subprocess.run(
+            [sys.executable, "-c", asking], capture_output=True, text=True, check=False, timeout=2 * _ANSWER,
+            env={**os.environ, _AUTH_MODE: "token"},
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return "token"
+    return "disabled" if asked.stdout.strip().lower() == "disabled" else "token"
 
 
 def _has_token() -> bool:
