@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from tita_cli.cli.main import app
+from tita_cli.cli.main import application
 
 PLACEHOLDERS = {int: "N", float: "X", Path: "PATH"}
 TARGET = Path(__file__).parent / "reference" / "cli.md"
@@ -48,7 +48,7 @@ def section(name: str, command: Any) -> str:
 
 def reference() -> str:
     """The whole page."""
-    root = typer.main.get_command(app)
+    root = typer.main.get_command(application())
     commands: dict[str, Any] = root.commands  # type: ignore[attr-defined]
     head = [
         "# Commands",

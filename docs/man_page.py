@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from tita_cli import __version__
-from tita_cli.cli.main import app
+from tita_cli.cli.main import application
 from tita_cli.errors import ExitCode
 
 TARGET = Path(__file__).parent / "tita.1"
@@ -46,7 +46,7 @@ def section(name: str, command: Any) -> list[str]:
 
 def page() -> str:
     """The whole manual page."""
-    root = typer.main.get_command(app)
+    root = typer.main.get_command(application())
     commands: dict[str, Any] = root.commands  # type: ignore[attr-defined]
     lines = [
         '.\\" Made by docs/man_page.py',

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import typer
 
-from tita_cli.cli.main import app
+from tita_cli.cli.main import application
 from tita_cli.errors import ExitCode
 
 ROOT = Path(__file__).parents[1]
@@ -66,7 +66,7 @@ def commands(page: Path) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_commands_of_a_page_are_ones_that_the_parser_knows(page: Path) -> None:
-    root: Any = typer.main.get_command(app)
+    root: Any = typer.main.get_command(application())
     for words in commands(page):
         if words[0].startswith("-") or words[0] == "help":
             continue

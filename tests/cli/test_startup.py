@@ -39,6 +39,21 @@ def test_help_and_usage_errors_import_nothing_heavy(arguments: list[str], code: 
     assert got == code
 
 
+def test_a_command_imports_itself_only_unless_a_file_names_options(tmp_path: Path) -> None:
+    code = (
+        "import sys; from tita_cli.cli.main import run; run(['models', '--json']); "
+        "print(*sorted(m for m in sys.modules if m in ('tita_cli.cli.train', 'pydantic')), file=sys.stderr)"
+    )
+
+    def imported() -> str:
+        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+        return done.stderr.splitlines()[-1]
+
+    assert imported() == ""
+    (tmp_path / "tita.toml").write_text("[train]\nquiet = true\n")
+    assert imported() == "tita_cli.cli.train"
+
+
 def test_importing_the_package_imports_nothing_heavy() -> None:
     code = f"import sys, tita_cli; print([m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

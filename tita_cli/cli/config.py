@@ -49,9 +49,9 @@ def tell_origin(*, quiet: bool) -> None:
 
 
 def _command_names() -> list[str]:
-    from tita_cli.cli.main import app
+    from tita_cli.cli.main import COMMANDS
 
-    return [str(each.name) for each in app.registered_commands]
+    return list(COMMANDS)
 
 
 @expand

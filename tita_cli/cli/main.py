@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 import logging
 import os
@@ -14,38 +15,51 @@ from typing import Annotated, Any
 import typer
 
 from tita_cli import __version__
-from tita_cli.cli import (
-    align,
-    batch,
-    calibrate,
-    config,
-    convert,
-    demo,
-    doctor,
-    evaluate,
-    export,
-    fuse,
-    models,
-    report,
-    show,
-    train,
-    video,
-    watch,
-)
+from tita_cli import config as settings
+from tita_cli.cli import config
 from tita_cli.cli.arguments import readable
 from tita_cli.cli.console import complain
 from tita_cli.cli.interrupt import abort_if_interrupted, exit_code, reason
 from tita_cli.cli.usage import usage_message
 from tita_cli.errors import ExitCode, ReaderGoneError, explained
 
-app = typer.Typer(
-    name="tita",
-    help="Fuse images of one scene into one picture: infrared + visible, exposure brackets, focus stacks, and more.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+HELP = "Fuse images of one scene into one picture: infrared + visible, exposure brackets, focus stacks, and more."
+COMMANDS = {
+    "fuse": "fuse",
+    "demo": "demo",
+    "batch": "batch",
+    "video": "video",
+    "watch": "watch",
+    "align": "align",
+    "calibrate": "calibrate",
+    "report": "report",
+    "convert": "convert",
+    "export": "export",
+    "models": "models",
+    "doctor": "doctor",
+    "eval": "evaluate",
+    "show": "show",
+    "train": "train",
+    "config": "config",
+}
+"""Names of the commands, in the order of the help, and the modules of ``tita_cli.cli`` that they are in."""
+
+
+def application(*names: str) -> typer.Typer:
+    """The application with the commands ``names``, or all. Importing and describing all takes longer than to fuse a
+    small pair."""
+    app = typer.Typer(
+        name="tita",
+        help=HELP,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for name in names or COMMANDS:
+        _add(app, name, importlib.import_module(f"tita_cli.cli.{COMMANDS[name]}").command)
+    return app
 
 
 def _print_version(wanted: bool) -> None:
@@ -54,7 +68,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     context: typer.Context,
     version: Annotated[
@@ -65,7 +78,7 @@ def _root(
     config.apply_defaults(context)
 
 
-def _add(name: str, command: Callable[..., Any]) -> None:
+def _add(app: typer.Typer, name: str, command: Callable[..., Any]) -> None:
     """Register a command; its docstring's paragraphs flow, instead of breaking where the source breaks."""
 
     @functools.wraps(command)
@@ -78,22 +91,10 @@ def _add(name: str, command: Callable[..., Any]) -> None:
     app.command(name, help="\n\n".join(" ".join(part.split()) for part in text.split("\n\n")))(interruptible)
 
 
-_add("fuse", fuse.command)
-_add("demo", demo.command)
-_add("batch", batch.command)
-_add("video", video.command)
-_add("watch", watch.command)
-_add("align", align.command)
-_add("calibrate", calibrate.command)
-_add("report", report.command)
-_add("convert", convert.command)
-_add("export", export.command)
-_add("models", models.command)
-_add("doctor", doctor.command)
-_add("eval", evaluate.command)
-_add("show", show.command)
-_add("train", train.command)
-_add("config", config.command)
+def _needed(argv: Sequence[str]) -> tuple[str, ...]:
+    """The command that ``argv`` runs; all where it is not plain, or where files name options of any command."""
+    alone = bool(argv) and argv[0] in COMMANDS and argv[0] != "config"
+    return (argv[0],) if alone and not any(map(os.path.lexists, settings.config_files())) else ()
 
 
 def run(argv: Sequence[str]) -> int:
@@ -105,7 +106,7 @@ def run(argv: Sequence[str]) -> int:
     _silence_libraries()
     try:
         # Not standalone: usage errors reach us as exceptions, so that they too are one line.
-        code = app(args=readable(argv), prog_name="tita", standalone_mode=False)
+        code = application(*_needed(argv))(args=readable(argv), prog_name="tita", standalone_mode=False)
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         complain(reason())

@@ -112,6 +112,9 @@ def _fields(message: memoryview) -> Iterator[Field]:
 
 
 def _varint(message: memoryview, place: int) -> tuple[int, int]:
+    value = message[place]
+    if value < 0x80:  # nearly all
+        return value, place + 1
     value = shift = 0
     while True:
         byte = message[place]
