@@ -179,10 +179,10 @@ def test_reduced_precision_is_cut_and_tiled_like_any_other(
     ("options", "words"),
     [
         ({"precision": "fp8"}, "fp32, fp16, int8"),
-        ({"precision": "int8"}, "--calibrate"),
-        ({"precision": "int8", "images": ["x.png"] * 9}, "--calibrate"),
+        ({"precision": "int8"}, "`precision` int8 needs"),
+        ({"precision": "int8", "images": ["x.png"] * 9}, "`precision` int8 needs"),
         ({"precision": "int8", "images": ["x.png"] * 8, "size": (32, 32)}, "do not go together"),
-        ({"images": ["x.png"]}, "--calibrate is for"),
+        ({"images": ["x.png"]}, "`images` is for"),
     ],
 )
 def test_options_of_precision_that_make_no_sense(

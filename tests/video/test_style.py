@@ -60,7 +60,7 @@ def test_an_overlay_leaves_what_is_cold_alone(fused: Callable[..., np.ndarray]) 
     border = int(np.argmax(change > 10))
     assert 60 < border < 95  # 20 to 235 over 128 columns: 150 is at the 77th
     assert change[: border - 4].max() < 3
-    with pytest.raises(UsageError, match="--overlay 999"):
+    with pytest.raises(UsageError, match="`overlay` 999"):
         fused(overlay=999.0)
 
 

@@ -50,9 +50,9 @@ class Scenes(Group):
 
     PANEL: ClassVar[str] = "Input"
 
-    calibrate: tuple[Path, ...] = option(
+    images: tuple[Path, ...] = option(
         (), "For int8: the two sources of each of four scenes or more, one after the other, repeating the option.",
-        metavar="FILE",
+        flag="calibrate", metavar="FILE",
     )  # fmt: skip
 
 
@@ -93,7 +93,7 @@ def command(
     path = find_model(network.model, suffix=".safetensors")
     if path.suffix.lower() == ".onnx":
         raise UsageError(f"{path}: is an ONNX file already")
-    check_writable(output, overwrite=file.force, sources=[path, *scenes.calibrate])
+    check_writable(output, overwrite=file.force, sources=[path, *scenes.images])
     from tita_cli.export.export import export
 
     with results() as stdout, showing(quiet=reporting.quiet) as progress:
@@ -101,7 +101,7 @@ def command(
             path,
             output,
             precision=file.precision,
-            images=scenes.calibrate,
+            images=scenes.images,
             opset=file.opset,
             size=file.size,
             overwrite=file.force,

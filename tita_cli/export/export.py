@@ -98,8 +98,8 @@ def export(
     spec = checkpoint.network.spec
     if size is not None and (min(size) < 1 or any(length % spec.multiple for length in size)):
         raise UsageError(
-            f"--size {size[0]}x{size[1]}: {spec.variant} takes multiples of {spec.multiple} only",
-            hint="a file without --size takes any size",
+            f"`size` {size[0]}x{size[1]}: {spec.variant} takes multiples of {spec.multiple} only",
+            hint="a file without `size` takes any size",
         )
     scenes = calibration([Path(image) for image in images])
     if spec.kind == "set" and (size is not None or precision != "fp32"):
@@ -140,17 +140,17 @@ def _check_options(
     precision: str, images: Sequence[str | os.PathLike[str]], opset: int, size: tuple[int, int] | None
 ) -> None:
     if opset not in OPSETS:
-        raise UsageError(f"--opset {opset}: not supported", hint=f"{OPSETS.start} to {OPSETS.stop - 1}")
+        raise UsageError(f"`opset` {opset}: not supported", hint=f"{OPSETS.start} to {OPSETS.stop - 1}")
     if precision not in PRECISIONS:
-        raise UsageError(f"--precision {precision}: not known", hint=f"one of {', '.join(PRECISIONS)}")
+        raise UsageError(f"`precision` {precision}: not known", hint=f"one of {', '.join(PRECISIONS)}")
     if precision != "int8" and images:
-        raise UsageError(f"--calibrate is for --precision int8, not {precision}")
+        raise UsageError(f"`images` is for `precision` int8, not {precision}")
     if precision == "int8" and size is not None:
-        raise UsageError("--precision int8 and --size do not go together: images of any size calibrate it")
+        raise UsageError("`precision` int8 and `size` do not go together: images of any size calibrate it")
     if precision == "int8" and (len(images) < _FEWEST or len(images) % 2):
         raise UsageError(
-            "--precision int8 needs the two sources of each of four scenes or more",
-            hint="--calibrate A1.png --calibrate B1.png --calibrate A2.png …",
+            "`precision` int8 needs the two sources of each of four scenes or more",
+            hint="`images` takes them one after the other: A1, B1, A2, B2 …",
         )
 
 

@@ -170,6 +170,14 @@ def flag_of(name: str, how: Option) -> str:
     return "--" + (how.flag or name).replace("_", "-")
 
 
+_groups: list[type[Group]] = []
+
+
+def option_classes() -> tuple[type[Group], ...]:
+    """Those of the modules that were imported: what commands share, and the own ones of a command that runs."""
+    return tuple(_groups)
+
+
 Changed = TypeVar("Changed", bound="Group")
 
 
@@ -177,6 +185,9 @@ class Group:
     """A base of options classes, which checks choices and names."""
 
     PANEL: ClassVar[str] = "Options"
+
+    def __init_subclass__(cls) -> None:
+        _groups.append(cls)
 
     def __post_init__(self) -> None:
         for name, how in declared(type(self)).items():

@@ -37,7 +37,7 @@ def load_state(path: Path) -> dict[str, Any]:
     if path.is_file() and not zipfile.is_zipfile(path):
         raise TrainingError(f"{path}: not a training state, or damaged")
     if not path.exists():
-        raise TrainingError(f"{path}: no such state", hint="omit --resume to start a new run")
+        raise TrainingError(f"{path}: no such state", hint="omit `resume` to start a new run")
     if not path.is_file():
         raise TrainingError(f"{path}: not a training state, or damaged")
     with parsing(str(path), TrainingError):
@@ -110,7 +110,7 @@ def prepare_folder(folder: Path, *, resume: bool) -> None:
     if not resume and (folder / LAST).exists():
         raise OutputError(
             f"{folder}: this folder already holds a run",
-            hint="continue it with --resume, or give another folder with -o",
+            hint="continue it with `resume`, or give another folder",
         )
 
 

@@ -121,7 +121,7 @@ def _check(how: FuseOptions, video: VideoOptions, count: int) -> None:
     if how.align == "flow":
         raise OptionError("`align` flow is for stills", hint="`align` auto suits a video")
     if isinstance(video.audio, int) and not 0 <= video.audio < 2:
-        raise UsageError(f"--audio {video.audio + 1}: there are two sources")
+        raise UsageError(f"`audio` {video.audio + 1}: there are two sources")
 
 
 def _load(how: FuseOptions) -> SetEngine:
@@ -131,7 +131,7 @@ def _load(how: FuseOptions) -> SetEngine:
     if not isinstance(engine, SetEngine):
         raise ModelError(
             f"{how.model}: is a network for pairs of stills, a video takes one for sets",
-            hint="tita models lists what there is; --model names one",
+            hint="tita models lists what there is; `model` names one",
         )
     return engine
 
@@ -253,7 +253,7 @@ class _Job:
     def _nothing(self) -> MismatchError:
         return MismatchError(
             f"{self._other.name} shows nothing of the time that {self._reference.name} shows",
-            hint="--offset moves the time stamps of the second source",
+            hint="`offset` moves the time stamps of the second source",
         )
 
     def _notes(self, result: VideoResult) -> Iterator[str]:

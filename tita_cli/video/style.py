@@ -39,7 +39,7 @@ class Style:
             if not 0 <= scale.share(self._overlay) <= 1:
                 low, high = sorted(scale.ends)
                 name = plan.looks[self._infrared].name
-                raise UsageError(f"--overlay {self._overlay:g}: {name} shows {low:g} to {high:g}")
+                raise UsageError(f"`overlay` {self._overlay:g}: {name} shows {low:g} to {high:g}")
 
     def picture(self, frame: Ready) -> tuple[FloatArray, tuple[Codes, Codes] | None]:
         """Luminance H×W in 0..1, and chroma in codes, of half the size."""

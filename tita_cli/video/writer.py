@@ -58,7 +58,7 @@ class Encoding:
 
         suffix = "" if name is None else Path(name).suffix.lower().lstrip(".")
         if self.container is None and name is not None and not suffix:
-            raise OutputError(f"{name}: which container?", hint="a suffix such as .mp4 or .mkv, or --container")
+            raise OutputError(f"{name}: which container?", hint="a suffix such as .mp4 or .mkv, or `container`")
         wanted = self.container or suffix or STDOUT_CONTAINER
         wanted = _CONTAINERS.get(wanted, wanted)
         try:
@@ -79,10 +79,10 @@ class Encoding:
             codec = av.Codec(name, "w")
         except (ValueError, av.error.FFmpegError) as error:
             raise UsageError(
-                f"--codec {wanted}: this PyAV has no such encoder", hint=f"one of {', '.join(CODECS)}"
+                f"`codec` {wanted}: this PyAV has no such encoder", hint=f"one of {', '.join(CODECS)}"
             ) from error
         if codec.type != "video":
-            raise UsageError(f"--codec {wanted}: encodes {codec.type}, not video")
+            raise UsageError(f"`codec` {wanted}: encodes {codec.type}, not video")
         return codec.name
 
     def options_for(self, encoder: str) -> dict[str, str]:
@@ -128,7 +128,7 @@ class Writer:
         self._output.metadata.update(metadata)
         if av.Codec(encoder, "w").canonical_name not in self._output.supported_codecs:
             self._output.close()
-            raise UsageError(f"{self.name}: {container} holds no {encoder}", hint="another --codec, or .mkv")
+            raise UsageError(f"{self.name}: {container} holds no {encoder}", hint="another `codec`, or .mkv")
         self._stream = self._video(encoder, encoding)
         self._audio = {stream.index: copy for stream in audio if (copy := self._copied(stream)) is not None}
         self.codec, self.container = encoder, container
@@ -222,7 +222,7 @@ def _pixel_format(encoder: str, shape: Shape) -> str:
         wanted.append("yuvj420p")
     found = next((name for name in wanted if name in known), None)
     if found is None:
-        raise UsageError(f"{encoder} has no {shape.depth} bits a sample", hint="--codec ffv1 has 16, --depth 8 all")
+        raise UsageError(f"{encoder} has no {shape.depth} bits a sample", hint="`codec` ffv1 has 16, `depth` 8 all")
     return found
 
 
