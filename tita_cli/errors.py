@@ -137,7 +137,7 @@ def explained(error: BaseException) -> TitaError | None:
     """
     if isinstance(error, TitaError):
         return error
-    if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)):
+    if is_short_of_memory(error):
         return DeviceError("out of memory", hint="close other programs, fuse smaller images, or set `memory`")
     if isinstance(error, ImportError):
         return DeviceError(f"the installation is damaged: {first_line(error)}", hint="reinstall tita and its packages")
@@ -147,6 +147,11 @@ def explained(error: BaseException) -> TitaError | None:
             return OutputError(f"{error.filename or 'a file'}: cannot be written: {STORAGE_ERRORS[error.errno]}")
         return (InputError if error.filename and error.errno not in RESOURCES else DeviceError)(said)
     return None
+
+
+def is_short_of_memory(error: BaseException) -> bool:
+    """Whether ``error``, of whatever library, says that there was not enough memory."""
+    return isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)) is not None
 
 
 STORAGE_ERRORS = {

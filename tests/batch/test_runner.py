@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tita_cli.batch import Journal, LocalPool, Work, judge_jobs, read_journal, run_batch
+from tita_cli.batch import Job, Journal, LocalPool, Work, judge_jobs, read_journal, run_batch
 from tita_cli.batch.pipeline import Pipeline, Sizes, Stages
 from tita_cli.errors import DeviceError, ModelError, OutputError, UsageError
 
@@ -48,6 +50,32 @@ def test_a_bad_file_does_not_stop_the_rest(bench) -> None:
     assert sorted(bench.results()) == ["x", "y"]
     assert [record["event"] for record in (heard[0], heard[-1])] == ["run", "end"]
     assert heard[-1]["failed"] == 2
+
+
+def test_what_memory_did_not_suffice_for_is_done_alone_at_the_end(bench, letters) -> None:
+    bench.add(*letters(12))
+    bench.add("a0", content="huge")
+    room = threading.Semaphore(1)
+
+    class Greedy(bench.fuser):  # has memory for one picture at a time, and for none that is huge
+        def decode(self, job: Job) -> list[bytes]:
+            decoded = super().decode(job)
+            if b"huge" in decoded or not room.acquire(blocking=False):
+                raise MemoryError
+            return decoded
+
+        def encode(self, job: Job, fused: bytes, *, overwrite: bool) -> Mapping[str, Any]:
+            time.sleep(0.01)
+            room.release()
+            return super().encode(job, fused, overwrite=overwrite)
+
+    heard = []
+    summary = bench.run(Greedy(), listener=heard.append)
+    assert (summary.done, summary.failed, summary.remaining) == (12, 1, 0)
+    assert bench.results() == {name: f"{name}+good" for name in letters(12)}
+    (failure,) = summary.failures
+    assert (failure["output"], failure["error"]["code"]) == ("a0.png", 7)
+    assert [record["event"] for record in heard].count("failed") == 1
 
 
 def test_fail_fast_drops_the_rest(bench, letters) -> None:

@@ -33,6 +33,12 @@ def test_engines_by_cores_and_memory(machine, cores: int, gib: int, lanes: int, 
     assert sizes.budget <= gib * GIB // 4
 
 
+def test_little_memory_is_for_one_picture_at_a_time(machine) -> None:
+    machine(8, 0)
+    sizes, _ = choose_sizes(jobs=1000, on_gpu=False)
+    assert (sizes.decoders, sizes.lanes, sizes.encoders) == (1, 1, 1)
+
+
 def test_a_gpu_has_one_engine_and_the_cores_help(machine) -> None:
     machine(16, 64)
     sizes, _ = choose_sizes(jobs=1000, on_gpu=True)

@@ -43,6 +43,20 @@ def test_a_copy_under_another_name_runs(shipped: Path, tmp_path: Path) -> None:
     assert load_onnx(rewritten(shipped, tmp_path / "copy.onnx", {}), Place(CPU), 1).spec.kind == "pair"
 
 
+def test_a_model_that_tita_did_not_export_is_told_from_a_damaged_one(shipped: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(shipped) as archive:
+        first = archive.infolist()[0].header_offset
+    content, other = shipped.read_bytes(), tmp_path / "other.onnx"
+    tail = len(_varint(FIELD << 3 | 2)) + len(_varint(len(content) - first))
+    other.write_bytes(content[: first - tail])  # any reader of ONNX takes this
+    with pytest.raises(ModelError, match=r"other\.onnx: is an ONNX model, but without the steps of a network"):
+        load_onnx(other, Place(CPU), 1)
+    for damaged in (content[: first // 2], content[: len(content) - 9], b"no model"):
+        other.write_bytes(damaged)
+        with pytest.raises(ModelError, match=r"other\.onnx: is damaged or truncated"):
+            load_onnx(other, Place(CPU), 1)
+
+
 def test_steps_that_do_not_fit_are_refused_before_a_picture_is_read(shipped: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(shipped) as archive:
         blocks = [name for name in archive.namelist() if name.endswith(".0.onnx")]

@@ -52,6 +52,18 @@ print(faults)
     assert faults["plain"] > 8
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a limit of Linux")
+def test_a_limit_of_the_address_space_counts_and_nothing_is_kept_in_reserve() -> None:
+    script = """
+import resource
+from tita_cli.runtime.memory import free_memory, raise_malloc_thresholds
+resource.setrlimit(resource.RLIMIT_AS, (700 << 20, resource.RLIM_INFINITY))
+print(free_memory() < 700 << 20, raise_malloc_thresholds())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False"]
+
+
 def test_a_choice_in_the_environment_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
     monkeypatch.setenv("OMP_WAIT_POLICY", "active")

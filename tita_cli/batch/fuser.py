@@ -73,6 +73,7 @@ class ApiFuser:
         return file_hash(find_model(self._options.fuse.model))
 
     def open_lane(self) -> Lane:
+        from tita_cli import api  # noqa: F401  (now, rather than by several threads at the first picture)
         from tita_cli.runtime import load_engine
 
         how = self._options.fuse

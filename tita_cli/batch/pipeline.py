@@ -63,6 +63,8 @@ class Pipeline(Generic[T]):
         self._taking = threading.Lock()
         self._stopped = threading.Event()
         self._memory = _MemoryBudget(sizes.budget)
+        self._closed_lanes = sizes.lanes
+        self._opened = threading.Event()
         self._ready: Queue[Any] = Queue(sizes.lanes + 1)
         self._fused: Queue[Any] = Queue(sizes.encoders + 1)
         self._outcomes: Queue[Any] = Queue()
@@ -85,6 +87,7 @@ class Pipeline(Generic[T]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stopped.set()
+        self._opened.set()
         self._memory.lift()
         impatient = kind is not None and issubclass(kind, KeyboardInterrupt)
         deadline = time.monotonic() + _PATIENCE
@@ -121,6 +124,7 @@ class Pipeline(Generic[T]):
         self._outcomes.put((task, outcome))
 
     def _decode(self) -> None:
+        self._opened.wait()  # or a large picture could take the memory that opening a network needs
         while not self._stopped.is_set():
             with self._taking:
                 task = next(self._tasks, _END)
@@ -144,6 +148,10 @@ class Pipeline(Generic[T]):
         except Exception as error:
             self._outcomes.put((_END, error))
             self._stopped.set()
+        with self._taking:
+            self._closed_lanes -= 1
+            if not self._closed_lanes or fuse is None:
+                self._opened.set()
         self._process(self._ready, fuse, self._fused.put)
 
     def _encode(self) -> None:

@@ -18,6 +18,8 @@ from tita_cli.runtime.threads import usable_cores
 _MOST_LANES = 16
 # Memory of an engine on a photograph of some megapixels, so that an additional lane does not make the machine swap.
 _LANE_MEMORY = 1 << 30
+_TIGHT = 1 << 30
+"""Free memory below which pictures are read and written one at a time."""
 _SHARE = 4
 # Float RGB, twice while a picture is converted.
 _BYTES_A_PIXEL = 24
@@ -40,7 +42,7 @@ def choose_sizes(
     cores, memory = usable_cores(), free_memory()
     lanes = workers or (1 if on_gpu else max(1, min(cores, _MOST_LANES, memory // 2 // _LANE_MEMORY)))
     lanes = max(1, min(lanes, jobs))
-    helpers = max(2, min(8, cores if on_gpu else lanes))
+    helpers = 1 if memory < _TIGHT else max(2, min(8, cores if on_gpu else lanes))
     if remote:
         helpers = max(helpers, FETCHERS)
     return Sizes(helpers, lanes, helpers, memory // _SHARE), threads or max(1, cores // lanes)

@@ -18,6 +18,7 @@ import numpy as np
 
 from tita_cli.errors import ModelError, parsing
 from tita_cli.files import parse_json
+from tita_cli.models.onnx_graph import check_graph
 from tita_cli.network.spec import Spec
 
 FORMAT = "tita-onnx-2"
@@ -51,7 +52,9 @@ class OnnxFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.size: tuple[int, int] | None = None
-        with parsing(str(path), ModelError, hint=HINT), path.open("rb") as stream:  # noqa: SIM117
+        with parsing(str(path), ModelError, hint=HINT), path.open("rb") as stream:
+            if not zipfile.is_zipfile(stream) and _is_model(path.read_bytes()):
+                raise ModelError(f"{path}: is an ONNX model, but without the steps of a network of tita's", hint=HINT)
             with zipfile.ZipFile(stream) as archive:
                 found = parse_json(_member(archive, DESCRIPTION))
                 if found["format"] != FORMAT:
@@ -88,6 +91,15 @@ class OnnxFile:
             weights[weight] = np.frombuffer(data, numbers, count, offset).reshape(shape).copy()  # aligned
         types = {str(key): np.dtype(kind).name for key, kind in self._inputs[name]["types"].items()}
         return Step(self._graphs[name], weights, types)
+
+
+def _is_model(content: bytes) -> bool:
+    """Whether this is a whole ONNX model, whoever wrote it: ``ir_version`` comes first in what serializers write."""
+    try:
+        check_graph(content)
+    except ModelError as error:
+        return error.__cause__ is None  # refused for what it holds, rather than damaged
+    return content.startswith(b"\x08")
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:

@@ -18,6 +18,9 @@ _M_TOP_PAD = -2
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
 _UNKNOWN = 4 << 30
+_NO_LIMIT = 1 << 62
+_WIDE = 4 << 30
+"""Bytes of address space, of which a process may keep some in reserve."""
 _THRESHOLDS = (
     (_M_MMAP_THRESHOLD, 1 << 30),
     (_M_TRIM_THRESHOLD, 2**31 - 1),
@@ -41,6 +44,9 @@ def raise_malloc_thresholds() -> bool:
         return False
     mallopt.argtypes = (ctypes.c_int, ctypes.c_int)
     mallopt.restype = ctypes.c_int
+    if _free_addresses() < _WIDE:  # what is kept in reserve would be missing elsewhere
+        mallopt(_M_ARENA_MAX, 1)
+        return False
     accepted = [mallopt(parameter, value) == 1 for parameter, value in _THRESHOLDS]
     return all(accepted)
 
@@ -53,7 +59,10 @@ def give_back() -> None:
 
 
 def free_memory() -> int:
-    """Bytes that this process can have without swapping, as far as the system tells; in a container, what it allows."""
+    """Bytes that this process can have without swapping, as far as the system tells; in a container, what it allows.
+
+    Where its address space is limited (``ulimit -v``), not more than is left of that.
+    """
     available = _UNKNOWN
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
@@ -66,4 +75,20 @@ def free_memory() -> int:
             available = min(available, max(left, 0))
     except (OSError, ValueError):
         pass
-    return available
+    return min(available, _free_addresses())
+
+
+def _free_addresses() -> int:
+    """Bytes of address space that the limit of this process leaves; more than there is anywhere without a limit."""
+    if sys.platform == "win32":
+        return _NO_LIMIT
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return _NO_LIMIT
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except (OSError, ValueError):
+        pages = 0
+    return max(0, limit - pages * resource.getpagesize())

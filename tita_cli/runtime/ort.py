@@ -6,7 +6,7 @@ import os
 from functools import cache
 from types import ModuleType
 
-from tita_cli.errors import DeviceError, first_line
+from tita_cli.errors import DeviceError, explained, first_line, is_short_of_memory
 
 SWITCH = "ORT_DISABLE_TELEMETRY"
 _FATAL = 4
@@ -22,15 +22,18 @@ def load() -> ModuleType:
     os.environ[SWITCH] = "1"
     try:
         import onnxruntime
+
+        switch = getattr(onnxruntime, "disable_telemetry_events", None)
+        if switch is not None:
+            switch()
+        onnxruntime.set_default_logger_severity(_FATAL)  # what matters is raised
     except Exception as error:  # a broken installation raises anything
+        if is_short_of_memory(error):
+            raise explained(error) or error from error
         raise DeviceError(
             f"ONNX Runtime cannot be loaded: {first_line(error)}",
             hint="pip install --force-reinstall onnxruntime, or `backend` torch",
         ) from error
-    switch = getattr(onnxruntime, "disable_telemetry_events", None)
-    if switch is not None:
-        switch()
-    onnxruntime.set_default_logger_severity(_FATAL)  # what matters is raised
     return onnxruntime  # type: ignore[no-any-return]
 
 
