@@ -1,10 +1,11 @@
-"""What an installation downloads, and what a plain one takes on the disk.
+"""What an installation downloads, and what a plain one takes on the disk, by uv and by pip.
 
     python bench/install_sizes.py [--python 3.11] [--install]
 
 Needs uv and a package index. uv resolves tita with each extra for this system, and the index states the size of every
 file that would be fetched; nothing is downloaded. With --install a plain
-installation is made in a fresh environment and its files are counted. Prints the table of docs/how-to/install.md.
+installation is made in two fresh environments and its files are counted: pip leaves itself there, and bytecode.
+Prints the table of docs/how-to/install.md.
 """
 
 from __future__ import annotations
@@ -45,12 +46,16 @@ def _size(package: dict[str, Any]) -> int:
     return min(fitting)[1] if fitting else package["sdist"]["size"]
 
 
-def on_disk(python: str, folder: Path) -> int:
-    """Bytes of a plain installation in a fresh environment, interpreter aside."""
-    environment = folder / "venv"
-    subprocess.run(["uv", "venv", "-q", "--python", python, str(environment)], check=True)
-    where = ["--python", str(environment), "--link-mode", "copy"]
-    subprocess.run(["uv", "pip", "install", "-q", *where, str(ROOT)], check=True)
+def on_disk(python: str, folder: Path, by: str) -> int:
+    """Bytes of a plain installation by uv or pip in a fresh environment, interpreter aside."""
+    environment = folder / by
+    seed = ["--seed"] if by == "pip" else []
+    subprocess.run(["uv", "venv", "-q", *seed, "--python", python, str(environment)], check=True)
+    if by == "pip":
+        subprocess.run([environment / "bin/pip", "install", "-q", "--no-cache-dir", str(ROOT)], check=True)
+    else:
+        where = ["--python", str(environment), "--link-mode", "copy"]
+        subprocess.run(["uv", "pip", "install", "-q", *where, str(ROOT)], check=True)
     return sum(path.stat().st_size for path in environment.rglob("*") if path.is_file() and not path.is_symlink())
 
 
@@ -65,8 +70,9 @@ def main() -> None:
         for name, extra in KINDS.items():
             count, size = download(extra, options.python, Path(folder))
             print(f"| {name} | {count} | {size / 1e6:,.0f} |", flush=True)
-        if options.install:
-            print(f"a plain installation on the disk: {on_disk(options.python, Path(folder)) / 1e6:,.0f} MB")
+        for by in ("uv", "pip") if options.install else ():
+            size = on_disk(options.python, Path(folder), by)
+            print(f"a plain installation by {by}, on the disk: {size / 1e6:,.0f} MB", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Render the pictures of README and gallery: the examples, fused by the shipped model through the command line.
 
-    python docs/pictures.py [infrared bracket focus landsat peers terminal]
+    python docs/pictures.py [infrared bracket focus landsat apartment peers terminal]
 
 A sheet shows the sources and the result, and below them one place of each, pixel for pixel. ``peers`` shows a place of
 what MergeMertens (OpenCV), enfuse, which has to be installed, and tita make of the same aligned files. ``terminal`` is
@@ -9,6 +9,10 @@ what commands print. Everything lands in docs/pictures/.
 ``landsat`` is of the real pair in docs/pictures/landsat: bands 3, 2, 1 and band 4 (near infrared) of Landsat 7 ETM+
 over Olinda, Brazil, each stretched from its 0.5th to its 99.5th percentile. NASA and USGS, in the public domain; taken
 from ``L7_ETMs.tif`` of the R package stars.
+
+``apartment`` is of the real high dynamic range in docs/pictures/apartment: a part of the panorama ``apartment.exr`` by
+Poly Haven (CC0), from the npm package @pmndrs/assets 1.7.0 (CC0), multiplied by 2 to the power of -4.3, -1.3 and 0.7,
+clipped at 1, under the curve of sRGB in 8 bits. It was merged from exposures; these are developed from it.
 """
 
 from __future__ import annotations
@@ -37,8 +41,13 @@ LABELS = {
     "bracket": ("0 EV", "-3 EV", "+3 EV"),
     "focus": ("near", "middle", "far"),
     "landsat": ("visible", "near infrared"),
+    "apartment": ("0 EV", "-3 EV", "+2 EV"),
 }
-PLACES = {"infrared": (250, 225), "bracket": (190, 150), "focus": (230, 190), "landsat": (25, 60)}
+STORED = {"landsat": ("visible.png", "infrared.png"), "apartment": ("middle.jpg", "under.jpg", "over.jpg")}
+"""Photographs, in folders of docs/pictures."""
+PLACES = {
+    "infrared": (250, 225), "bracket": (190, 150), "focus": (230, 190), "landsat": (25, 60), "apartment": (140, 22),
+}  # fmt: skip
 """Left and upper edge of what is shown pixel for pixel."""
 COMMANDS = (
     "tita fuse examples/infrared/visible.png examples/infrared/infrared.png -o street.png --explain",
@@ -78,7 +87,7 @@ def tita(*arguments: str | Path) -> None:
 def example(name: str, folder: Path) -> None:
     """Sources and result, small and pixel for pixel."""
     files = [examples_folder() / name / file for file in EXAMPLES.get(name, ())]
-    files = files or [TARGET / name / file for file in ("visible.png", "infrared.png")]
+    files = files or [TARGET / name / file for file in STORED[name]]
     out = folder / f"{name}.png"
     tita("fuse", *files, "-o", out, "-q")
     images = [Image.open(file).convert("RGB") for file in (*files, out)]
