@@ -9,7 +9,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
-from xml.etree import ElementTree
 
 Numbers: TypeAlias = tuple[float, ...]
 TiffTag: TypeAlias = tuple[int, str, int, Any, bool]
@@ -125,6 +124,8 @@ def _remarks(xml: bytes) -> bytes:
     """GDAL's items on the picture as a whole; statistics, scales and names of bands are not true of a fused picture."""
     if not xml:
         return b""
+    from xml.etree import ElementTree
+
     try:
         root = ElementTree.fromstring(xml.rstrip(b"\0 "))
     except ElementTree.ParseError:  # GDAL passes over it, too

@@ -25,10 +25,10 @@ _SPACES: dict[str, Space] = {"RGB": "RGB", "GRAY": "GRAY", "CMYK": "CMYK"}
 
 def profile_space(icc: bytes | None) -> Space | None:
     """The kind of samples that ``icc`` describes; None for another kind, a damaged profile, or none."""
-    from PIL import ImageCms
-
     if not icc:
         return None
+    from PIL import ImageCms
+
     try:
         return _SPACES.get(ImageCms.ImageCmsProfile(io.BytesIO(icc)).profile.xcolor_space.strip())
     except (OSError, ValueError):  # ValueError: a name of the space that is not ASCII

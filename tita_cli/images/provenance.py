@@ -10,9 +10,8 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from html import escape  # xml.sax brings a client for HTTP with it
 from pathlib import PurePath
-from xml.etree import ElementTree
-from xml.sax.saxutils import escape
 
 from tita_cli.files import parse_json
 
@@ -58,7 +57,7 @@ def add_provenance(packet: bytes | None, provenance: Provenance) -> bytes:
     record = json.dumps(provenance.as_dict(), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     ours = (
         f'<rdf:Description rdf:about="" xmlns:tita="{_NAMESPACE}">'
-        f"<tita:provenance>{escape(record)}</tita:provenance></rdf:Description>"
+        f"<tita:provenance>{escape(record, quote=False)}</tita:provenance></rdf:Description>"
     ).encode(errors="replace")
     kept = _OURS.sub(b"", packet) if packet is not None else _EMPTY_PACKET
     if kept.count(b"</rdf:RDF>") != 1:
@@ -70,6 +69,8 @@ def find_provenance(packet: bytes | None) -> Provenance | None:
     """The record in an XMP packet; None where there is none, or none that can be understood."""
     if packet is None or _NAMESPACE.encode() not in packet:
         return None
+    from xml.etree import ElementTree
+
     try:
         root = ElementTree.fromstring(packet.rstrip(b"\0 "))
         record = parse_json(root.findtext(f".//{{{_NAMESPACE}}}provenance") or "null")
