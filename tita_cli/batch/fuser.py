@@ -120,16 +120,16 @@ def describe_fusion(fusion: Fusion, written: Written) -> dict[str, Any]:
     """The data of a fusion for the journal.
 
     ``weights``: OAF's three for every source of every step. ``parts``: of the picture, where each source gives the
-    most; empty where the network does not say.
+    most, 0 for one that was left out; empty where the network does not say.
     """
-    parts = [source.part for step in fusion.steps for source in step.sources if source.part is not None]
+    told = {source.name: source.part for step in fusion.steps for source in step.sources if source.part is not None}
     return {
         "width": fusion.picture.width,
         "height": fusion.picture.height,
         "depth": written.depth,
         "format": written.format,
         "weights": [[[round(w, 6) for w in source.values] for source in step.sources] for step in fusion.steps],
-        "parts": [round(part, 4) for part in parts],
+        "parts": [round(told.get(name, 0.0), 4) for name in fusion.sources] if told else [],
         "align": [placement.describe() for placement in fusion.placements],
         "notes": [*fusion.engine.get("notes", ()), *fusion.notes, *written.notes],
         "engine": fusion.engine,

@@ -9,6 +9,7 @@
     return node;
   };
   const OPERATIONS = ["high-pass", "add", "multiply"];
+  const MOST_TOLD = 3; // parts whose numbers stand below a bar
   const COLORS = ["a1", "a2", "a3", "b1", "b2", "b3"];
   const base = (path) => path.split(/[\\/]/).pop();
   const plain = new Intl.Collator(undefined, { numeric: true });
@@ -20,6 +21,9 @@
   // and of several steps the mean; of a network that says where each source gives the most, the parts of the picture.
   const inTwo = (step) => [...step[0], ...OPERATIONS.map((_, i) => step.slice(1).reduce((sum, source) => sum + source[i], 0))];
   const weightsOf = (row) => COLORS.map((_, i) => (row.weights.length ? mean(row.weights.map((step) => inTwo(step)[i])) : null));
+  // The colour of a source in a set: from that of the first to that of the last.
+  const shade = (place, count) => `color-mix(in oklab, var(--b2) ${(100 * place) / Math.max(1, count - 1)}%, var(--a2))`;
+  const percent = (share) => `${(share * 100).toFixed(0)} %`;
   const shareOf = (row) => {
     if (row.parts.length) return row.parts[0];
     const weights = weightsOf(row);
@@ -38,7 +42,7 @@
   const noted = (row) => (row.notes.length ? `${row.notes[0]}${row.notes.length > 1 ? ` (and ${row.notes.length - 1} more)` : ""}` : "–");
   const columns = [
     { key: "name", label: "Result", width: "minmax(130px, 1.2fr)", value: (row) => row.name },
-    { key: "share", label: "Weights", width: "minmax(96px, 0.8fr)", value: shareOf },
+    { key: "share", label: data.rows.some((row) => row.parts.length) ? "Parts" : "Weights", width: "minmax(96px, 0.8fr)", value: shareOf },
     ...data.metrics.map((metric) => ({
       key: metric.name, label: `${metric.name} ${metric.arrow}`, width: "68px", digits: 3, better: metric.arrow,
       value: (row) => row.metrics[metric.name] ?? null,
@@ -81,25 +85,30 @@
     column.head = cell;
   }
 
+  if (data.rows.length && data.rows.every((row) => row.parts.length)) $("legend").textContent = "Parts of the picture in which each source gives the most, in the order of the sources";
+
   const bar = (row) => {
     const cell = make("div");
     const weights = weightsOf(row);
     if (weights[0] === null) { cell.textContent = "–"; return cell; }
     const stack = make("div", "bar");
-    const names = row.weights.some((step) => step.length > 2) ? ["first", "others"] : ["first", "second"];
-    const pieces = row.parts.length
-      ? [[names[0], shareOf(row), "a2"], [names[1], 1 - shareOf(row), "b2"]]
-      : weights.map((weight, i) => [`${names[i < 3 ? 0 : 1]} ${OPERATIONS[i % 3]}`, weight, COLORS[i]]);
+    const { parts } = row, names = row.weights.some((step) => step.length > 2) ? ["first", "others"] : ["first", "second"];
+    const pieces = parts.length
+      ? parts.map((part, place) => [base(row.sources[place]), part, shade(place, parts.length)])
+      : weights.map((weight, i) => [`${names[i < 3 ? 0 : 1]} ${OPERATIONS[i % 3]}`, weight, `var(--${COLORS[i]})`]);
     for (const [, amount, color] of pieces) {
-      const piece = make("i", color);
+      const piece = make("i");
       piece.style.width = `${amount * 100}%`;
+      piece.style.background = color;
       stack.append(piece);
     }
     stack.setAttribute("role", "img");
-    stack.setAttribute("aria-label", pieces.map(([name, amount]) => `${name} ${(amount * 100).toFixed(0)} %`).join(", "));
+    stack.setAttribute("aria-label", pieces.map(([name, amount]) => `${name} ${percent(amount)}`).join(", "));
     stack.title = stack.getAttribute("aria-label");
-    const share = make("div", "share");
-    share.append(make("span", "", `${(shareOf(row) * 100).toFixed(0)} %`), make("span", "", `${(100 - shareOf(row) * 100).toFixed(0)} %`));
+    const share = make("div", "share"), most = Math.max(...parts);
+    const told = !parts.length ? [shareOf(row), 1 - shareOf(row)].map(percent)
+      : parts.length <= MOST_TOLD ? parts.map(percent) : [`most: ${base(row.sources[parts.indexOf(most)])}, ${percent(most)}`];
+    share.append(...told.map((text) => make("span", "", text)));
     cell.append(stack, share);
     return cell;
   };
@@ -231,7 +240,8 @@
   function meter(name, value, color) {
     const line = make("div", "meter");
     const track = make("span", "track");
-    const fill = make("i", color);
+    const fill = make("i");
+    fill.style.background = color;
     fill.style.width = `${value * 100}%`;
     track.append(fill);
     line.append(make("span", "", name), track, make("b", "", `${(value * 100).toFixed(1)} %`));
@@ -255,12 +265,12 @@
       if (row.weights.length > 1) block.append(make("p", "muted", `Fusion ${number + 1} of ${row.weights.length}`));
       step.forEach((source, place) => source.forEach((weight, i) => {
         const name = step.length > 2 ? `source ${place + 1}` : ["first", "second"][place];
-        block.append(meter(`${name}, ${OPERATIONS[i]}`, weight, COLORS[i + (place ? 3 : 0)]));
+        block.append(meter(`${name}, ${OPERATIONS[i]}`, weight, `var(--${COLORS[i + (place ? 3 : 0)]})`));
       }));
       return block;
     }));
     if (!row.weights.length) $("weights").textContent = "–";
-    $("parts").replaceChildren(...row.parts.map((part, place) => meter(base(row.sources[place]), part, place ? "b2" : "a2")));
+    $("parts").replaceChildren(...row.parts.map((part, place) => meter(base(row.sources[place]), part, shade(place, row.parts.length))));
     $("parts").parentElement.hidden = !row.parts.length;
     const facts = columns.slice(2).filter((column) => column.key !== "notes").map((column) => [column.label, shown(column, row)]);
     for (const [stage, seconds] of Object.entries(row.stages)) facts.push([`  ${stage}`, format(seconds, 3)]);
