@@ -1,11 +1,14 @@
 """Time and memory of tita beside other exposure and focus fusion programs, in one run on one machine.
 
-    python bench/peers.py [--sizes 1,12,24] [--frames 10]
+    python bench/peers.py [--sizes 1,12,24] [--frames 10] [--hand-held]
 
 Fuses an exposure bracket and a focus stack, made from a picture of scikit-image, at each size in megapixels: with
 ``tita fuse`` (from the start of the process to the written file, without alignment, as the others do not align), with
 OpenCV's MergeMertens in a process that reads and writes the same files, and with enfuse if it is installed. Seconds are
 medians.
+
+With --hand-held, frames are shifted by up to 1 % of the width and turned by up to 0.3°, and programs align first: tita
+by itself, OpenCV by AlignMTB, enfuse after align_image_stack of Hugin.
 """
 
 from __future__ import annotations
@@ -27,10 +30,15 @@ import sys, cv2, numpy as np
 images = [cv2.imread(name) for name in sys.argv[2:]]
 cv2.imwrite(sys.argv[1], np.clip(cv2.createMergeMertens().process(images) * 255, 0, 255).astype(np.uint8))
 """
+MTB = MERTENS.replace("cv2.imwrite", "cv2.createAlignMTB().process(images, images)\ncv2.imwrite")
+HUGIN = """
+folder=$(mktemp -d) && trap 'rm -r "$folder"' EXIT && out=$1 && shift
+align_image_stack -a "$folder/a" "$@" && enfuse -o "$out" "$folder"/a*
+"""
 ROUNDS = 3
 
 
-def make(folder: Path, megapixels: float, frames: int) -> dict[str, list[str]]:
+def make(folder: Path, megapixels: float, frames: int, hand_held: bool) -> dict[str, list[str]]:
     """Kind → the files of a set: one picture under several exposures, and focused on several upright strips."""
     import cv2
     import numpy as np
@@ -41,14 +49,18 @@ def make(folder: Path, megapixels: float, frames: int) -> dict[str, list[str]]:
     value = cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.float32) / 255
     blurred = cv2.GaussianBlur(value, (0, 0), height / 200)
     column = np.arange(width)[None, :, None]
+    rng = np.random.default_rng(7)
     files: dict[str, list[str]] = {}
     for i in range(frames):
         gain = 2.0 ** (4 * i / (frames - 1) - 2)
         sharp = (column >= i * width // frames) & (column < (i + 1) * width // frames)
         images = {"exposure": np.clip(value * gain, 0, 1), "focus": np.where(sharp, value, blurred)}
-        for kind, image in images.items():
+        turn = cv2.getRotationMatrix2D((width / 2, height / 2), rng.uniform(-0.3, 0.3), 1)
+        turn[:, 2] += rng.uniform(-0.01, 0.01, 2) * width
+        for kind, still in images.items():
+            image = cv2.warpAffine(still, turn, (width, height), flags=cv2.INTER_CUBIC) if hand_held else still
             path = folder / f"{kind}-{megapixels:g}-{i:03d}.png"
-            cv2.imwrite(str(path), (image * 255).astype(np.uint8), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+            cv2.imwrite(str(path), np.clip(image * 255, 0, 255).astype(np.uint8), [cv2.IMWRITE_PNG_COMPRESSION, 1])
             files.setdefault(kind, []).append(str(path))
     return files
 
@@ -71,6 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", default="1,12")
     parser.add_argument("--frames", type=int, default=2)
+    parser.add_argument("--hand-held", action="store_true")
     options = parser.parse_args()
     print("| set | MP | program | seconds | RSS, MB | times as long as tita |")
     print("|---|---:|---|---:|---:|---:|")
@@ -79,15 +92,19 @@ def main() -> None:
         for size in map(float, options.sizes.split(",")):
             # In a process of its own, since the measured peak of a child starts at the memory of its parent.
             made = "import sys; sys.path.insert(0, sys.argv[1]); import peers, pathlib, json; "
-            made += "print(json.dumps(peers.make(pathlib.Path(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]))))"
-            command = [sys.executable, "-c", made, str(Path(__file__).parent), name, str(size), str(options.frames)]
+            made += "print(json.dumps(peers.make(pathlib.Path(sys.argv[2]), *map(json.loads, sys.argv[3:]))))"
+            numbers = map(json.dumps, (size, options.frames, options.hand_held))
+            command = [sys.executable, "-c", made, str(Path(__file__).parent), name, *numbers]
             sets = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
             for kind, files in sets.items():
+                align = "auto" if options.hand_held else "none"
                 programs = {
-                    "tita": [sys.executable, "-m", "tita_cli", "fuse", *files, "--align", "none", "-f", "-o"],
-                    "OpenCV MergeMertens": [sys.executable, "-c", MERTENS],
+                    "tita": [sys.executable, "-m", "tita_cli", "fuse", *files, "--align", align, "-f", "-o"],
+                    "OpenCV MergeMertens": [sys.executable, "-c", MTB if options.hand_held else MERTENS],
                     "enfuse": [shutil.which("enfuse") or "", "-o"],
                 }
+                if options.hand_held:
+                    programs["enfuse"] = ["sh" if shutil.which("align_image_stack") else "", "-c", HUGIN, "sh"]
                 ours = 0.0
                 for program, start in programs.items():
                     if not start[0]:
