@@ -8,13 +8,14 @@ picture err alike, so blocks count and not points (Liang and Zeger 1986, the "sa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from tita_cli.align.displacements import FREEDOM, Array, basis, matrix_of, parameters_of
-from tita_cli.align.geometry import Matrix, Size, corners, grid, is_sane, transform
+from tita_cli.align.geometry import Matrix, Points, Size, corners, grid, is_sane, transform
 from tita_cli.align.modes import MATRIX_MODELS, Model
 from tita_cli.align.motion import MOTIONS
 from tita_cli.align.tracks import Tracks
@@ -27,6 +28,9 @@ _ROUNDS = 8
 _STRETCH, _PERSPECTIVE = 0.015, 0.02  # usual between two views, at half the frame's longer side from the centre
 _FREE = 1e3
 _BLOCKS = 8  # along the longer side
+_IN_BLOCK, _ALIKE = 3, 0.4  # points of a block that has a motion of its own; how alike, as a share of that motion
+_ELSEWHERE, _BETTER = 0.15, 0.7  # the share of such blocks that ``found`` misses, and of the mismatch that may be left
+_MANY_ROUNDS = 20
 _SAME = 0.15  # px: a richer model that differs less from a simpler one is not worth it
 
 
@@ -72,7 +76,8 @@ class Fit:
 def agree(tracks: Tracks, model: Model) -> Fit | None:
     """Fit ``model`` to the points; None where too few of them agree."""
     start = _consensus(tracks) if len(tracks) >= LEAST else None
-    return None if start is None else _fitted(tracks, start, model)
+    found = None if start is None else _fitted(tracks, start, model)
+    return None if found is None else _over_the_frame(tracks, found) or found
 
 
 def simplest(fit: Fit, tracks: Tracks, matrix: Matrix, before: Matrix) -> tuple[Model, Matrix]:
@@ -110,30 +115,109 @@ def _block_of(tracks: Tracks) -> npt.NDArray[np.intp]:
 
 
 def _fitted(tracks: Tracks, start: Array, model: Model) -> Fit | None:
-    free, size, half = FREEDOM[model], tracks.size, max(tracks.size) / 2.0
-    columns, offsets, block = basis(tracks.source, size), tracks.reference - tracks.source, _block_of(tracks)
-    deviations = np.array([_FREE] * 4 + [_STRETCH * half] * 2 + [_PERSPECTIVE * half] * 2)[:free]
-    used, precision = columns[:, :, :free], np.diag(deviations**-2.0)
-    parameters = start
-    weights = np.ones(len(offsets))
+    """The motion near ``start`` by Tukey's weights; None where too few points are near it."""
+    columns, offsets = basis(tracks.source, tracks.size), tracks.reference - tracks.source
+    weighed, parameters = None, start
     for _ in range(_ROUNDS):
-        off = offsets - columns @ parameters
-        length = np.hypot(*off.T)
-        near = length[length < 2.0 * _INLIER]
-        if len(near) < LEAST:
+        weighed = _weighed(offsets - columns @ parameters)
+        if weighed is None:
             return None
-        scale = max(1.2 * float(np.median(near)), _LEAST_SCALE)
-        weights = np.clip(1.0 - (length / min(_TUKEY * scale, 2.0 * _INLIER)) ** 2, 0.0, None) ** 2
-        normal = np.einsum("nij,n,nik->jk", used, weights / scale**2, used) + precision
-        right = np.einsum("nij,n,ni->j", used, weights / scale**2, offsets)
-        parameters = np.zeros(8)
-        parameters[:free] = np.linalg.solve(normal, right)
-    off = offsets - columns @ parameters
-    bread = np.linalg.inv(normal)
+        parameters = _solved(columns, offsets, weighed.weights / weighed.scale**2, model, tracks.size)
+    return None if weighed is None else _described(tracks, model, parameters, weighed, offsets - columns @ parameters)
+
+
+class _Weighed(NamedTuple):
+    """Tukey's ``weights`` (N) of points, and the ``scale`` in pixels that they rest on."""
+
+    weights: Array
+    scale: float
+
+
+def _weighed(off: Array, largest: float = 2.0 * _INLIER) -> _Weighed | None:
+    """The weights of points that are ``off`` (N×2); none where that is more than ``largest``."""
+    length = np.hypot(*off.T)
+    near = length[length < largest]
+    if len(near) < LEAST:
+        return None
+    scale = max(1.2 * float(np.median(near)), _LEAST_SCALE)
+    return _Weighed(np.clip(1.0 - (length / min(_TUKEY * scale, largest)) ** 2, 0.0, None) ** 2, scale)
+
+
+def _precision(model: Model, size: Size) -> Array:
+    """What is known of the parameters beforehand: the inverse of their covariance."""
+    half = max(size) / 2.0
+    deviations = np.array([_FREE] * 4 + [_STRETCH * half] * 2 + [_PERSPECTIVE * half] * 2)[: FREEDOM[model]]
+    return np.diag(deviations**-2.0)
+
+
+def _normal(columns: Array, weights: Array, model: Model, size: Size) -> Array:
+    used = columns[:, :, : FREEDOM[model]]
+    return np.asarray(np.einsum("nij,n,nik->jk", used, weights, used) + _precision(model, size))
+
+
+def _solved(columns: Array, offsets: Array, weights: Array, model: Model, size: Size) -> Array:
+    """The parameters (8) of the motion by weighted least squares; ``weights`` in 1/px²."""
+    parameters, used = np.zeros(8), columns[:, :, : FREEDOM[model]]
+    right = np.einsum("nij,n,ni->j", used, weights, offsets)
+    parameters[: FREEDOM[model]] = np.linalg.solve(_normal(columns, weights, model, size), right)
+    return parameters
+
+
+def _over_the_frame(tracks: Tracks, found: Fit) -> Fit | None:
+    """The motion nearest to that of a lens that changes its distortion, where that is what the points show; else None.
+
+    A refocused lens may do so: the middle of the frame agrees on ``found``, and blocks towards the border are the
+    farther off. No model here fits that. What is nearest to it over the whole frame serves better than the middle does.
+    """
+    size, moved = tracks.size, tracks.reference - tracks.source
+    block, off = _block_of(tracks), moved - basis(tracks.source, size) @ found.parameters
+    known = []
+    for number in range(int(block.max()) + 1):
+        own = off[block == number]
+        middle = np.median(own, axis=0)
+        apart = float(np.median(np.hypot(*(own - middle).T)))
+        if len(own) >= _IN_BLOCK and apart < max(_INLIER, _ALIKE * float(np.hypot(*middle))):
+            known.append((*tracks.source[block == number].mean(axis=0), *middle))
+    centres, middles = (np.array(known).reshape(-1, 4)[:, k : k + 2] for k in (0, 2))
+    before = np.hypot(*middles.T)
+    if len(known) < LEAST or np.mean(before > _INLIER) < _ELSEWHERE:
+        return None
+    columns, weights = _distorted(centres, size), np.ones(len(known))
+    for _ in range(_MANY_ROUNDS):  # least distances: a few blocks that move by themselves decide nothing
+        used = columns * weights[:, None, None]
+        changed = np.linalg.lstsq(used.reshape(-1, used.shape[2]), (middles * weights[:, None]).ravel(), rcond=None)[0]
+        left = np.hypot(*(middles - columns @ changed).T)
+        weights = np.maximum(left, _LEAST_SCALE) ** -0.5
+    if left.mean() > _BETTER * before.mean():
+        return None
+    points, lens = grid(size, 9), basis(tracks.source, size) @ found.parameters
+    field = basis(points, size) @ found.parameters + _distorted(points, size) @ changed
+    parameters = _solved(basis(points, size), field, np.ones(len(points)), found.model, size)
+    # How well the points determine the motion of the lens, and how far the matrix is from it, are two things.
+    off = moved - lens - _distorted(tracks.source, size) @ changed
+    weighed = _weighed(off)
+    return None if weighed is None else _described(tracks, found.model, parameters, weighed, off)
+
+
+def _distorted(points: Points, size: Size) -> Array:
+    """N×2×6: a similarity as in ``basis``, and the radial distortion of a lens, of third and fifth order."""
+    half = max(size) / 2.0
+    towards = (points - (np.array(size) - 1.0) / 2.0) / half
+    square = (towards**2).sum(axis=1, keepdims=True)
+    radial = [towards * square, towards * square**2]
+    return np.concatenate([basis(points, size)[:, :, : FREEDOM["similarity"]], np.stack(radial, axis=2)], axis=2)
+
+
+def _described(tracks: Tracks, model: Model, parameters: Array, weighed: _Weighed, scatter: Array) -> Fit:
+    """A motion, and how well the points determine it; ``scatter`` (N×2): what is left of their offsets."""
+    free, size, block = FREEDOM[model], tracks.size, _block_of(tracks)
+    columns, weights, scale = basis(tracks.source, size), weighed.weights, weighed.scale
+    off = tracks.reference - tracks.source - columns @ parameters
+    bread = np.linalg.inv(_normal(columns, weights / scale**2, model, size))
     count = int(block.max()) + 1
     scores = np.zeros((count, free))
-    np.add.at(scores, block, np.einsum("nij,n,ni->nj", used, weights / scale**2, off))
-    meat = scores.T @ scores * (count / max(count - 1, 1)) + precision
+    np.add.at(scores, block, np.einsum("nij,n,ni->nj", columns[:, :, :free], weights / scale**2, scatter))
+    meat = scores.T @ scores * (count / max(count - 1, 1)) + _precision(model, size)
     covariance = np.zeros((8, 8))
     covariance[:free, :free] = bread @ meat @ bread + bread
     total, agreeing = (np.bincount(block, values, count) for values in (np.ones(len(off)), weights > 0.0))

@@ -27,9 +27,10 @@ from tita_cli.align.turned import turned_starts
 
 _STILL = 4.0  # px at the corners of a 640-px-wide frame: what published registered pairs are off by, as a rule
 _INDISTINCT = 3.0  # nats: a motion with no more evidence than this over none is none
-_EVIDENCE, _PER_NAT = 60.0, 8.0  # nats at which the evidence alone gives a confidence of a half, and its scale
+# Maximum likelihood on training pairs put off by known motions and on pictures of two scenes: bench/align_odds.py.
+_EVIDENCE, _PER_NAT = 60.0, 16.0  # nats at which the evidence alone gives a confidence of a half, and its scale
+_SPREAD, _STEEP = 6.0, 6.0  # px on a 640-px-wide frame, at which the precision alone does, and how steeply
 _SEARCHED = 20.0  # nats less for what was found among many starts: the best of them agrees better by chance
-_SPREAD = 5.0  # px on a 640-px-wide frame, at which the precision alone does
 _PROMISING, _STANDS_OUT = 8.0, 20.0  # nats that a start needs to be followed, and the best of many starts
 _ORIENTED = 22.0  # nats as the source lies, from which it is not turned: chance gives up to 20
 
@@ -49,7 +50,7 @@ _ENOUGH = 2.5  # px of the features: after a step that was smaller, resampling a
 
 
 @dataclass(frozen=True)
-class _Found:
+class Found:
     """A motion ``matrix`` and the evidence for it on a canvas.
 
     ``start``: where it was sought from, and ``base``: the evidence there. ``searched``: nats that it has to give up,
@@ -81,14 +82,14 @@ class _Found:
 class _End(NamedTuple):
     """What a fit on the finer canvas came to, and the motion (source → reference) of the richest model."""
 
-    found: _Found
+    found: Found
     richest: Matrix
 
 
 def confidence_of(evidence: float, spread: float) -> float:
-    """0..1, calibrated by bench/align_cross.py: from the evidence (nats) and the spread (px on a 640-px-wide frame)."""
+    """0..1, from the evidence (nats) and the spread (px on a 640-px-wide frame)."""
     distinct = 1.0 / (1.0 + math.exp(-(evidence - _EVIDENCE) / _PER_NAT))
-    return distinct / (1.0 + (spread / _SPREAD) ** 4)
+    return distinct / (1.0 + math.pow(spread / _SPREAD, _STEEP))
 
 
 def estimate_across(
@@ -104,13 +105,13 @@ def estimate_across(
     near = pair.coarse(start, _COARSE)
     if not exact and near is not None and pair.is_registered(near):
         return Estimate("none", start, confidence_of(near.base.evidence, near.spread), near.residual, False)
-    best = None if near is None else pair.refined(near, models)
-    if wide and (best is None or best.confidence < ACCEPTED):
-        far = pair.best(fields_of_view(reference.plane, source.plane, reference.full, source.full))
-        other = None if far is None else pair.refined(far, models)
-        if other is not None and (best is None or other.confidence > best.confidence):
-            best = other
-    return pair.chosen(best, exact)
+    return pair.chosen(pair.strongest(near, models, wide), exact)
+
+
+def found_across(reference: View, source: View, start: Matrix) -> Found | None:
+    """The homography near ``start`` with the most evidence, whatever its confidence; None where there is none."""
+    pair = _Pair(reference, source, start)
+    return pair.strongest(pair.coarse(start, _COARSE), ("homography",), wide=False)
 
 
 def estimate_turned(reference: View, source: View, start: Matrix) -> Estimate | None:
@@ -139,7 +140,7 @@ class _Pair:
     def __init__(self, reference: View, source: View, start: Matrix) -> None:
         self.reference, self.source, self.start = reference, source, start
 
-    def coarse(self, matrix: Matrix, stage: _Stage, count: int = 3) -> _Found | None:
+    def coarse(self, matrix: Matrix, stage: _Stage, count: int = 3) -> Found | None:
         """The best motion near ``matrix``, from the ``count`` best similarities there, and its evidence."""
         canvas = Canvas.of(self.reference, self.source.full, matrix, stage.longest)
         matches = canvas.matches(self.source, matrix, reach=stage.reach, step=stage.step)
@@ -150,18 +151,29 @@ class _Pair:
         best = max(fits, key=lambda one: one.evidence)
         return self._found(canvas, matrix, best, fit(matches, size, zero, zero, "none"), matrix)
 
-    def _found(self, canvas: Canvas, matrix: Matrix, best: Fit, base: Fit, start: Matrix) -> _Found | None:
+    def _found(self, canvas: Canvas, matrix: Matrix, best: Fit, base: Fit, start: Matrix) -> Found | None:
         moved = canvas.moved(matrix, matrix_of(best.parameters, canvas.field_size))
         sane = is_sane(normalized(moved @ np.linalg.inv(start)), self.reference.full)
-        return _Found(moved, best, canvas, base, start) if sane else None
+        return Found(moved, best, canvas, base, start) if sane else None
 
-    def best(self, candidates: Iterable[Matrix]) -> _Found | None:
+    def best(self, candidates: Iterable[Matrix]) -> Found | None:
         """The candidate with the most evidence after a coarse fit; None where none stands out."""
         found = [one for one in (self.coarse(matrix, _SCREEN, 1) for matrix in candidates) if one is not None]
         best = max(found, key=lambda one: one.fit.evidence, default=None)
         return None if best is None or best.fit.evidence < _STANDS_OUT else replace(best, searched=_SEARCHED)
 
-    def is_registered(self, near: _Found) -> bool:
+    def strongest(self, near: Found | None, models: tuple[Model, ...], wide: bool) -> Found | None:
+        """``near`` refined; where there is little evidence for that, also what other fields of view lead to."""
+        best = None if near is None else self.refined(near, models)
+        if wide and (best is None or best.fit.evidence < _EVIDENCE):
+            one, two = self.reference, self.source
+            far = self.best(fields_of_view(one.plane, two.plane, one.full, two.full))
+            other = None if far is None else self.refined(far, models)
+            if other is not None and (best is None or other.confidence > best.confidence):
+                best = other
+        return best
+
+    def is_registered(self, near: Found) -> bool:
         """Whether there is no motion that the data can tell from none, or none that matters."""
         if confidence_of(near.base.evidence, near.spread) < ACCEPTED:
             return False
@@ -173,7 +185,7 @@ class _Pair:
         width = self.source.full[0] * mean_scale(self.start, self.source.full)
         return corner_error(matrix, self.start, self.source.full) * FRAME / max(width, 1e-9)
 
-    def refined(self, near: _Found, models: tuple[Model, ...]) -> _Found | None:
+    def refined(self, near: Found, models: tuple[Model, ...]) -> Found | None:
         """``near`` on a finer canvas, by the model that the evidence is for."""
         if near.fit.evidence < _PROMISING:
             return near
@@ -190,7 +202,7 @@ class _Pair:
         covariance = end.found.fit.covariance + np.outer(off, off) / 2.0
         return replace(end.found, fit=replace(end.found.fit, covariance=covariance))
 
-    def _converged(self, canvas: Canvas, matrix: Matrix, models: tuple[Model, ...], near: _Found) -> _End | None:
+    def _converged(self, canvas: Canvas, matrix: Matrix, models: tuple[Model, ...], near: Found) -> _End | None:
         """Where the patches lead from ``matrix``; None where that is no motion."""
         end = None
         for _ in range(2):
@@ -221,7 +233,7 @@ class _Pair:
         covariance = richest.covariance + disagreement(matches, size, richest, known)
         return replace(max(fits, key=lambda one: one.score), covariance=covariance), richest
 
-    def measured(self) -> _Found | None:
+    def measured(self) -> Found | None:
         """The evidence for ``start`` itself."""
         canvas = Canvas.of(self.reference, self.source.full, self.start, _FINE.longest)
         matches = canvas.matches(self.source, self.start, reach=_FINE.reach, step=_FINE.step)
@@ -230,7 +242,7 @@ class _Pair:
         here = fit(matches, canvas.field_size, np.zeros(8), np.zeros(8), "none")
         return self._found(canvas, self.start, here, here, self.start)
 
-    def chosen(self, best: _Found | None, exact: bool) -> Estimate:
+    def chosen(self, best: Found | None, exact: bool) -> Estimate:
         if best is None:
             return Estimate("none", self.start, 0.0, None, False)
         model, matrix = best.fit.model, best.matrix

@@ -120,13 +120,16 @@ def fit(matches: Matches, size: Size, start: Array, known: Array, model: Model =
 
 
 def disagreement(matches: Matches, size: Size, found: Fit, known: Array) -> Array:
-    """The covariance (8×8) of ``found`` as two halves of its patches show it, each fitted by itself.
+    """The covariance (8×8) of ``found`` as halves of its patches show it, each fitted by itself.
 
     The covariance of the fit rests on how precise each patch says it is; that the halves agree does not. With the same
     arguments as ``fit``.
     """
-    one, two = (fit(half, size, found.parameters, known, found.model).parameters for half in matches.halves())
-    return np.outer(one - two, one - two) / 4.0
+    total = np.zeros((8, 8))
+    for halves in matches.halves():
+        one, two = (fit(half, size, found.parameters, known, found.model).parameters for half in halves)
+        total += np.outer(one - two, one - two) / 4.0
+    return total / 3.0
 
 
 class _Pulls:

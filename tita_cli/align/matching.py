@@ -1,12 +1,13 @@
 """How well patches of one picture match another at every small displacement, as log-likelihoods.
 
-Dense features (``features``) of both pictures are correlated patch by patch by FFT. A softmax over the normalised
+Dense features (``features``) of both pictures are correlated patch by patch. A softmax over the normalised
 correlations, mixed with a uniform share for patches that match nowhere, turns each patch into a distribution over
 displacements. Sums over the patches are evidence in nats for one motion against chance.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -42,10 +43,11 @@ class Matches:
         """The patches that the mask (N) keeps."""
         return Matches(self.centres[chosen], self.chances[chosen], self.reach, self.independent)
 
-    def halves(self) -> tuple[Matches, Matches]:
-        """Two parts that both cover the frame: the fields of a chessboard."""
-        fields = np.floor(self.centres / _FIELD).astype(np.intp).sum(axis=1) % 2 == 0
-        return self.where(fields), self.where(~fields)
+    def halves(self) -> Iterator[tuple[Matches, Matches]]:
+        """Two parts that both cover the frame, in three ways: the fields of a chessboard, its columns, its rows."""
+        fields = np.floor(self.centres / _FIELD).astype(np.intp)
+        for number in (fields.sum(axis=1), fields[:, 0], fields[:, 1]):
+            yield self.where(number % 2 == 0), self.where(number % 2 == 1)
 
 
 def match(
@@ -56,20 +58,22 @@ def match(
     ``reach``: the largest displacement, ``step``: between patch centres, both in pixels of the features.
     """
     centres = _centres(reference.shape[:2], seen, step, half)
-    side, count, area = 2 * (half + reach), 2 * reach + 1, 4.0 * half * half
+    count, area = 2 * reach + 1, 4.0 * half * half
     if not len(centres):
         return Matches(np.zeros((0, 2)), np.zeros((0, count, count), np.float32), reach, 1.0)
     padded = np.pad(source * seen[..., None], ((reach, reach), (reach, reach), (0, 0)))
+    products = np.empty((len(centres), count, count), np.float32)
+    own = np.empty((len(centres), 1, 1))
+    for number, (x, y) in enumerate(centres):
+        patch = reference[y - half : y + half, x - half : x + half]
+        patch = patch - patch.mean(axis=(0, 1))
+        own[number] = (patch * patch).sum()
+        window = padded[y - half : y + half + 2 * reach, x - half : x + half + 2 * reach]
+        products[number] = cv2.matchTemplate(window, patch, cv2.TM_CCORR)
     x, y = centres.T - half
-    one = sliding_window_view(reference, (2 * half, 2 * half), (0, 1))[y, x]  # N×C×side×side
-    one = one - one.mean(axis=(2, 3), keepdims=True)
-    two = sliding_window_view(padded, (side, side), (0, 1))[y, x]
-    spectrum = np.einsum("ncij,ncij->nij", np.conj(np.fft.rfft2(one, (side, side))), np.fft.rfft2(two))
-    products = np.fft.irfft2(spectrum, (side, side))[:, :count, :count]
     mean = np.stack([_sums(padded[..., k], 2 * half) for k in range(padded.shape[2])])
     energies = _sums((padded * padded).sum(axis=2), 2 * half) - (mean * mean).sum(axis=0) / area
     energy = sliding_window_view(energies, (count, count))[y, x]
-    own = (one * one).sum(axis=(1, 2, 3))[:, None, None]
     correlation = products / np.sqrt(np.maximum(energy * own, 0.0) + 1e-6)
     chances = np.exp(sharpness() * (correlation - correlation.max(axis=(1, 2), keepdims=True)))
     chances /= chances.sum(axis=(1, 2), keepdims=True)

@@ -29,7 +29,9 @@ _FEATURES = 800  # the same, for local features
 _SMALL = 640  # px of the longer side of a view, however many a stack holds
 _OVERVIEW, _NEAR = 192, 3.0  # px of the longer side at which every shift is tried, and from which it is another place
 _SMALLEST = 96  # px: smaller pictures hold too little to tell chance from agreement
-_SHARP = 0.2  # px on a 640-px-wide frame: a residual from which the two differ in focus
+# Residuals, px on a 640-px-wide frame: from the first the two differ in focus; from the second no matrix fits them, and
+# what fits a part better is no better.
+_SHARP, _MISFIT = 0.2, 1.0
 _SAME_KIND = 0.3  # correlation of signed gradients from which two pictures are of one kind
 # The same under a motion that tracked points agree on: brackets and focus pairs have .7 and more; infrared beside
 # visible has at most .5, where some edges agree in sign and those alone would decide.
@@ -106,7 +108,8 @@ def _alike(reference: View, source: View, start: Matrix, most: Model, exact: boo
     if found is None or not found.accepted:
         return found
     alike_by = _correlation(reference, source, found.matrix)
-    if found.model != "none" and (other := _elsewhere(reference, source, found.matrix)) is not None:
+    off = 0.0 if found.residual is None else found.residual * FRAME / reference.full[0]
+    if found.model != "none" and off < _MISFIT and (other := _elsewhere(reference, source, found.matrix)) is not None:
         # A pattern that repeats: points agree on each of its periods.
         second = estimate_alike(reference, source, other, most, exact=exact, settled=True)
         if second is not None and second.accepted and _correlation(reference, source, second.matrix) > alike_by:
@@ -115,7 +118,7 @@ def _alike(reference: View, source: View, start: Matrix, most: Model, exact: boo
         return None
     if found.model == "none" or found.residual is None:
         return found
-    if found.residual * FRAME / reference.full[0] < _SHARP:
+    if not _SHARP <= found.residual * FRAME / reference.full[0] < _MISFIT:
         return found
     matrix = polish(reference, source, found.matrix, found.model)
     return replace(found, matrix=matrix, unfitted=matrix)
