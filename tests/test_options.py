@@ -116,6 +116,7 @@ def test_numbers_are_checked_alike_in_python_and_on_the_command_line(capfd: pyte
         FuseOptions(threads=0)
     for words, said in {
         "fuse a b -o c.png --threads 0": "--threads: 0 is too small, 1 is the least",
+        "fuse a b -o c.png --threads 99999999999": "--threads: 99999999999 is too large, 1024 is the most",
         "fuse a b -o c.png --max-pixels 1e6": "--max-pixels: '1e6' is not a whole number",
         "batch x --gap -1": "--gap: -1.0 is too small, 0 is the least",
         "batch x --gap nan": "--gap: 'nan' is not a number",

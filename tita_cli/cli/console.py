@@ -40,8 +40,9 @@ def say(message: str) -> None:
 
 def printable(text: str) -> str:
     """``text`` with flags for options in backquotes, and without what names may hold: control characters, passwords."""
-    shown = _PASSWORD.sub(r"\1:…@", on_command_line(text))
-    return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else repr(c)[1:-1] for c in shown)
+    shown = on_command_line(text)
+    shown = "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else repr(c)[1:-1] for c in shown)
+    return _PASSWORD.sub(r"\1:…@", shown)
 
 
 def counted(number: int, noun: str) -> str:

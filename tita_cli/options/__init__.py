@@ -173,8 +173,9 @@ class Network(Group):
         metavar="SIZE", parse=parse_size, unset="half of what is free", decides=False,
     )  # fmt: skip
     threads: int | None = option(
-        None, "CPU threads, for each worker of a batch.", minimum=1, metavar="N", unset="all cores", decides=False
-    )
+        None, "CPU threads, for each worker of a batch.", minimum=1, maximum=1024, metavar="N", unset="all cores",
+        decides=False,
+    )  # fmt: skip
 
     def engine_settings(self) -> dict[str, Any]:
         """What :func:`tita_cli.runtime.load_engine` takes beside the model."""

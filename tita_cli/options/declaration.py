@@ -52,6 +52,7 @@ class Option:
     metavar: str | None = None
     parse: Callable[[str], Any] | None = None
     minimum: int | None = None
+    maximum: int | None = None
     unset: str = ""
     aliases: Mapping[str, Any] = field(default_factory=dict)
     counts: bool = False
@@ -74,7 +75,7 @@ class Option:
         return self._read(text)
 
     def checked(self, value: Any) -> Any:
-        """``value`` as a program gives it, a number or a switch; raises ValueError where it is none, or too small.
+        """``value`` as a program gives it, a number or a switch; raises ValueError where it is none, or out of bounds.
 
         What has a form of its own for text, such as 2G, may be given as such text.
         """
@@ -88,7 +89,7 @@ class Option:
             return self.parse(str(value)) if isinstance(value, (str, int, float)) else value
         if isinstance(value, bool) or not isinstance(value, Integral if self.type is int else Real):
             raise ValueError(f"{value!r} is not a {_kind(self.type)}")
-        check_minimum(self.type(value), self.minimum)
+        _check_bounds(self.type(value), self.minimum, self.maximum)
         return value
 
     def _read(self, text: str) -> Any:
@@ -101,7 +102,11 @@ class Option:
             return known[text]
         if self.counts:
             return source_number(text)
-        return _number(text, self.type, self.minimum) if self.type in (int, float) else self.type(text)
+        if self.type not in (int, float):
+            return self.type(text)
+        value = _number(text, self.type)
+        _check_bounds(value, self.minimum, self.maximum)
+        return value
 
 
 def option(default: Any, help: str, **how: Any) -> Any:
@@ -136,7 +141,7 @@ def _of_type(hint: Any) -> dict[str, Any]:
     return {"type": hint}
 
 
-def _number(text: str, kind: type[int] | type[float], minimum: int | None) -> int | float:
+def _number(text: str, kind: type[int] | type[float]) -> int | float:
     """Raises ValueError."""
     try:
         value = kind(text)
@@ -144,7 +149,6 @@ def _number(text: str, kind: type[int] | type[float], minimum: int | None) -> in
         value = math.nan
     if not math.isfinite(value):
         raise ValueError(f"{text!r} is not a {_kind(kind)}")
-    check_minimum(value, minimum)
     return value
 
 
@@ -152,10 +156,12 @@ def _kind(kind: type[int] | type[float]) -> str:
     return "whole number" if kind is int else "number"
 
 
-def check_minimum(value: float, minimum: int | None) -> None:
-    """Raise ValueError for a number below ``minimum``."""
+def _check_bounds(value: float, minimum: int | None, maximum: int | None) -> None:
+    """Raise ValueError for a number below ``minimum`` or above ``maximum``."""
     if minimum is not None and value < minimum:
         raise ValueError(f"{value} is too small, {minimum} is the least")
+    if maximum is not None and value > maximum:
+        raise ValueError(f"{value} is too large, {maximum} is the most")
 
 
 def source_number(text: str) -> int:
