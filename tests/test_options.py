@@ -74,6 +74,8 @@ def test_from_python_an_error_names_the_field() -> None:
 
 
 def test_on_the_command_line_an_error_names_the_flag(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    import tita_cli.options.batch  # noqa: F401  (options are known once their class is)
+
     assert on_command_line("`value_range` and `align_from`") == "--range and --align-from"
     assert (
         on_command_line("`overwrite`, `retry_failed`, `pair`, `odd name`")
