@@ -9,7 +9,8 @@ import torch
 
 from tita_cli.metrics.exposure import mef_ssim
 from tita_cli.metrics.plane import Plane
-from tita_cli.training.set_losses import structure_lost
+from tita_cli.network.tita_lite import SetOutput
+from tita_cli.training.set_losses import WEIGHTS, set_losses, structure_lost
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +47,17 @@ def test_tones_that_run_across_an_object_count(bracket: np.ndarray) -> None:
 
 def test_the_order_of_frames_makes_no_difference(bracket: np.ndarray) -> None:
     assert _lost(bracket, bracket[1])[0] == pytest.approx(_lost(bracket[::-1].copy(), bracket[1])[0], abs=1e-6)
+
+
+def test_detail_beyond_the_range_of_a_picture_is_lost_and_led_back(bracket: np.ndarray) -> None:
+    frames = torch.tensor(bracket)[None].float()
+    fused = (frames.mean(1, keepdim=True) + 0.4).requires_grad_()
+    assert float(fused.detach().max()) > 1.1
+    nothing = torch.zeros(())
+    output = SetOutput([], [], [], nothing, nothing)
+    terms = set_losses("mef", frames, fused, nothing, output, frames.mean(1, keepdim=True), None, None, WEIGHTS)
+    assert terms["exposure"].item() == pytest.approx(
+        WEIGHTS["sequence"]["exposure"] * float(structure_lost(frames, fused.detach().clamp(0, 1)))
+    )
+    (gradient,) = torch.autograd.grad(terms["range"], fused)
+    assert (gradient[fused > 1] > 0).all() and not gradient[fused < 1].any()

@@ -19,8 +19,8 @@ CANCELLED = 0.1
 # Of exposures, the reference sets the tones and MEF-SSIM the contrast: the more frames, the more there is to choose.
 WEIGHTS = {
     "ivf": {"intensity": 50.0, "base": 80.0, "hot": 40.0, "gradient": 20.0, "structure": 10.0},
-    "mef": {"intensity": 12.0, "base": 18.0, "gradient": 10.0, "structure": 7.0, "exposure": 90.0},
-    "sequence": {"intensity": 5.0, "base": 10.0, "gradient": 4.0, "structure": 3.0, "exposure": 240.0},
+    "mef": {"intensity": 12.0, "base": 18.0, "gradient": 10.0, "structure": 7.0, "exposure": 90.0, "range": 60.0},
+    "sequence": {"intensity": 5.0, "base": 10.0, "gradient": 4.0, "structure": 3.0, "exposure": 240.0, "range": 100.0},
     "mff": {
         "intensity": 40.0,
         "gradient": 20.0,
@@ -46,7 +46,9 @@ def set_losses(
     if task != "mff":
         terms["base"] = F.avg_pool2d(fused - target, 16).abs().mean()
     if task == "mef":
-        terms["exposure"] = structure_lost(frames, fused)
+        shown = fused.clamp(0, 1)  # what is beyond gives no contrast, and a clamp alone no way back
+        terms["exposure"] = structure_lost(frames, shown)
+        terms["range"] = (fused - shown).abs().mean()
     if hot is not None:
         off, weight = F.avg_pool2d(fused - target, 4).abs(), F.avg_pool2d(hot, 4)
         terms["hot"] = ((weight * off).sum((1, 2, 3)) / (weight.sum((1, 2, 3)) + 0.2)).mean()
