@@ -8,10 +8,14 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
+from tita_cli import Picture
+from tita_cli.align.calibrate import calibrate
 from tita_cli.errors import MismatchError
 from tita_cli.fusion.plan import Plan
 from tita_cli.fusion.source import describe_sources
+from tita_cli.images import Metadata
 
 Build = Callable[..., bytes]
 
@@ -60,3 +64,33 @@ def test_it_stands_where_there_is_too_little_to_refine_it(scene: np.ndarray, fli
     assert plan.placements[1].accepted and "placed as its file states" in plan.notes[0]
     with pytest.raises(MismatchError, match=r"does not fit .* as its file states"):
         _file(np.full_like(scene, 0.5), flir_bytes, (0, 0), contrast=0.0, align="strict")
+
+
+def _lenses(scene: np.ndarray, contrast: float, **how: object) -> Plan:
+    """A photograph at 24 mm and infrared of its middle, 1.25 of its pixels each; at 34 mm it would be 1.41."""
+    matrix = np.array([[1.25, 0, 159.5 + 5 - 1.25 * 79.5], [0, 1.25, 119.5 - 4 - 1.25 * 59.5]])
+    hot = cv2.warpAffine(1 - scene, matrix, (160, 120), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    pictures = []
+    for name, pixels, focal in (("vis.png", np.dstack([scene] * 3), 24), ("ir.png", 0.5 + contrast * hot, 34)):
+        exif = Image.Exif()
+        exif.get_ifd(0x8769)[0xA405] = focal
+        shown = np.atleast_3d(pixels).astype(np.float32).clip(0, 1)
+        pictures.append(Picture(shown, name=name, metadata=Metadata(exif=exif.tobytes())))
+    return Plan(describe_sources(pictures), **how)  # type: ignore[arg-type]
+
+
+def test_two_lenses_are_placed_by_their_focal_lengths(scene: np.ndarray) -> None:
+    plan = _lenses(scene, 0.4)
+    placement = plan.placements[1]
+    assert placement.confidence > 0.5 and not any("placed" in note for note in plan.notes)
+    np.testing.assert_allclose((placement.matrix @ [79.5, 59.5, 1])[:2], [164.5, 115.5], atol=1.5)
+
+
+def test_what_focal_lengths_state_is_told_where_nothing_confirms_it(scene: np.ndarray) -> None:
+    plan = _lenses(scene, 0.0)
+    assert any("ir.png: is placed as EXIF's focal lengths state" in note for note in plan.notes)
+    assert plan.placements[1].matrix[0, 0] == pytest.approx(24 * 400 / (34 * 200))
+    with pytest.raises(MismatchError, match="focal lengths state"):
+        _lenses(scene, 0.0, align="strict")
+    with pytest.raises(MismatchError, match="could not be aligned in any"):
+        calibrate([plan.placements], 0)

@@ -17,7 +17,7 @@ from tita_cli.align.graph import Edge
 from tita_cli.align.modes import MATRIX_MODELS, Border, Mode, Model
 from tita_cli.align.placement import Placement
 from tita_cli.align.sequence import capture_order, find_edges, solve
-from tita_cli.align.stated import refine_stated
+from tita_cli.align.stated import Stated, refine_stated
 from tita_cli.align.structure import View
 from tita_cli.align.turned import turned_by
 from tita_cli.errors import MismatchError, UsageError
@@ -35,7 +35,7 @@ def find_frame(
     reference: int | None = 0,
     border: Border = "crop",
     calibration: Calibration | None = None,
-    start: Callable[[int], Matrix | None] = lambda index: None,
+    start: Callable[[int], Stated | None] = lambda index: None,
     estimator: Estimator | None = None,
 ) -> Frame:
     """Estimate how ``count`` sources lie in the frame of source ``reference``.
@@ -45,8 +45,8 @@ def find_frame(
     allows that one only. ``reference``: None for the one that costs the least crop and detail, of two the first.
     ``border``: see :class:`Frame`. ``calibration``: known motions, applied instead of estimates; with "strict",
     MismatchError where they do not fit. ``start``: gives, once all are read, roughly how a source lies in the reference
-    (the first, where that is to be chosen) by its file; None where that is not known. It is refined, and stands as it
-    is where there is too little to go by. ``estimator``: of pairs; tita's own where None.
+    (the first, where that is to be chosen) by their files; None where that is not known. It is refined, and stands as
+    it is where there is too little to go by. ``estimator``: of pairs; tita's own where None.
 
     Raises UsageError for the mode "none" and for a reference that is not there, MismatchError also where a calibration
     is of other sources or where the sources have no part in common.
@@ -71,7 +71,7 @@ def find_frame(
     if count == 2:
         return _pair(names, views, mode, reference or 0, border, estimator, start(1 - (reference or 0)))
     order = capture_order(list(zip(names, blocks, strict=True)))
-    stated = {index: matrix for index in range(count) if (matrix := start(index)) is not None}
+    stated = {index: known for index in range(count) if (known := start(index)) is not None}
     return _stack(names, views, order, mode, reference, border, estimator, stated)
 
 
@@ -89,7 +89,7 @@ def _allowed(mode: Mode) -> tuple[Model, bool]:
 
 def _pair(
     names: Sequence[str], views: Sequence[View], mode: Mode, reference: int, border: Border, estimator: Estimator,
-    stated: Matrix | None,
+    stated: Stated | None,
 ) -> Frame:  # fmt: skip
     most, exact = _allowed(mode)
     source, notes = 1 - reference, []
@@ -112,14 +112,14 @@ def _pair(
 
 def _stack(
     names: Sequence[str], views: Sequence[View], order: Sequence[int], mode: Mode, given: int | None, border: Border,
-    estimator: Estimator, stated: Mapping[int, Matrix],
+    estimator: Estimator, stated: Mapping[int, Stated],
 ) -> Frame:  # fmt: skip
     most, exact = _allowed(mode)
     sizes = [view.full for view in views]
     said: list[str] = []
     known = []
-    for index, matrix in stated.items():
-        found, note = _stated(names[index], names[given or 0], views[given or 0], views[index], matrix, mode, estimator)
+    for index, one in stated.items():
+        found, note = _stated(names[index], names[given or 0], views[given or 0], views[index], one, mode, estimator)
         known.append(Edge(given or 0, index, replace(found, confidence=max(found.confidence, ACCEPTED))))
         said += note
     edges = known + find_edges(views, [i for i in order if i not in stated], estimator, most, exact)
@@ -152,17 +152,17 @@ def _stack(
 
 
 def _stated(
-    name: str, base: str, reference: View, source: View, matrix: Matrix, mode: Mode, estimator: Estimator
+    name: str, base: str, reference: View, source: View, stated: Stated, mode: Mode, estimator: Estimator
 ) -> tuple[Estimate, list[str]]:
-    """How a source lies in the reference whose file states it as ``matrix``, and what is to be said of it."""
+    """How a source lies in the reference by what is ``stated``, and what is to be said of it."""
     most, exact = _allowed(mode)
-    found, refined = refine_stated(estimator, reference, source, matrix, most=most, exact=exact)
+    found, refined = refine_stated(estimator, reference, source, stated.matrix, most=most, exact=exact, off=stated.off)
     if not refined and not found.accepted and mode == "strict":
         raise MismatchError(
-            f"{name}: does not fit {base} as its file states (confidence {found.confidence:.2f})",
-            hint="`align` auto places it as its file states, whether it fits or not",
+            f"{name}: does not fit {base} as {stated.by} (confidence {found.confidence:.2f})",
+            hint=f"`align` auto places it as {stated.by}, whether it fits or not",
         )
-    return found, [] if refined else [f"{name}: is placed as its file states, it shows too little to refine that"]
+    return found, [] if refined else [f"{name}: is placed as {stated.by}, it shows too little to refine that"]
 
 
 def _turned(name: str, base: str, matrix: Matrix) -> list[str]:

@@ -1,4 +1,5 @@
-"""Pictures whose file states how one lies in the other: the counts and the photograph of a radiometric JPEG.
+"""Pictures whose files state how one lies in the other: the counts and the photograph of a radiometric JPEG, or the
+focal lengths of two lenses side by side.
 
 What a camera states holds at one distance and is some pixels off at others, so it is refined: the source is brought to
 where it should lie, and compared with the part of the reference that it then covers.
@@ -7,6 +8,7 @@ where it should lie, and compared with the part of the reference that it then co
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -14,11 +16,13 @@ import numpy as np
 from tita_cli.align.estimator import Estimate, Estimator
 from tita_cli.align.geometry import (
     Matrix,
+    Size,
     corners,
     displacement,
     inverse,
     normalized,
     resizing,
+    scaling,
     transform,
     translating,
 )
@@ -26,16 +30,36 @@ from tita_cli.align.modes import Model
 from tita_cli.align.motion import richer, simpler
 from tita_cli.align.structure import View
 
-_OFF = 0.05  # of the width of what both show: what a camera states is not wrong by more
+_OFF = 0.05  # of the width of what both show: what a camera states of its two views is not wrong by more
+_OFF_LENSES = 0.1  # focal lengths are rounded, and lenses do not look exactly the same way
+
+
+class Stated(NamedTuple):
+    """``matrix``: source → reference. ``by``: what states it, for messages. ``off``: how wrong it may be, of the width
+    of what both show."""
+
+    matrix: Matrix
+    by: str = "its file states"
+    off: float = _OFF
+
+
+def by_focal_lengths(source: Size, own: int, reference: Size, theirs: int) -> Stated | None:
+    """How two lenses that look the same way lie in each other, by their focal lengths for film of 35 mm, that is, for
+    equal diagonals. None for pictures of one size, which may have been brought into one frame."""
+    if source == reference:
+        return None
+    scale = theirs * float(np.hypot(*reference)) / (own * float(np.hypot(*source)))
+    shift = (np.array(reference) - 1 - scale * (np.array(source) - 1)) / 2
+    return Stated(translating(*shift) @ scaling(scale), "EXIF's focal lengths state", _OFF_LENSES)
 
 
 def refine_stated(
-    estimator: Estimator, reference: View, source: View, stated: Matrix, *, most: Model, exact: bool
+    estimator: Estimator, reference: View, source: View, stated: Matrix, *, most: Model, exact: bool, off: float = _OFF
 ) -> tuple[Estimate, bool]:
     """The motion of ``source`` in the frame of ``reference``, and whether it was refined or is ``stated``.
 
-    ``most``, ``exact``: as the estimator has them; the two lenses of a camera do not turn, so unless it is exact the
-    richest model is a similarity.
+    ``off``: of the width of what both show, how wrong ``stated`` may be. ``most``, ``exact``: as the estimator has
+    them; the two lenses of a camera do not turn, so unless it is exact the richest model is a similarity.
     """
     views = _laid(reference, source, stated)
     if views is None:
@@ -43,7 +67,7 @@ def refine_stated(
     part, laid, corner = views
     most = most if exact else simpler(most, "similarity")
     found = estimator.estimate(part, laid, most=most, exact=exact)
-    refined = found.accepted and displacement(found.matrix, np.eye(3), part.full) < _OFF * part.full[0]
+    refined = found.accepted and displacement(found.matrix, np.eye(3), part.full) < off * part.full[0]
     if not refined:
         found = estimator.measure(part, laid, np.eye(3))
     onward = translating(*corner) @ found.matrix @ translating(-corner[0], -corner[1])

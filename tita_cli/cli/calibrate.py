@@ -65,6 +65,7 @@ def command(
     side see near things elsewhere than far ones, and one transform can be right for one distance only.
     """  # fmt: skip
     from tita_cli.align.calibrate import calibrate
+    from tita_cli.align.estimator import ACCEPTED
     from tita_cli.fusion.plan import Plan
     from tita_cli.fusion.source import describe_sources
     from tita_cli.images import atomic_output, check_writable
@@ -89,7 +90,9 @@ def command(
                 continue
             placements = plan.placements
             placed.append(placements)
-            refused += [f"{one.name}: could not be aligned, left out" for one in placements if not one.accepted]
+            refused += [
+                f"{one.name}: could not be aligned, left out" for one in placements if one.confidence < ACCEPTED
+            ]
         if not placed:
             raise MismatchError("no shot could be aligned", hint="; ".join(refused[:1]) or None)
         found = calibrate(placed, reference)

@@ -13,6 +13,7 @@ from tita_cli.fusion.progress import Progress, silent
 from tita_cli.fusion.roles import Roles, judge_roles
 from tita_cli.fusion.source import Source
 from tita_cli.images import Picture
+from tita_cli.images.metadata import find_focal_length
 from tita_cli.images.profile import common_profile, to_profile
 from tita_cli.images.roles import role_of_name
 from tita_cli.images.thermal_noise import reduce_noise
@@ -21,7 +22,7 @@ from tita_cli.options import Input
 
 if TYPE_CHECKING:
     from tita_cli.align import Border, Calibration, Frame, Mode, Placement
-    from tita_cli.align.geometry import Matrix
+    from tita_cli.align.stated import Stated
 
 
 class Plan:
@@ -252,18 +253,23 @@ class Plan:
         )
         return picture
 
-    def _stated(self, looks: Mapping[int, Look], index: int) -> Matrix | None:
-        """How source ``index`` lies in the reference by what their camera states, where they are views of one file."""
-        if not self.sources[index].shares_file(self.sources[self.reference]):
-            return None
+    def _stated(self, looks: Mapping[int, Look], index: int) -> Stated | None:
+        """How source ``index`` lies in the reference by what cameras state: of the views of one file, or, of infrared
+        beside a photograph, of their lenses."""
         from tita_cli.align.geometry import inverse
+        from tita_cli.align.stated import Stated, by_focal_lengths
 
-        own, theirs = looks[index].thermal, looks[self.reference].thermal
-        if own is not None and theirs is None:
-            return own.to_photograph
-        if theirs is not None and theirs.to_photograph is not None and own is None:
-            return inverse(theirs.to_photograph)
-        return None
+        one, base = looks[index], looks[self.reference]
+        if self.sources[index].shares_file(self.sources[self.reference]):
+            if one.thermal is not None and base.thermal is None and one.thermal.to_photograph is not None:
+                return Stated(one.thermal.to_photograph)
+            if base.thermal is not None and base.thermal.to_photograph is not None and one.thermal is None:
+                return Stated(inverse(base.thermal.to_photograph))
+            return None
+        own, theirs = (find_focal_length(look.metadata.exif) for look in (one, base))
+        if not own or not theirs or {self.roles.of[index], self.roles.of[self.reference]} != {"infrared", "visible"}:
+            return None
+        return by_focal_lengths((one.width, one.height), own, (base.width, base.height), theirs)
 
     def _check_sizes(self) -> None:
         from tita_cli.align.frame import check_sizes

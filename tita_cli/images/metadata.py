@@ -13,7 +13,7 @@ from collections.abc import Iterator
 EXIF_PREFIX = b"Exif\x00\x00"
 
 _ORIENTATION, _EXIF_FOLDER, _PIXEL_WIDTH, _PIXEL_HEIGHT = 0x0112, 0x8769, 0xA002, 0xA003
-_IMAGE_WIDTH, _IMAGE_HEIGHT = 0x0100, 0x0101
+_IMAGE_WIDTH, _IMAGE_HEIGHT, _FOCAL_LENGTH = 0x0100, 0x0101, 0xA405
 _SHORT, _LONG = 3, 4
 _XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:\s*=\s*[\"']|\s*>\s*))[2-8]")
 
@@ -32,6 +32,25 @@ def find_orientation(block: bytes | None) -> int:
     except struct.error:
         pass
     return 1
+
+
+def find_focal_length(block: bytes | None) -> int | None:
+    """The focal length in mm that an EXIF block states for film of 35 mm; None where it states none."""
+    if block is None:
+        return None
+    bare = bytearray(block.removeprefix(EXIF_PREFIX))
+    try:
+        order = _byte_order(bare)
+        folders = [int(struct.unpack_from(order + "I", bare, 4)[0])]
+        for folder in folders:  # grows by EXIF's own folder, which the first one points to
+            for tag, kind, place in _entries(bare, order, folder):
+                if tag == _EXIF_FOLDER and len(folders) == 1:
+                    folders.append(int(struct.unpack_from(order + "I", bare, place)[0]))
+                elif tag == _FOCAL_LENGTH and kind == _SHORT:
+                    return int(struct.unpack_from(order + "H", bare, place)[0]) or None
+    except struct.error:
+        pass
+    return None
 
 
 def upright_exif(block: bytes | None) -> bytes | None:
