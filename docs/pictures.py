@@ -1,6 +1,6 @@
 """Render the pictures of README and gallery: the examples, fused by the shipped model through the command line.
 
-    python docs/pictures.py [infrared bracket focus landsat apartment peers terminal]
+    python docs/pictures.py [infrared bracket focus landsat apartment styles peers terminal]
 
 A sheet shows the sources and the result, and below them one place of each, pixel for pixel. ``peers`` shows a place of
 what MergeMertens (OpenCV), enfuse, which has to be installed, and tita make of the same aligned files. ``terminal`` is
@@ -49,6 +49,7 @@ PLACES = {
     "infrared": (250, 225), "bracket": (190, 150), "focus": (230, 190), "landsat": (25, 60), "apartment": (140, 22),
 }  # fmt: skip
 """Left and upper edge of what is shown pixel for pixel."""
+STYLES = ("", "--balance 0.8", "--palette inferno", "--overlay 170")
 COMMANDS = (
     "tita fuse examples/infrared/visible.png examples/infrared/infrared.png -o street.png --explain",
     "tita fuse examples/focus/*.jpg -o table.jpg",
@@ -98,6 +99,23 @@ def example(name: str, folder: Path) -> None:
         [crop(image, PLACES[name], width) for image in images],
     ]
     sheet(rows, (*LABELS[name], "tita fuse")).save(TARGET / f"{name}.jpg", quality=90, subsampling=0)
+
+
+def styles(folder: Path) -> None:
+    """The street as the options of thermal users show it."""
+    files = [examples_folder() / "infrared" / file for file in EXAMPLES["infrared"]]
+    images = []
+    for number, option in enumerate(STYLES):
+        out = folder / f"{number}.png"
+        tita("fuse", *files, "-o", out, "-q", *option.split())
+        images.append(Image.open(out).convert("RGB"))
+    width = (WIDTH + GAP) // len(images) - GAP
+    small = (width, round(width * images[0].height / images[0].width))
+    rows = [
+        [image.resize(small, Image.Resampling.LANCZOS) for image in images],
+        [crop(image, PLACES["infrared"], width) for image in images],
+    ]
+    sheet(rows, ["tita fuse", *STYLES[1:]]).save(TARGET / "styles.jpg", quality=90, subsampling=0)
 
 
 def peers(folder: Path) -> None:
@@ -160,12 +178,12 @@ def terminal(folder: Path) -> None:
 
 
 def main() -> None:
-    for name in sys.argv[1:] or (*LABELS, "peers", "terminal"):
+    for name in sys.argv[1:] or (*LABELS, "styles", "peers", "terminal"):
         with tempfile.TemporaryDirectory() as folder:
             if name in LABELS:
                 example(name, Path(folder))
             else:
-                {"peers": peers, "terminal": terminal}[name](Path(folder))
+                {"styles": styles, "peers": peers, "terminal": terminal}[name](Path(folder))
 
 
 if __name__ == "__main__":
