@@ -67,7 +67,7 @@ def test_from_python_an_error_names_the_field() -> None:
     with pytest.raises(OptionError, match="no option is called colour") as caught:
         fuse(["a.png", "b.png"], colour="grey")
     assert caught.value.hint == "did you mean color?"
-    with pytest.raises(OptionError, match="`false_color`: 'x' is not one of refuse, intensity, keep"):
+    with pytest.raises(OptionError, match="`false_color`: 'x' is not one of auto, intensity, keep, refuse"):
         fuse("a.png", "b.png", options=FuseOptions(), false_color="x")
     with pytest.raises(OptionError, match="`align` none and `align_from` exclude each other"):
         fuse(["a.png", "b.png"], align="none", align_from="c.json")
@@ -102,7 +102,7 @@ def test_provenance_has_the_names_of_the_command_line() -> None:
     told = FuseOptions(value_range={0: (1.5, 20.0), "folder/b.tif": "full"}, polarity="black-hot")
     assert told.provenance() == {
         "resize": False, "range": "1:1.5,20 b.tif:full", "polarity": "black-hot", "role": "found out",
-        "false_color": "refuse", "denoise": "auto", "align": "auto", "deghost": False, "color": "auto",
+        "false_color": "auto", "denoise": "auto", "align": "auto", "deghost": False, "color": "auto",
         "balance": 0.5, "palette": None, "overlay": None, "scale_bar": False,
     }  # fmt: skip
     assert [flag_of(name, how) for name, how in declared(Input).items()][:2] == ["--resize", "--max-pixels"]

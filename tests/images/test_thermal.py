@@ -13,7 +13,7 @@ from PIL import Image
 
 from tita_cli.errors import InputError, UsageError
 from tita_cli.images import Picture, read_picture
-from tita_cli.images.false_color import palette_to_intensity, recognise_palette, refuse_palette
+from tita_cli.images.false_color import palette_to_intensity, recognise_palette, settle_palette
 from tita_cli.images.palettes import palettes
 from tita_cli.images.value_range import (
     ValueRange,
@@ -172,9 +172,9 @@ def test_palettes_are_recognised_and_undone(name: str, quality: int | None) -> N
     picture = read_picture(buffer)
     assert recognise_palette(picture) == (name, True)
     with pytest.raises(InputError, match=name) as caught:
-        refuse_palette(picture)
+        settle_palette(picture, refuse=True)
     assert caught.value.hint is not None and "`false_color` intensity" in caught.value.hint
-    intensity = palette_to_intensity(picture)
+    intensity = settle_palette(picture)
     assert not intensity.is_color
     # Some palettes repeat a colour, where the way back is not unique.
     assert np.abs(intensity.pixels[..., 0] * 255 - scene).mean() < (1 if quality is None else 6)
@@ -191,7 +191,7 @@ def test_photographs_and_greys_are_no_palettes() -> None:
     sepia = grey * np.array([1.0, 0.85, 0.65], np.float32)
     for picture in (_photograph(), Picture(grey), Picture(grey[..., :1]), Picture(sepia)):
         assert recognise_palette(picture) is None
-        refuse_palette(picture)
+        assert settle_palette(picture, refuse=True) is picture
         assert palette_to_intensity(picture) is picture
 
 
@@ -200,7 +200,7 @@ def test_a_photograph_near_a_part_of_a_palette_is_none() -> None:
     part = palettes()["magma"][20 + _scene() // 8].astype(np.float32) / 255
     dim = Picture(part)
     assert recognise_palette(dim) is None
-    assert refuse_palette(dim) is dim
+    assert settle_palette(dim, refuse=True) is dim
     some = Picture(palettes()["magma"][60 + (_scene() * (74 / 255)).astype(np.uint8)].astype(np.float32) / 255)
     assert recognise_palette(some) == ("magma", False)
-    assert "may be infrared" in refuse_palette(some).notes[-1]
+    assert "may be infrared" in settle_palette(some, refuse=True).notes[-1]

@@ -62,11 +62,11 @@ class Source:
             picture = read_picture(self.origin, page=self.page, max_pixels=self.max_pixels)
         if self.false_color == "keep":
             return picture
-        from tita_cli.images.false_color import palette_to_intensity, refuse_palette
+        from tita_cli.images.false_color import palette_to_intensity, settle_palette
 
         if self.false_color == "intensity":
             return palette_to_intensity(picture)
-        return refuse_palette(picture)
+        return settle_palette(picture, refuse=self.false_color == "refuse")
 
     def shares_file(self, other: Source) -> bool:
         """Whether both are pictures of one file."""

@@ -74,10 +74,10 @@ def _smooth_blocks(pixels: FloatArray) -> FloatArray:
     return np.asarray(means[smooth] * np.float32(255), np.float32)
 
 
-def refuse_palette(picture: Picture) -> Picture:
-    """``picture``, with a note where it may be that a palette has coloured it.
+def settle_palette(picture: Picture, *, refuse: bool = False) -> Picture:
+    """``picture`` as intensity where it is certain that a palette has coloured it, with a note where that may be.
 
-    :raises InputError: it is certain; the hint names the ways out.
+    :raises InputError: it is certain, and such pictures are to be refused; the hint names the ways out.
     """
     found = recognise_palette(picture)
     if found is None:
@@ -85,6 +85,8 @@ def refuse_palette(picture: Picture) -> Picture:
     if not found.certain:
         note = f"{picture.name}: may be infrared coloured by {found.name!r} (`false_color` intensity turns it back)"
         return replace(picture, notes=(*picture.notes, note))
+    if not refuse:
+        return palette_to_intensity(picture, found.name)
     raise InputError(
         f"{picture.name}: is coloured by the palette {found.name!r}, its colours mean intensities",
         hint="`false_color` intensity turns it back, `false_color` keep takes it as it is",
@@ -106,7 +108,7 @@ def palette_to_intensity(picture: Picture, palette: str | None = None) -> Pictur
     unpacked = np.stack([colors >> 16, (colors >> 8) & 255, colors & 255], axis=1).astype(np.float32)
     steps, _ = _nearest(unpacked, palettes()[name])
     intensity = (steps.astype(np.float32) / 255)[places.reshape(packed.shape)]
-    note = f"{picture.name}: turned back to intensity from the palette {name!r}"
+    note = f"{picture.name}: turned back to intensity from the palette {name!r} (`false_color` keep takes it as it is)"
     metadata = replace(picture.metadata, icc=None)
     return replace(picture, pixels=intensity[..., None], palette=name, metadata=metadata, notes=(*picture.notes, note))
 

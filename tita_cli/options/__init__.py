@@ -106,9 +106,11 @@ class Input(Group):
         metavar="N|NAME:infrared|visible", per_source=True, many=True, unset="found out", recorded=True,
     )  # fmt: skip
     false_color: PerSource[FalseColor] | Mapping[int | str, FalseColor] | FalseColor = option(
-        PerSource(), "What to do with infrared that a palette has coloured: intensity turns it back to grey.",
-        choices=get_args(FalseColor), metavar="[N|NAME:]refuse|intensity|keep", per_source=True, many=True,
-        unset="refuse", recorded=True,
+        PerSource(),
+        "What to do with infrared that a palette has coloured: intensity turns it back to grey, auto where the palette "
+        "is certain.",
+        choices=get_args(FalseColor), metavar="[N|NAME:]auto|intensity|keep|refuse", per_source=True, many=True,
+        unset="auto", recorded=True,
     )  # fmt: skip
     denoise: Denoise = option(
         "auto", "Reduce stripes and grain of the infrared's sensor: auto where it holds counts, on in any infrared.",

@@ -13,7 +13,7 @@ MatrixModel: TypeAlias = Literal["translation", "similarity", "affine", "homogra
 """The motions that a matrix describes."""
 Border: TypeAlias = Literal["crop", "fill", "mask"]
 ColorRule: TypeAlias = Literal["auto", "grey"]
-FalseColor: TypeAlias = Literal["refuse", "intensity", "keep"]
+FalseColor: TypeAlias = Literal["auto", "intensity", "keep", "refuse"]
 PaletteName: TypeAlias = Literal["inferno", "magma", "plasma", "viridis", "cividis", "turbo", "hot", "iron", "ironbow"]
 """Those that a result may be coloured by; all are in ``tita_cli.images.palettes``."""
 Denoise: TypeAlias = Literal["auto", "on", "off"]
