@@ -39,14 +39,16 @@ def placed(a: np.ndarray, b: np.ndarray) -> tuple[Placement, float]:
 
 
 def recognition(data: Path, names: list[str], limit: int | None, seed: int, draws: int) -> None:
-    """Print one line a set: how many of the pairs that are put off (``draws`` times each), and beyond the set's limit,
-    are taken for registered."""
+    """Print one line a set: how many pairs are kept as published, moved, or refused after a search in vain; of those
+    put off (``draws`` times each) beyond the set's limit, how many are taken for registered."""
     for name in names:
-        rng, taken, asked, kept, seconds = np.random.default_rng(11), 0, 0, [], []
+        rng, taken, asked, kept, off_by, seconds = np.random.default_rng(11), 0, 0, [], [], []
         for index, (_, a, b) in enumerate(pairs(data, name, limit, seed)):
             height, width = a.shape[:2]
             own, spent = placed(a, b)
             kept.append(own.accepted and own.model == "none")
+            if own.accepted and own.model != "none":
+                off_by.append(corner_error(own.matrix, np.eye(3), (width, height)) * FRAME / width)
             seconds.append(spent)
             for kind in (KINDS[(index + k) % 3] for k in range(draws)):
                 off = float(np.exp(rng.uniform(0.0, np.log(20.0))))
@@ -61,7 +63,9 @@ def recognition(data: Path, names: list[str], limit: int | None, seed: int, draw
                     asked += 1
                     taken += found.accepted and found.model == "none"
         print(
-            f"recognition {name:6} as published, kept {np.mean(kept):.1%} ({np.median(seconds):.3f} s); "
+            f"recognition {name:6} {len(kept)} as published: kept {sum(kept)}, "
+            f"moved {len(off_by)} ({np.median(off_by or [0.0]):.1f} px at the corners), "
+            f"refused {len(kept) - sum(kept) - len(off_by)} ({np.median(seconds):.3f} s); "
             f"beyond {LIMITS[name]:.0f} px taken for registered: {taken} of {asked}",
             flush=True,
         )

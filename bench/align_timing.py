@@ -1,4 +1,4 @@
-"""Time and memory of alignment; bench/align.py --timing prints them."""
+"""Processor time and memory of alignment; bench/align.py --timing prints them."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def timing(data: Path) -> None:
     turn = draw(np.random.default_rng(1), *size)
     for text, second in (("registered", b), ("displaced", cv2.warpPerspective(b, turn, size, flags=cv2.INTER_CUBIC))):
         pictures = as_pictures(a, second)
-        began = time.perf_counter()
+        began = time.process_time()
         placed = align_pictures(pictures, border="fill").placements[1]
-        print(f"12 MP pair, {text}: {time.perf_counter() - began:.2f} s, model {placed.model}", flush=True)
+        print(f"12 MP pair, {text}: {time.process_time() - began:.2f} s, model {placed.model}", flush=True)
     for name in ("vifb", "mef", "mff"):
         shares = sorted(recognition_share(a, b) for _, a, b in list(pairs(data, name))[:5])
         print(f"share of recognition in a fusion, {name}: median {shares[len(shares) // 2]:.1%}", flush=True)
@@ -47,11 +47,11 @@ def recognition_share(a: np.ndarray, b: np.ndarray) -> float:
     pictures = as_pictures(a, b)
     spent = []
     for _ in range(3):
-        began = time.perf_counter()
+        began = time.process_time()
         fuse(pictures, engine=engine, align="none")
-        middle = time.perf_counter()
+        middle = time.process_time()
         find_frame(2, pictures.__getitem__)
-        spent.append((time.perf_counter() - middle) / (middle - began))
+        spent.append((time.process_time() - middle) / (middle - began))
     return min(spent)
 
 
@@ -64,15 +64,15 @@ def stack_cost(image: np.ndarray, count: int) -> None:
 
     def frame(index: int) -> Picture:
         nonlocal making
-        began = time.perf_counter()
+        began = time.process_time()
         pixels = image[2 * index : 2 * index + 1600, 3 * index : 3 * index + 2400].astype(np.float32) / 255
-        making += time.perf_counter() - began
+        making += time.process_time() - began
         return Picture(pixels)
 
     tracemalloc.start()
-    began = time.perf_counter()
+    began = time.process_time()
     find_frame(count, frame, reference=count // 2)
-    seconds = time.perf_counter() - began - making
+    seconds = time.process_time() - began - making
     most = tracemalloc.get_traced_memory()[1] / 2**20
     tracemalloc.stop()
     print(f"stack of {count} frames of 3.8 MP: {seconds:.1f} s, {seconds / count:.2f} s a frame, peak {most:.0f} MiB")

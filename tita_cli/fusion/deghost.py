@@ -25,7 +25,9 @@ _DARK = 0.01  # levels below count as this one: the curve is fitted to logarithm
 _CLIPPED = 0.02  # from black or white: nothing can be told
 _ENOUGH = 0.1  # of a picture that has to be clipped in neither of two exposures
 _ENOUGH_PIXELS = 250_000  # for finding that something moved
-_APART = 1.15  # ratio of brightness from which two pictures are different exposures
+# Ratio of brightness from which two pictures are different exposures: brackets step by two thirds of a stop or more,
+# 2^(2/3/2.2) = 1.23 after gamma, and flashes and lamps in a focus stack vary by up to half a stop.
+_APART = 1.22
 _UNEXPLAINED = 0.15  # of the contrast: a curve between exposures leaves less
 _AROUND = 9  # px that a comparison looks at: neighbours in the reference, and a blur
 
