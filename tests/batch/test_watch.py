@@ -97,6 +97,23 @@ def test_what_lands_is_fused_and_not_again_after_a_restart(
     assert sum(json.loads(line)["event"] == "done" for line in journal) == 3
 
 
+def test_what_lands_later_may_suit_another_rule_too(watching: Any, picture_file: PictureFile, tmp_path: Path) -> None:
+    def land(*names: str) -> None:
+        for number, name in enumerate(names):
+            picture_file(f"in/vis/{name}.png", seed=number)
+            picture_file(f"in/ir/{name}.png", seed=9 - number)
+
+    land("a")
+    with watching() as first:
+        assert first.until("done", 1) == ["a.png"]
+        land("b", "c")  # now a, b and c could be sources, too
+        assert sorted(first.until("done", 3)) == ["a.png", "b.png", "c.png"]
+    land("d")
+    with watching() as second:
+        assert second.until("done", 1) == ["d.png"]
+    assert first.told == second.told == []
+
+
 def test_a_file_that_is_still_written_is_left_until_it_is_whole(
     watching: Any, picture_file: PictureFile, tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event, Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from tita_cli.batch.fuser import ApiFuser, FuserOptions, Lane
 from tita_cli.batch.jobs import Job, make_jobs
@@ -27,7 +27,7 @@ from tita_cli.batch.work import Work
 from tita_cli.errors import InputError, MismatchError, TitaError, UsageError
 from tita_cli.files import file_of
 from tita_cli.options.batch import Rule
-from tita_cli.pairing import Wishes
+from tita_cli.pairing import Grouping, Wishes
 
 if TYPE_CHECKING:
     from watchfiles import Change
@@ -131,7 +131,7 @@ class _Rounds:
         gpu = is_gpu_likely(what.how.fuse.device)
         self._sizes, threads = choose_sizes(jobs=1 << 16, on_gpu=gpu, workers=what.workers, threads=what.threads)
         self._fuser = _KeepingFuser(replace(what.how, fuse=what.how.fuse.changed(threads=threads)))
-        self._rule = ""
+        self._rule = str((self._history.run or {}).get("rule", ""))
         self.waiting = False
 
     def run(self) -> None:
@@ -173,7 +173,7 @@ class _Rounds:
         """What is to be done now: groups whose files are whole; None for nothing."""
         what = self._what
         try:
-            plan = find_plan(what.sources, what.folder, rule=what.rule, wishes=what.wishes)
+            plan = self._plan()
             jobs = make_jobs(plan, what.folder, format_name=what.how.format, name=what.name)
         except (MismatchError, InputError) as error:  # nothing to pair yet, or no telling how
             self._once(error)
@@ -192,6 +192,17 @@ class _Rounds:
                 self._before.add(job.output)
         self._total.skipped = len(self._before - self._done)
         return ready if len(ready) else None
+
+    def _plan(self) -> Grouping:
+        """Raises MismatchError, InputError. What lands later may suit several rules: the one of before then goes on."""
+        what = self._what
+        try:
+            return find_plan(what.sources, what.folder, rule=what.rule, wishes=what.wishes)
+        except MismatchError:
+            known = next((rule for rule in get_args(Rule) if rule == self._rule), None)
+            if known is None or what.rule is not None or what.wishes != Wishes():
+                raise
+            return find_plan(what.sources, what.folder, rule=known, wishes=what.wishes)
 
     def _judged(self, job: Job, judge: Judge) -> Task | None:
         """What the journal says of one group; None where something lies in its way."""
