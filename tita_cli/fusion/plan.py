@@ -213,7 +213,7 @@ class Plan:
 
     def _in_range(self, index: int, picture: Picture) -> Picture:
         """``picture``, of source ``index``, with the values of its range at 0..1, white where it is hot."""
-        picture = apply_range(picture, self.value_range(index))
+        picture = apply_range(picture, self.value_range(index), undone=self.shared is not None)
         return invert(picture) if self.facts.inverted[index] else picture
 
     def _sized(self, index: int) -> Picture:

@@ -99,7 +99,10 @@ def describe_sources(
     _prefetch(given)
     found = [each for one in given for each in _pictures(one, max_pixels, alone=len(given) == 1)]
     if len(found) < 2:
-        raise UsageError(f"fusing takes at least two images, {_few(given)}", hint="tita fuse A B -o OUT")
+        raise UsageError(
+            f"fusing takes at least two images, {_few(given)}",
+            hint="two files or more, or one that holds several pictures",
+        )
     names = [source.name for source in found]
     facts = zip(
         value_range.told("value_range", names), polarity.told("polarity", names), role.told("role", names),

@@ -123,8 +123,11 @@ def _shared(ranges: Sequence[ValueRange | None]) -> ValueRange | None:
     return union if common >= _SAME_KIND * (union.high - union.low) else None
 
 
-def apply_range(picture: Picture, value_range: ValueRange | None) -> Picture:
-    """``picture`` with ``value_range`` at 0..1, clipped, and a note that says so in the file's own units."""
+def apply_range(picture: Picture, value_range: ValueRange | None, *, undone: bool = False) -> Picture:
+    """``picture`` with ``value_range`` at 0..1, clipped, and a note that says so in the file's own units.
+
+    ``undone``: the result goes back into these units, see :func:`undo_range`.
+    """
     if value_range is None or value_range[:2] == (0, 1):
         return picture
     low, high, _ = value_range
@@ -132,6 +135,10 @@ def apply_range(picture: Picture, value_range: ValueRange | None) -> Picture:
     counts = [f"{black + bound * (white - black):g}" for bound in (low, high)]
     pixels = np.clip((picture.pixels - np.float32(low)) / np.float32(high - low), 0, 1, dtype=np.float32)
     note = f"{picture.name}: values {counts[0]} to {counts[1]} become black to white (`value_range` full keeps them)"
+    if undone and white - black <= _WIDEST:
+        note = (
+            f"{picture.name}: values {counts[0]} to {counts[1]} are what its sensor used; the result is in its values"
+        )
     return replace(picture, pixels=pixels, notes=(*picture.notes, note))
 
 
