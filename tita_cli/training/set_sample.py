@@ -199,8 +199,9 @@ def _exposures(
 ) -> FloatArray:
     exponent, shoulder = rng.normal(0.9, 0.1), max(rng.normal(0.6, 0.1), 0.2)
     light = synthesis_exposure._inverse_response(exponent, shoulder)[still]
-    light = light * synthesis_exposure._illumination(still.shape, regions, rng)
-    spread = rng.uniform(2.0, 7.0)
+    # A lamp in the picture, a window in a dark room: what brackets of many frames are shot for.
+    light = light * synthesis_exposure._illumination(still.shape, regions, rng, rng.uniform(1.0, 2.0))
+    spread = rng.uniform(2.0, 9.0)
     stops = np.linspace(-spread / 2, spread / 2, count) + rng.uniform(-0.2, 0.2, count) + rng.uniform(-1, 0.5)
     curve = synthesis_exposure._response(exponent, shoulder)
     shot, read = 10.0 ** rng.uniform(-5.0, -3.3), 10.0 ** rng.uniform(-4.0, -2.7)

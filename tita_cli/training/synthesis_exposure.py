@@ -37,9 +37,10 @@ def exposure_pair(still: ByteArray, regions: npt.NDArray[np.integer] | None, rng
 
 
 def _illumination(
-    shape: tuple[int, int], regions: npt.NDArray[np.integer] | None, rng: np.random.Generator
+    shape: tuple[int, int], regions: npt.NDArray[np.integer] | None, rng: np.random.Generator, strength: float = 1.0
 ) -> FloatArray | np.float32:
-    """A factor that exceeds the range of one frame: on a region (a window, the sky) or a smooth field."""
+    """A factor that exceeds the range of one frame: on a region (a window, the sky) or a smooth field, with
+    ``strength`` times as many stops."""
     kind = rng.random()
     if kind < 0.35:
         return np.float32(1.0)
@@ -47,7 +48,7 @@ def _illumination(
         stops = (random_matte(shape, regions, rng) - np.float32(0.5)) * np.float32(rng.uniform(1.0, 4.0))
     else:
         stops = smooth_noise(shape, int(rng.integers(1, 4)), rng) * np.float32(rng.uniform(0.3, 1.2))
-    return np.asarray(np.exp2(stops))
+    return np.asarray(np.exp2(stops * np.float32(strength)))
 
 
 def _inverse_response(exponent: float, shoulder: float) -> FloatArray:
