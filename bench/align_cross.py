@@ -5,6 +5,7 @@
 
 Corners of vifb, msrs and tno pairs are moved by 3 % of the width, each in another direction. "own": against tita's
 estimate for the undisturbed pair where that is accepted, since published registrations have errors of their own.
+Of crossmodal, whose corners may lie outside the reference: at the published landmarks.
 Errors in pixels on a 640-px-wide frame, of accepted pairs; wrong: accepted, and farther off than the limit (8 px; 5 px
 for published truths; any motion for unrelated pictures), against own where there is one. Last, the reliability of the
 confidence: the share of estimates within the limit, by confidence.
@@ -29,7 +30,7 @@ from align_methods import ecc, sift
 from align_recognition import reliability
 
 from tita_cli.align.cross import estimate_across
-from tita_cli.align.geometry import Matrix, corner_error, corners, inverse, normalized, translating
+from tita_cli.align.geometry import Matrix, corner_error, corners, inverse, normalized, transform, translating
 from tita_cli.align.pair import PairEstimator
 from tita_cli.errors import TitaError
 
@@ -67,9 +68,11 @@ def published(data: Path, unlike: set[str]) -> Iterator[Case]:
     """align/crossmodal with truth, but for the sensors in ``unlike``."""
     for path in sorted((data / "align/crossmodal").glob("*/*.json")):
         if not any(word in str(path).lower() for word in unlike):
-            truth = np.array(json.loads(path.read_text())["H_b_to_a"], dtype=np.float64)
+            known = json.loads(path.read_text())
+            truth = np.array(known["H_b_to_a"], dtype=np.float64)
+            points = tuple(np.array(known[key], dtype=np.float64) for key in ("points_b", "points_a") if key in known)
             a, b = (read(path.with_name(f"{path.stem}_{side}.jpg")) for side in "ab")
-            yield Case(path.stem, a, b, truth=truth)
+            yield Case(path.stem, a, b, truth=truth, points=(points[0], points[1]) if len(points) == 2 else None)
 
 
 def unrelated(data: Path, limit: int | None, seed: int) -> Iterator[Case]:
@@ -117,7 +120,10 @@ def measured(case: Case, method: str, own: Matrix | None) -> Row:
     seconds = time.process_time() - began
     used = start(case) if matrix is None else matrix
     size = (case.source.shape[1], case.source.shape[0])
-    apart = np.nan if own is None else corner_error(used, own, size) * FRAME / case.reference.shape[1]
+    unit = FRAME / case.reference.shape[1]
+    apart = np.nan if own is None else corner_error(used, own, size) * unit
+    if case.truth is not None and case.points is not None:
+        apart = float(np.hypot(*(transform(used, case.points[0]) - case.points[1]).T).mean()) * unit
     return Row(case.name, confidence, matrix is not None, case.error(start(case)), case.error(used), apart, seconds)
 
 
