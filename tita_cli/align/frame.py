@@ -20,9 +20,9 @@ class Frame:
     """The reference's frame, and the part of it that the result keeps.
 
     ``placements``: one for each source, in the order given. ``size``: of the reference (width, height). ``border``:
-    "crop" keeps the largest rectangle that all sources show, "fill" takes the reference's pixels where a source has
-    none, "mask" also makes those places of the result transparent. ``area``: what is kept, all of it unless ``border``
-    is "crop". ``seen``: H×W, where every source has pixels, inside ``area``; None where that is everywhere. ``notes``:
+    "crop" keeps the largest rectangle that all sources show, "fill" keeps the whole frame, "mask" also makes the
+    places of the result transparent that not all of them show. ``area``: what is kept, all of it unless ``border`` is
+    "crop". ``seen``: H×W, where every source has pixels, inside ``area``; None where that is everywhere. ``notes``:
     which sources could not be aligned, one line each.
     """
 

@@ -28,6 +28,8 @@ _COLOR = 2
 _MOVED = 0.005
 """Of the picture, from which a moving thing is worth a warning."""
 _OPAQUE = np.float32(1e-3)
+_RIM = 16
+"""Of the network's pixels, from the edge of a place that one source alone shows to where it is taken as it is."""
 _LEAST_COLOR = np.float32(0.02)
 """Share that every coloured source has in the chroma at least, for places where only grey ones count."""
 
@@ -144,7 +146,8 @@ class _Seen:
         return found
 
     def limited(self, decision: Decision) -> Decision:
-        """``decision``, with the shares of transparent places given to the sources that show something there."""
+        """``decision``, with the shares of transparent places given to the sources that show something there. Where
+        only one does, it is taken as it is, but for a smooth rim."""
         if all(alpha is None for alpha in self._alphas):
             return decision
 
@@ -156,7 +159,7 @@ class _Seen:
         return Decision(
             tuple(shares(maps) for maps in decision.shares),
             tuple(maps * self._opaque(*maps.shape[1:]) for maps in decision.gains),
-            decision.direct,
+            np.maximum(decision.direct, self._alone(*decision.direct.shape)),
             decision.weights,
         )
 
@@ -170,6 +173,13 @@ class _Seen:
         shares *= np.array(colored, np.float32)[:, None, None] * self._opaque(*shares.shape[1:])
         shares /= np.maximum(shares.sum(0), 1e-12)
         return [share if has else None for share, has in zip(shares, colored, strict=True)]
+
+    def _alone(self, height: int, width: int) -> FloatArray:
+        """height×width: 1 where only one source shows something, falling to 0 at the edge of such places."""
+        opaque = self._opaque(self.grid.rows, self.grid.columns)
+        alone = (opaque.max(0) > 1 - _OPAQUE) & (opaque.sum(0) < 1 + _OPAQUE)
+        inside = cv2.distanceTransform(alone.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        return np.asarray(cv2.resize(np.minimum(inside / _RIM, 1), (width, height), interpolation=cv2.INTER_AREA))
 
     def _opaque(self, height: int, width: int) -> FloatArray:
         """N×height×width: how far each source shows something."""

@@ -137,7 +137,7 @@ class Alignment(Group):
     )  # fmt: skip
     border: Border = option(
         "crop",
-        "Where not all sources show something: crop it away, fill it from the reference, or make it transparent.",
+        "Where not all sources show something: crop it away, fill it from those that do, or make it transparent.",
     )
     align_from: str | PathLike[str] | Mapping[str, Any] | None = option(
         None, "Apply a calibration that [bold]tita calibrate[/] measured, instead of estimating the motion.",
