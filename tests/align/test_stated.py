@@ -66,21 +66,23 @@ def test_it_stands_where_there_is_too_little_to_refine_it(scene: np.ndarray, fli
         _file(np.full_like(scene, 0.5), flir_bytes, (0, 0), contrast=0.0, align="strict")
 
 
-def _lenses(scene: np.ndarray, contrast: float, **how: object) -> Plan:
+def _lenses(scene: np.ndarray, contrast: float, focal: int = 34, **how: object) -> Plan:
     """A photograph at 24 mm and infrared of its middle, 1.25 of its pixels each; at 34 mm it would be 1.41."""
     matrix = np.array([[1.25, 0, 159.5 + 5 - 1.25 * 79.5], [0, 1.25, 119.5 - 4 - 1.25 * 59.5]])
     hot = cv2.warpAffine(1 - scene, matrix, (160, 120), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     pictures = []
-    for name, pixels, focal in (("vis.png", np.dstack([scene] * 3), 24), ("ir.png", 0.5 + contrast * hot, 34)):
+    for name, pixels, length in (("vis.png", np.dstack([scene] * 3), 24), ("ir.png", 0.5 + contrast * hot, focal)):
         exif = Image.Exif()
-        exif.get_ifd(0x8769)[0xA405] = focal
+        exif.get_ifd(0x8769)[0xA405] = length
         shown = np.atleast_3d(pixels).astype(np.float32).clip(0, 1)
         pictures.append(Picture(shown, name=name, metadata=Metadata(exif=exif.tobytes())))
     return Plan(describe_sources(pictures), **how)  # type: ignore[arg-type]
 
 
-def test_two_lenses_are_placed_by_their_focal_lengths(scene: np.ndarray) -> None:
-    plan = _lenses(scene, 0.4)
+@pytest.mark.parametrize("focal", [34, 80, 14])
+def test_two_lenses_are_placed_by_their_focal_lengths(scene: np.ndarray, focal: int) -> None:
+    """Also where those are wrong, since a picture was cropped: the sources show how they lie."""
+    plan = _lenses(scene, 0.4, focal)
     placement = plan.placements[1]
     assert placement.confidence > 0.5 and not any("placed" in note for note in plan.notes)
     np.testing.assert_allclose((placement.matrix @ [79.5, 59.5, 1])[:2], [164.5, 115.5], atol=1.5)

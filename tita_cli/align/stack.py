@@ -157,6 +157,10 @@ def _stated(
     """How a source lies in the reference by what is ``stated``, and what is to be said of it."""
     most, exact = _allowed(mode)
     found, refined = refine_stated(estimator, reference, source, stated.matrix, most=most, exact=exact, off=stated.off)
+    if not refined and stated.may_fail:
+        elsewhere = estimator.estimate(reference, source, most=most, exact=exact)
+        if elsewhere.accepted:
+            return elsewhere, []
     if not refined and not found.accepted and mode == "strict":
         raise MismatchError(
             f"{name}: does not fit {base} as {stated.by} (confidence {found.confidence:.2f})",

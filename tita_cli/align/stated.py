@@ -36,11 +36,13 @@ _OFF_LENSES = 0.1  # focal lengths are rounded, and lenses do not look exactly t
 
 class Stated(NamedTuple):
     """``matrix``: source → reference. ``by``: what states it, for messages. ``off``: how wrong it may be, of the width
-    of what both show."""
+    of what both show. ``may_fail``: a picture may have been cropped or zoomed since, so what is found elsewhere counts
+    for more."""
 
     matrix: Matrix
     by: str = "its file states"
     off: float = _OFF
+    may_fail: bool = False
 
 
 def by_focal_lengths(source: Size, own: int, reference: Size, theirs: int) -> Stated | None:
@@ -50,7 +52,7 @@ def by_focal_lengths(source: Size, own: int, reference: Size, theirs: int) -> St
         return None
     scale = theirs * float(np.hypot(*reference)) / (own * float(np.hypot(*source)))
     shift = (np.array(reference) - 1 - scale * (np.array(source) - 1)) / 2
-    return Stated(translating(*shift) @ scaling(scale), "EXIF's focal lengths state", _OFF_LENSES)
+    return Stated(translating(*shift) @ scaling(scale), "EXIF's focal lengths state", _OFF_LENSES, may_fail=True)
 
 
 def refine_stated(
