@@ -84,7 +84,7 @@ def test_two_lenses_are_placed_by_their_focal_lengths(scene: np.ndarray, focal: 
     """Also where those are wrong, since a picture was cropped: the sources show how they lie."""
     plan = _lenses(scene, 0.4, focal)
     placement = plan.placements[1]
-    assert placement.confidence > 0.5 and not any("placed" in note for note in plan.notes)
+    assert placement.is_confirmed and not any("placed" in note for note in plan.notes)
     np.testing.assert_allclose((placement.matrix @ [79.5, 59.5, 1])[:2], [164.5, 115.5], atol=1.5)
 
 
@@ -92,6 +92,7 @@ def test_what_focal_lengths_state_is_told_where_nothing_confirms_it(scene: np.nd
     plan = _lenses(scene, 0.0)
     assert any("ir.png: is placed as EXIF's focal lengths state" in note for note in plan.notes)
     assert plan.placements[1].matrix[0, 0] == pytest.approx(24 * 400 / (34 * 200))
+    assert plan.placements[1].accepted and not plan.placements[1].is_confirmed
     with pytest.raises(MismatchError, match="focal lengths state"):
         _lenses(scene, 0.0, align="strict")
     with pytest.raises(MismatchError, match="could not be aligned in any"):

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from tita_cli.align.calibration import Calibration
-from tita_cli.align.estimator import ACCEPTED
 from tita_cli.align.geometry import FRAME, Matrix, Points, Size, corners, transform
 from tita_cli.align.motion import MOTIONS
 from tita_cli.align.placement import Placement
@@ -30,7 +29,7 @@ def calibrate(shots: Sequence[Sequence[Placement]], reference: int) -> Calibrati
     unit = sizes[reference][0] / FRAME
     matrices, spreads, counts = [], [0.0], [len(shots)]
     for index, size in enumerate(sizes):
-        placed = [shot[index] for shot in shots if shot[index].accepted and shot[index].confidence >= ACCEPTED]
+        placed = [shot[index] for shot in shots if shot[index].is_confirmed]
         if index == reference:
             matrices.append(np.eye(3))
             continue

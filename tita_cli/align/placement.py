@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tita_cli.align.estimator import Estimate
+from tita_cli.align.estimator import ACCEPTED, Estimate
 from tita_cli.align.geometry import Matrix, Size
 from tita_cli.align.modes import Model
 from tita_cli.images.picture import FloatArray
@@ -46,6 +46,11 @@ class Placement:
     def of(cls, name: str, size: Size, found: Estimate) -> Placement:
         """Of a source that is moved as ``found`` says."""
         return cls(name, size, found.model, found.matrix, found.confidence, found.residual, True, found.flow)
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether the pictures show that it lies so; what a file states is accepted without that."""
+        return self.accepted and self.confidence >= ACCEPTED
 
     @property
     def is_still(self) -> bool:

@@ -63,7 +63,7 @@ class Pipeline(Generic[T]):
         self._taking = threading.Lock()
         self._stopped = threading.Event()
         self._memory = _MemoryBudget(sizes.budget)
-        self._closed_lanes = sizes.lanes
+        self._lanes_to_open = sizes.lanes
         self._opened = threading.Event()
         self._ready: Queue[Any] = Queue(sizes.lanes + 1)
         self._fused: Queue[Any] = Queue(sizes.encoders + 1)
@@ -149,8 +149,8 @@ class Pipeline(Generic[T]):
             self._outcomes.put((_END, error))
             self._stopped.set()
         with self._taking:
-            self._closed_lanes -= 1
-            if not self._closed_lanes or fuse is None:
+            self._lanes_to_open -= 1
+            if not self._lanes_to_open or fuse is None:
                 self._opened.set()
         self._process(self._ready, fuse, self._fused.put)
 

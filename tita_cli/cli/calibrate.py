@@ -65,7 +65,6 @@ def command(
     side see near things elsewhere than far ones, and one transform can be right for one distance only.
     """  # fmt: skip
     from tita_cli.align.calibrate import calibrate
-    from tita_cli.align.estimator import ACCEPTED
     from tita_cli.fusion.plan import Plan
     from tita_cli.fusion.source import describe_sources
     from tita_cli.images import atomic_output, check_writable
@@ -90,9 +89,7 @@ def command(
                 continue
             placements = plan.placements
             placed.append(placements)
-            refused += [
-                f"{one.name}: could not be aligned, left out" for one in placements if one.confidence < ACCEPTED
-            ]
+            refused += [f"{one.name}: could not be aligned, left out" for one in placements if not one.is_confirmed]
         if not placed:
             raise MismatchError("no shot could be aligned", hint="; ".join(refused[:1]) or None)
         found = calibrate(placed, reference)

@@ -27,6 +27,7 @@ HINT = "tita reads ONNX files that tita export wrote"
 FIELD = 2047
 """Number of the field that holds the archive; ONNX's own end at 26."""
 _MOST_BYTES = 1 << 26
+_LARGEST_MODEL = 1 << 31  # bytes that Protocol Buffers allow
 _FIELD_HEAD = 16
 """Bytes that a field's number and length take at most."""
 
@@ -53,7 +54,7 @@ class OnnxFile:
         self.path = path
         self.size: tuple[int, int] | None = None
         with parsing(str(path), ModelError, hint=HINT), path.open("rb") as stream:
-            if not zipfile.is_zipfile(stream) and _is_model(path.read_bytes()):
+            if not zipfile.is_zipfile(stream) and _is_model(path):
                 raise ModelError(f"{path}: is an ONNX model, but without the steps of a network of tita's", hint=HINT)
             with zipfile.ZipFile(stream) as archive:
                 found = parse_json(_member(archive, DESCRIPTION))
@@ -93,8 +94,11 @@ class OnnxFile:
         return Step(self._graphs[name], weights, types)
 
 
-def _is_model(content: bytes) -> bool:
-    """Whether this is a whole ONNX model, whoever wrote it: ``ir_version`` comes first in what serializers write."""
+def _is_model(path: Path) -> bool:
+    """Whether a file is a whole ONNX model, whoever wrote it: ``ir_version`` comes first in what serializers write."""
+    if path.stat().st_size >= _LARGEST_MODEL:
+        return False
+    content = path.read_bytes()
     try:
         check_graph(content)
     except ModelError as error:

@@ -20,7 +20,7 @@ _M_ARENA_MAX = -8
 _UNKNOWN = 4 << 30
 _NO_LIMIT = 1 << 62
 _WIDE = 4 << 30
-"""Bytes of address space, of which a process may keep some in reserve."""
+"""Bytes of free address space from which freed memory is kept for the next picture."""
 _THRESHOLDS = (
     (_M_MMAP_THRESHOLD, 1 << 30),
     (_M_TRIM_THRESHOLD, 2**31 - 1),
@@ -32,7 +32,8 @@ _THRESHOLDS = (
 def raise_malloc_thresholds() -> bool:
     """Keep freed memory in the process and serve tensors from it. To be called before the first large allocation.
 
-    Returns whether it took effect: on Linux with glibc. Elsewhere (musl, macOS, Windows) nothing happens.
+    Returns whether it took effect: on Linux with glibc, unless little address space is left (``ulimit -v``). Elsewhere
+    (musl, macOS, Windows) nothing happens.
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -44,7 +45,7 @@ def raise_malloc_thresholds() -> bool:
         return False
     mallopt.argtypes = (ctypes.c_int, ctypes.c_int)
     mallopt.restype = ctypes.c_int
-    if _free_addresses() < _WIDE:  # what is kept in reserve would be missing elsewhere
+    if _free_addresses() < _WIDE:  # what is kept would be missing elsewhere
         mallopt(_M_ARENA_MAX, 1)
         return False
     accepted = [mallopt(parameter, value) == 1 for parameter, value in _THRESHOLDS]
