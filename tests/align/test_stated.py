@@ -12,6 +12,8 @@ from PIL import Image
 
 from tita_cli import Picture
 from tita_cli.align.calibrate import calibrate
+from tita_cli.align.stack import find_frame
+from tita_cli.align.stated import by_focal_lengths
 from tita_cli.errors import MismatchError
 from tita_cli.fusion.plan import Plan
 from tita_cli.fusion.source import describe_sources
@@ -97,3 +99,12 @@ def test_what_focal_lengths_state_is_told_where_nothing_confirms_it(scene: np.nd
         _lenses(scene, 0.0, align="strict")
     with pytest.raises(MismatchError, match="could not be aligned in any"):
         calibrate([plan.placements], 0)
+
+
+def test_in_a_stack_too_what_nothing_confirms_has_no_confidence(scene: np.ndarray) -> None:
+    planes = [scene, np.full((120, 160), 0.5, np.float32), np.roll(scene, 5, axis=1)]
+    pictures = [Picture(plane[..., None].clip(0, 1), name=str(number)) for number, plane in enumerate(planes)]
+    stated = by_focal_lengths((160, 120), 34, (320, 240), 24)
+    frame = find_frame(3, pictures.__getitem__, border="fill", start=lambda index: stated if index == 1 else None)
+    assert [placement.accepted for placement in frame.placements] == [True] * 3
+    assert [placement.is_confirmed for placement in frame.placements] == [True, False, True]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from tita_cli.align.calibration import Calibration
-from tita_cli.align.estimator import ACCEPTED, Estimate, Estimator
+from tita_cli.align.estimator import Estimate, Estimator
 from tita_cli.align.frame import Frame
 from tita_cli.align.geometry import Matrix
 from tita_cli.align.graph import Edge
@@ -117,10 +117,11 @@ def _stack(
     most, exact = _allowed(mode)
     sizes = [view.full for view in views]
     said: list[str] = []
-    known = []
+    known, shown = [], {}
     for index, one in stated.items():
         found, note = _stated(names[index], names[given or 0], views[given or 0], views[index], one, mode, estimator)
-        known.append(Edge(given or 0, index, replace(found, confidence=max(found.confidence, ACCEPTED))))
+        known.append(Edge(given or 0, index, replace(found, confidence=1.0)))  # it stands
+        shown[index] = found.confidence
         said += note
     edges = known + find_edges(views, [i for i in order if i not in stated], estimator, most, exact)
     models = (most,) if exact else MATRIX_MODELS
@@ -132,9 +133,8 @@ def _stack(
         if index == reference:
             placements.append(Placement.reference(name, view.full))
         elif index in matrices:
-            found = Estimate(
-                model, matrices[index], solution.confidence[index], solution.residual[index], index in alike
-            )
+            confidence = min(solution.confidence[index], shown.get(index, 1.0))
+            found = Estimate(model, matrices[index], confidence, solution.residual[index], index in alike)
             if mode == "flow" and found.same_kind:
                 found = estimator.refine(views[reference], view, found)
             placed = Placement.of(name, view.full, found)
