@@ -124,6 +124,15 @@ def test_transparent_places_show_the_other_source(tiny_model: Path) -> None:
     assert fused.alpha is None
 
 
+def test_what_a_sensor_used_is_fused_and_the_result_is_in_its_values(tiny_model: Path) -> None:
+    """Pictures of 12 bits in 16: they come out as dark as they went in, and the note says so."""
+    scene = np.random.default_rng(0).random((24, 40, 3), dtype=np.float32) * 4095 / 65535
+    frames = [Picture(scene, depth=16, name=f"{number}.tif", levels=(0, 65535)) for number in range(2)]
+    fusion = fuse(frames, model=str(tiny_model), align="none")
+    assert fusion.picture.pixels.max() < 4096 / 65535
+    assert any("0 to 4095 are fused as black to white; the result is in the file's own" in n for n in fusion.notes)
+
+
 def test_thermal_counts_are_mapped_and_said(tiny_model: Path) -> None:
     counts = (7000 + 900 * np.random.default_rng(0).random((24, 40, 1))) / 65535
     thermal = Picture(counts.astype(np.float32), depth=16, name="ir.tif", levels=(0, 65535))

@@ -134,11 +134,11 @@ def apply_range(picture: Picture, value_range: ValueRange | None, *, undone: boo
     black, white = picture.levels
     counts = [f"{black + bound * (white - black):g}" for bound in (low, high)]
     pixels = np.clip((picture.pixels - np.float32(low)) / np.float32(high - low), 0, 1, dtype=np.float32)
-    note = f"{picture.name}: values {counts[0]} to {counts[1]} become black to white (`value_range` full keeps them)"
+    values = f"{picture.name}: values {counts[0]} to {counts[1]}"
     if undone and white - black <= _WIDEST:
-        note = (
-            f"{picture.name}: values {counts[0]} to {counts[1]} are what its sensor used; the result is in its values"
-        )
+        note = f"{values} are fused as black to white; the result is in the file's own values"
+    else:
+        note = f"{values} become black to white (`value_range` full keeps them)"
     return replace(picture, pixels=pixels, notes=(*picture.notes, note))
 
 
