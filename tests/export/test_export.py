@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import zipfile
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,11 +18,11 @@ from hypothesis import strategies as st
 from tita_cli.cli.main import run as tita
 from tita_cli.errors import ModelError, TitaError, UsageError
 from tita_cli.models.checkpoint import load_network, save_network
-from tita_cli.models.find import file_hash, shipped_models
+from tita_cli.models.find import file_hash
 from tita_cli.models.onnx_file import OnnxFile
 from tita_cli.network import NetworkConfig, build_network, variants
 from tita_cli.network.spec import Spec
-from tita_cli.runtime import SetEngine, load_engine
+from tita_cli.runtime import load_engine
 from tita_cli.runtime.onnx_cpu import CpuRunner, OnnxSteps
 from tita_cli.runtime.onnx_session import CPU, Place
 from tita_cli.runtime.onnx_whole import WholeRunner
@@ -287,82 +283,3 @@ def test_an_exporter_that_errs_writes_nothing(
     with pytest.raises(ModelError, match="not written"):
         export.export(tiny_model, tmp_path / "model.onnx")
     assert not list(tmp_path.glob("model*"))
-
-
-@pytest.mark.parametrize("name", ["tita", "tita-lite"])
-def test_shipped_files_hold_the_same_network(name: str) -> None:
-    """Whoever replaces a .safetensors file must run weights/refresh.py."""
-    model = shipped_models()[name]
-    weights, exported = model.file(".safetensors"), model.file(".onnx")
-    assert weights is not None
-    assert exported is not None, f"weights/SHA256SUMS lacks {name}.onnx"
-    assert OnnxFile(exported).about["weights_sha256"] == file_hash(weights)
-
-
-@pytest.mark.parametrize(("h", "w", "memory"), [(45, 70, None), (60, 300, 700 << 20)])
-def test_the_published_network_gives_one_picture_on_both_back_ends(h: int, w: int, memory: int | None) -> None:
-    a, b = pair(h, w)
-    results = [
-        load_engine("tita", backend=backend, device="cpu", threads=1, memory=memory).fuse(a[0, 0], b[0, 0])
-        for backend in ("torch", "onnx")
-    ]
-    assert results[0].fused.std() > 0.01
-    for field in ("fused", "weights"):
-        np.testing.assert_allclose(getattr(results[0], field), getattr(results[1], field), atol=1e-4)
-
-
-def test_the_shipped_model_gives_one_picture_on_both_back_ends() -> None:
-    from tita_cli.fusion.sets import fuse_luminances
-
-    images = list(np.random.default_rng(4).random((3, 90, 130), dtype=np.float32))
-    engines = [load_engine("tita-lite", backend=backend, device="cpu", threads=1) for backend in ("torch", "onnx")]
-    fused = [fuse_luminances(engine, images) for engine in engines if isinstance(engine, SetEngine)]
-    assert fused[0].std() > 0.01
-    np.testing.assert_allclose(*fused, atol=1e-4)
-
-
-def test_on_the_cpu_the_shipped_model_needs_no_torch(picture_file: Callable[..., Path], tmp_path: Path) -> None:
-    first, second = picture_file("a.png", seed=1), picture_file("b.png", seed=2)
-    code = (
-        "import sys; from tita_cli.cli.main import run\n"
-        "code = run(['fuse', *sys.argv[1:], '--device', 'cpu', '-v'])\n"
-        "print(code, 'torch' in sys.modules, 'onnx' in sys.modules)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(first), str(second), "-o", str(tmp_path / "out.png")],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert done.stdout.split() == ["0", "False", "False"]
-    assert "backend onnx" in done.stderr
-
-
-def test_a_network_for_sets_takes_any_number_and_size(tmp_path: Path) -> None:
-    """The export itself compares with the network at three sizes and numbers of sources; here, that tita runs it."""
-    from tita_cli.export.export import export
-    from tita_cli.fusion.sets import fuse_luminances
-
-    torch.manual_seed(0)
-    sizes = {"dim": 8, "heads": 2, "extract": 1, "fuse": (1,), "reconstruct": 1}
-    network = build_network(NetworkConfig.from_name("tita-lite", **sizes))
-    path = tmp_path / "set.safetensors"
-    save_network(path, network.state_dict(), network.config)
-    told: list[tuple[str, int, int]] = []
-    done = export(path, tmp_path / "set.onnx", progress=lambda *stage: told.append(stage))
-    assert [stage for stage, *_ in dict.fromkeys(told)][:3] == ["load", "trace", "check"]
-    assert [number for stage, number, _ in told if stage == "check"] == list(range(len(done.checks)))
-    assert {check.batch for check in done.checks} == {2, 3, 5}
-    images = list(np.random.default_rng(0).random((4, 90, 70), dtype=np.float32))
-    fused = []
-    for model in (path, tmp_path / "set.onnx"):
-        engine = load_engine(str(model), device="cpu")
-        assert isinstance(engine, SetEngine)
-        fused.append(fuse_luminances(engine, images))
-    np.testing.assert_allclose(*fused, atol=1e-5)
-    docs: dict[str, Any] = {}
-    page = (Path(__file__).parents[2] / "docs/how-to/onnx.md").read_text(encoding="utf-8")
-    exec(page.partition("```python\n")[2].partition("```")[0], docs)  # what the page shows is what tita does
-    session = onnxruntime.InferenceSession(tmp_path / "set.onnx", providers=[CPU])
-    np.testing.assert_allclose(docs["fuse"](session, images), fused[0], atol=1e-5)
