@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tita_cli.images.color import Chroma, fuse_chroma, luma, merge_luma, reference_chroma, split_luma
+from tita_cli.images.color import Chroma, fuse_chroma, luma, merge_luma, reference_chroma, split_luma, to_range
 
 VALUES = st.floats(0, 1, width=32)
 PIXELS = hnp.arrays(np.float32, st.tuples(st.integers(1, 6), st.integers(1, 6), st.just(3)), elements=VALUES)
@@ -63,3 +63,24 @@ def test_two_colour_sources_give_the_mean_that_the_reference_takes() -> None:
     fused = fuse_chroma(_chroma(0.3, 0.3), _chroma(-0.1, -0.1))
     assert fused is not None
     np.testing.assert_allclose(fused.cb, (0.09 - 0.01) / 0.4, atol=1e-6)
+
+
+def test_colors_beyond_the_range_keep_their_luminance_in_shadows() -> None:
+    y = np.array([[0.02, 0.2]], np.float32)
+    pixels = to_range(merge_luma(y, *np.full((2, 1, 2), -0.15, np.float32)))
+    assert 0 <= pixels.min() <= pixels.max() <= 1
+    np.testing.assert_allclose(luma(pixels), y, atol=1e-6)
+    assert pixels[0, 0].max() > pixels[0, 0].min()  # still coloured, as far as its luminance allows
+
+
+def test_highlights_give_up_half_of_what_is_beyond() -> None:
+    pixels = np.array([[[1.3, 0.8, 0.6]]], np.float32)
+    y, found = luma(pixels), to_range(pixels.copy())
+    cut = np.clip(pixels, 0, 1)
+    assert luma(cut) < luma(found) < y
+    assert 0 < np.ptp(found) < np.ptp(cut)
+
+
+@given(PIXELS)
+def test_colors_within_the_range_stay(pixels: np.ndarray) -> None:
+    assert np.array_equal(to_range(pixels.copy()), pixels)

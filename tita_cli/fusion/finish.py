@@ -10,7 +10,7 @@ import numpy as np
 from tita_cli.fusion.plan import Plan
 from tita_cli.fusion.strategy import Fused
 from tita_cli.images import Metadata, Picture
-from tita_cli.images.color import merge_luma
+from tita_cli.images.color import merge_luma, to_range
 from tita_cli.images.geo import GeoTags
 from tita_cli.images.profile import profile_space
 from tita_cli.images.provenance import Provenance, Value
@@ -53,7 +53,7 @@ def finish(
     picture = undo_range(picture, plan.shared)
     if picture.depth == 32:
         return picture
-    return replace(picture, pixels=np.clip(picture.pixels, 0, 1, out=picture.pixels))
+    return replace(picture, pixels=to_range(picture.pixels))
 
 
 def _place(plan: Plan) -> GeoTags | None:

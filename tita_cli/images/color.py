@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 from tita_cli.images.picture import FloatArray
@@ -16,6 +17,8 @@ from tita_cli.images.picture import FloatArray
 LUMA_WEIGHTS = _RED, _GREEN, _BLUE = 0.299, 0.587, 0.114
 _CB_SCALE = 2 * (1 - _BLUE)
 _CR_SCALE = 2 * (1 - _RED)
+_ROWS = 64  # at a time, for the memory
+_TINY = np.float32(1e-6)
 
 
 class Chroma(NamedTuple):
@@ -57,6 +60,30 @@ def merge_luma(y: FloatArray, cb: FloatArray, cr: FloatArray) -> FloatArray:
     pixels[..., 0] = y + np.float32(_CR_SCALE) * cr
     pixels[..., 1] = y - np.float32(_CB_SCALE * _BLUE / _GREEN) * cb - np.float32(_CR_SCALE * _RED / _GREEN) * cr
     pixels[..., 2] = y + np.float32(_CB_SCALE) * cb
+    return pixels
+
+
+def to_range(pixels: FloatArray) -> FloatArray:
+    """H×W×1 or H×W×3 pixels within 0..1, in place.
+
+    Cutting the channels would change the luminance that was fused: dark places with the chroma of a brighter source
+    come out lighter and lose their contrast. There saturation gives way, down to grey. In highlights it gives way by
+    half, since a bright colour is rather darker than white.
+    """
+    if pixels.shape[2] == 1:
+        return np.clip(pixels, 0, 1, out=pixels)
+    for top in range(0, len(pixels), _ROWS):
+        rows = pixels[top : top + _ROWS]
+        if rows.min() >= 0 and rows.max() <= 1:
+            continue
+        outside = cv2.inRange(rows, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)) == 0
+        colors = rows[outside][None]
+        y = luma(colors)
+        chroma = colors - y[..., None]
+        y = np.clip(y, 0, 1)
+        room = (1 - y) / np.maximum(chroma.max(2), _TINY)
+        kept = np.minimum(y / np.maximum(-chroma.min(2), _TINY), (1 + np.minimum(room, 1)) / 2)
+        rows[outside] = np.clip(y[..., None] + np.minimum(kept, 1)[..., None] * chroma, 0, 1)[0]
     return pixels
 
 
