@@ -90,6 +90,15 @@ def tita(*arguments: str, **more: Any) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stderr=subprocess.PIPE, **more)
 
 
+def told(begun: subprocess.Popen[bytes]) -> str:
+    """What it says until it ends; where it does not end, at what its threads are."""
+    try:
+        return begun.communicate(timeout=60)[1].decode()
+    except subprocess.TimeoutExpired:
+        begun.send_signal(signal.SIGABRT)
+        pytest.fail(begun.communicate()[1].decode())
+
+
 def test_in_a_pipeline(clips: tuple[str, str], set_model: Path, read_clip: Any) -> None:
     with Path(clips[0]).open("rb") as infrared:
         begun = tita("-", clips[1], "-o", "-", *how(set_model), stdin=infrared, stdout=subprocess.PIPE)
@@ -104,14 +113,14 @@ def test_an_interrupted_clip_plays(
 ) -> None:
     pair = [str(write_clip(name, [scene(1)] * 600, rate=100)) for name in ("a.mp4", "b.mp4")]
     out = tmp_path / "out.mp4"
-    begun = tita(*pair, "-o", str(out), *how(set_model))
+    begun = tita(*pair, "-o", str(out), *how(set_model), env={**os.environ, "PYTHONFAULTHANDLER": "1"})
     end = time.monotonic() + 60
     while not any(path.stat().st_size for path in tmp_path.glob(".tita-*")) and time.monotonic() < end:
         time.sleep(0.05)
     begun.send_signal(signal.SIGINT)
-    _, said = begun.communicate(timeout=60)
+    said = told(begun)
     assert begun.returncode == 130, said
-    assert b"where it was stopped" in said
+    assert "where it was stopped" in said
     assert 0 < len(read_clip(out)) < 600
     assert not list(tmp_path.glob(".tita-*"))
 

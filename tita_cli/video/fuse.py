@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias
@@ -14,7 +14,7 @@ from tita_cli.fusion.plan import Plan
 from tita_cli.images.atomic import atomic_output
 from tita_cli.options import Depth, FuseOptions, OptionError
 from tita_cli.runtime.set_engine import SetEngine
-from tita_cli.video.ahead import ahead
+from tita_cli.video.ahead import ahead, apart
 from tita_cli.video.clip import Clip
 from tita_cli.video.frame import BT601, Frame
 from tita_cli.video.fusing import Fuser, Ready
@@ -95,7 +95,8 @@ def fuse_video(
 
     ``output``: a path, written whole or not at all, or a binary stream. ``engine``: a loaded network for sets.
 
-    After a KeyboardInterrupt the clip ends with the last fused frame, and the result says so: the file can be played.
+    After a KeyboardInterrupt the clip ends with the last fused frame, and the result says so: the file can be played. A
+    second one is raised. ``progress`` is called in a thread.
     Raises InputError, MismatchError, OutputError, UsageError, ModelError, DeviceError.
     """
     how, video = options or FuseOptions(), video or VideoOptions()
@@ -166,38 +167,40 @@ class _Job:
         writer = Writer(file, name, self._video.encoding, self._shape(), audio, self._reference.metadata)
         result = self._result(writer)
 
-        def put(ready: Ready | None, packets: Audio) -> None:
-            if ready is not None:
-                writer.write(ready.ticks, *self._style.picture(ready))
-            if beside is not None:
-                writer.copy(packets, beside.start - (0 if beside is self._reference else self._offset))
-
-        items = ahead(self._fused(beside), _AHEAD, "tita-fuse")
-        # An interrupt comes to this thread, which only waits: no frame is left half encoded.
-        with ThreadPoolExecutor(1, "tita-encode") as encoder:
-            try:
-                for ready, packets in items:
-                    encoder.submit(put, ready, packets).result()
-                    if ready is None:
-                        continue
-                    result.frames += 1
-                    result.duration = float(ready.time)
-                    progress(result.frames, result.duration, self._length())
-            except KeyboardInterrupt:
-                result.interrupted = True
-            finally:
-                items.close()
-                self._fuser.close()
-            if not result.frames:
-                raise KeyboardInterrupt if result.interrupted else self._nothing()
-            encoder.submit(writer.close).result()
+        apart(lambda stop: self._work(writer, beside, result, progress, stop), "tita-encode")
+        if not result.frames:
+            raise KeyboardInterrupt if result.interrupted else self._nothing()
         result.seconds = time.monotonic() - begun
         result.notes = [*self._plan.notes, *writer.notes, *self._notes(result)]
         return result
 
-    def _fused(self, beside: Clip | None) -> Iterator[tuple[Ready | None, Audio]]:
+    def _work(
+        self, writer: Writer, beside: Clip | None, result: VideoResult, progress: VideoProgress, stop: threading.Event
+    ) -> None:
+        """Fuse and write it, up to where ``stop`` is set."""
+        items = ahead(self._fused(beside, stop), _AHEAD, "tita-fuse", stop)
+        try:
+            for ready, packets in items:
+                if ready is not None:
+                    writer.write(ready.ticks, *self._style.picture(ready))
+                if beside is not None:
+                    writer.copy(packets, beside.start - (0 if beside is self._reference else self._offset))
+                if ready is not None:
+                    result.frames += 1
+                    result.duration = float(ready.time)
+                    progress(result.frames, result.duration, self._length())
+        except KeyboardInterrupt:  # of ``progress``
+            stop.set()
+        finally:
+            items.close()
+            self._fuser.close()
+        result.interrupted = stop.is_set()
+        if result.frames:
+            writer.close()
+
+    def _fused(self, beside: Clip | None, stop: threading.Event) -> Iterator[tuple[Ready | None, Audio]]:
         """Decided frames, each with the audio that goes with it; none for audio that comes after the last."""
-        for frames, packets in ahead(self._pairs(beside), _AHEAD, "tita-decode"):
+        for frames, packets in ahead(self._pairs(beside), _AHEAD, "tita-decode", stop):
             yield None if frames is None else self._fuser.fused(frames), packets
 
     def _pairs(self, beside: Clip | None) -> Iterator[tuple[list[Frame] | None, Audio]]:
