@@ -19,9 +19,12 @@ from tita_cli.training.sample import ByteArray, FloatArray, Sample, log_uniform,
 from tita_cli.training.sources import Scene
 from tita_cli.training.synthesis_focus import MARGIN as FOCUS_MARGIN
 from tita_cli.training.synthesis_focus import SMALLEST_RADIUS, defocus
+from tita_cli.training.synthesis_ground import ground_reference, on_black
 
 REDUCED = 0.25
 """How often a set is drawn at twice the size, where the scene has it."""
+BLACK_GROUND = 0.15
+"""How often a pair of the infrared's task is made one on black ground."""
 _UNSURE = np.float32((1 / 255) ** 2)
 
 
@@ -51,9 +54,18 @@ def draw_set(entry: Entry, scene: Scene, crop: int, count: int, rng: np.random.G
     """
     factor = 2 if min(scene.shape) >= 2 * crop and rng.random() < REDUCED else 1
     sample = _drawn(entry, scene, factor * crop, count, rng)
+    on_ground = entry.task == "ivf" and rng.random() < BLACK_GROUND
+    if on_ground:
+        sample = _on_black(sample, rng)
     hidden = hidden_contrast(torch.from_numpy(np.ascontiguousarray(sample.frames[:, None])), factor).numpy()
-    sample = replace(sample, role=_told(entry.task, len(sample.frames), rng), hidden=hidden)
+    role = np.zeros(2, np.float32) if on_ground else _told(entry.task, len(sample.frames), rng)
+    sample = replace(sample, role=role, hidden=hidden)
     return (_halved(sample) if factor > 1 else sample).shuffled(rng)
+
+
+def _on_black(sample: SetSample, rng: np.random.Generator) -> SetSample:
+    first, second = on_black(sample.frames[0], sample.frames[1], rng)
+    return SetSample(np.stack((first, second)), ground_reference(first, second), hot=np.zeros_like(first))
 
 
 def _halved(sample: SetSample) -> SetSample:

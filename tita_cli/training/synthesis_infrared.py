@@ -66,22 +66,22 @@ def infrared_reference(visible: FloatArray, infrared: FloatArray, contrast: Cont
     import cv2
 
     levels = max(1, min(LEVELS, int(np.log2(min(visible.shape))) - 2))
-    bands_v, base_v = _laplacian(visible, levels)
-    bands_i, base_i = _laplacian(infrared, levels)
+    bands_v, base_v = laplacian(visible, levels)
+    bands_i, base_i = laplacian(infrared, levels)
     around = cv2.GaussianBlur(base_i, (0, 0), SURROUNDINGS / 2**levels, borderType=cv2.BORDER_REFLECT_101)
     mask = 1 / (1 + np.exp(-((base_i - around) / contrast.threshold - 1) / SOFTNESS))
     base = base_v + contrast.share * (base_i - base_v)
     hot = np.asarray(HOT_SHARE * mask * np.maximum(base_i - base, 0), dtype=np.float32)
     image = base + hot
     for level in reversed(range(levels)):
-        detail = _stronger(bands_v[level], bands_i[level]) * (GAIN[level] if level < len(GAIN) else GAIN[-1])
+        detail = stronger(bands_v[level], bands_i[level]) * (GAIN[level] if level < len(GAIN) else GAIN[-1])
         image = np.asarray(cv2.pyrUp(image, dstsize=detail.shape[::-1]) + detail, dtype=np.float32)
     height, width = visible.shape
     hot = np.asarray(cv2.resize(hot, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
     return Reference(np.clip(np.maximum(image, np.minimum(visible, infrared) - FLOOR), 0, 1), hot)
 
 
-def _laplacian(image: FloatArray, levels: int) -> tuple[_Bands, FloatArray]:
+def laplacian(image: FloatArray, levels: int) -> tuple[_Bands, FloatArray]:
     """Detail bands from fine to coarse, and the remaining low-pass."""
     import cv2
 
@@ -93,7 +93,7 @@ def _laplacian(image: FloatArray, levels: int) -> tuple[_Bands, FloatArray]:
     return bands, image
 
 
-def _stronger(first: FloatArray, second: FloatArray) -> FloatArray:
+def stronger(first: FloatArray, second: FloatArray) -> FloatArray:
     """Two bands blended pixel by pixel, mostly the one with more local contrast."""
     import cv2
 
