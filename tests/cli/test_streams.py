@@ -84,6 +84,16 @@ def test_a_signal_while_modules_load(number: signal.Signals, module: str, tmp_pa
     assert done.stderr.count("\n") <= 1 and "Traceback" not in done.stderr
 
 
+def test_what_an_interrupt_breaks_in_a_library_is_no_fault_of_ours(tmp_path: Path) -> None:
+    """Raised inside ``threading``, it can come out as "cannot release un-acquired lock"."""
+    strike = "os.kill(os.getpid(), number)"
+    broken = f"try: {strike}\n            except KeyboardInterrupt: raise RuntimeError('lock')"
+    script = _STRUCK.replace("sys.argv[2]", "'rich.table'").replace(strike, broken)
+    line = [sys.executable, "-c", script, str(int(signal.SIGTERM))]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (143, "tita: error: stopped by SIGTERM\n")
+
+
 def test_an_interrupt_before_our_own_handler_is_silent() -> None:
     line = [sys.executable, "-c", _STRUCK.replace("sys.argv[2]", "'tita_cli.cli.interrupt'"), str(int(signal.SIGINT))]
     done = subprocess.run(line, capture_output=True, text=True, check=False)

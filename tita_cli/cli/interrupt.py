@@ -39,6 +39,11 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def was_interrupted() -> bool:
+    """Whether a signal has asked to stop."""
+    return bool(_received)
+
+
 def exit_code() -> int:
     """128 and the number of the signal, as shells have it; that of Ctrl-C where none was seen."""
     name = signal.Signals(_received[0]).name if _received else "SIGINT"

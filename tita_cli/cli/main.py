@@ -19,7 +19,7 @@ from tita_cli import config as settings
 from tita_cli.cli import config
 from tita_cli.cli.arguments import readable
 from tita_cli.cli.console import complain
-from tita_cli.cli.interrupt import abort_if_interrupted, exit_code, reason
+from tita_cli.cli.interrupt import abort_if_interrupted, exit_code, reason, was_interrupted
 from tita_cli.cli.usage import usage_message
 from tita_cli.errors import ExitCode, ReaderGoneError, explained
 
@@ -130,6 +130,9 @@ def _tell(error: Exception) -> int:
         return int(getattr(error, "exit_code", ExitCode.USAGE))
     _traceback_if_asked()
     known = explained(error)
+    if known is None and was_interrupted():  # an interrupt can come between a lock of a library and its release
+        complain(reason())
+        return exit_code()
     if known is None:
         complain(f"internal error: {type(error).__name__}: {error}", hint="TITA_DEBUG=1 shows where; please report it")
         return int(ExitCode.INTERNAL)
