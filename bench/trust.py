@@ -23,7 +23,7 @@ Part = Callable[[argparse.Namespace, Path], bool]
 
 
 def mutations(options: argparse.Namespace, folder: Path) -> bool:
-    found = trust_mutations.attack(options.count, folder)
+    found = trust_mutations.attack(options.count, folder, first=options.first)
     said = ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(found.outcomes.items()))
     print(f"mutations: {sum(found.outcomes.values()):,} inputs: {said}; the slowest took {found.slowest:.1f} s")
     for reader, number, fault in found.faults:
@@ -134,6 +134,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--count", type=int, default=100_000, help="mutated inputs")
+    parser.add_argument("--first", type=int, default=0, help="number of the first one: others than before")
     parser.add_argument("--faults", type=int, default=8, help="calls of each kind that fail")
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--pairs", type=int, default=10_000)

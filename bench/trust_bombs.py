@@ -24,7 +24,7 @@ def detonate(folder: Path) -> dict[str, str]:
     for reader, group in groupby(sorted(bombs(), key=itemgetter(1)), itemgetter(1)):
         names, _, contents = zip(*group, strict=True)
         found = trust_mutations.Findings()
-        trust_mutations.read_all(reader, contents.__getitem__, len(contents), folder, found)
+        trust_mutations.read_all(reader, contents.__getitem__, range(len(contents)), folder, found)
         faults = {number: fault for _, number, fault in found.faults}
         said |= {name: faults.get(number, "") for number, name in enumerate(names)}
     return said

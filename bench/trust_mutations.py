@@ -157,30 +157,34 @@ def _change(content: bytearray, rng: random.Random, files: list[bytes]) -> None:
         content[place : place + length] = rng.randbytes(length)
 
 
-def attack(count: int, folder: Path, *, only: str | None = None) -> Findings:
-    """Read ``count`` mutated inputs, divided among the readers; pictures, of many formats, get half of them."""
+def attack(count: int, folder: Path, *, only: str | None = None, first: int = 0) -> Findings:
+    """Read ``count`` mutated inputs, divided among the readers; pictures, of many formats, get half of them.
+
+    ``first``: the number that each reader begins with: another one gives other inputs.
+    """
     found, known, made = Findings(), readers(), seeds()
     names = [name for name in known if name in made and only in (None, name)]
     for name in names:
         share = count if only else count // 2 if name == "picture" else -(-count // (2 * (len(names) - 1)))
         files = made[name][0]
-        read_all(name, lambda number, name=name, files=files: mutated(name, files, number), share, folder, found)
+        numbers = range(first, first + share)
+        read_all(name, lambda number, name=name, files=files: mutated(name, files, number), numbers, folder, found)
     return found
 
 
-def read_all(name: str, make: Callable[[int], bytes], count: int, folder: Path, found: Findings) -> None:
-    """Read inputs 0 to ``count`` - 1 in a process, and in another one where that dies or hangs."""
-    number = 0
-    while number < count:
+def read_all(name: str, make: Callable[[int], bytes], numbers: range, folder: Path, found: Findings) -> None:
+    """Read the inputs with ``numbers`` in a process, and in another one where that dies or hangs."""
+    number = numbers.start
+    while number < numbers.stop:
         ours, theirs = multiprocessing.Pipe(duplex=False)
         work = multiprocessing.get_context("fork").Process(
-            target=_work, args=(name, make, number, count, folder, theirs)
+            target=_work, args=(name, make, range(number, numbers.stop), folder, theirs)
         )
         work.start()
         theirs.close()
         try:
             ours.recv()  # it is ready
-            while number < count:
+            while number < numbers.stop:
                 if not ours.poll(SECONDS * PATIENCE):
                     raise TimeoutError
                 outcome, fault, seconds = ours.recv()
@@ -201,10 +205,10 @@ def read_all(name: str, make: Callable[[int], bytes], count: int, folder: Path, 
         work.join()
 
 
-def _work(name: str, make: Callable[[int], bytes], first: int, count: int, folder: Path, pipe: Any) -> None:
+def _work(name: str, make: Callable[[int], bytes], numbers: range, folder: Path, pipe: Any) -> None:
     read, path = _prepared(name, folder)
     pipe.send("ready")
-    for number in range(first, count):
+    for number in numbers:
         path.write_bytes(make(number))
         begun = time.process_time()
         outcome, fault = _tried(read, path)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tita_cli.errors import InputError, OutputError, parsing
-from tita_cli.files import is_handed_over, open_input, parse_json, read_input
+from tita_cli.files import Address, drained, is_handed_over, open_input, parse_json, read_input, resolved
 from tita_cli.images.quantize import quantize
 
 
@@ -122,3 +122,16 @@ def test_toml_that_is_none(content: bytes, tmp_path: Path) -> None:
 def test_json_that_not_every_parser_takes(text: str | bytes) -> None:
     with pytest.raises(ValueError):
         parse_json(text)
+
+
+def test_links_in_a_loop_have_a_place_as_other_paths_have(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    assert resolved(tmp_path / "loop" / "x") == Path(os.path.realpath(tmp_path)) / "loop" / "x"
+    assert resolved(Address("s3://bucket/key")) == Address("s3://bucket/key")
+
+
+def test_a_device_as_standard_input_is_refused_before_it_fills_the_memory() -> None:
+    with open("/dev/zero", "rb", buffering=0) as endless, pytest.raises(InputError, match="is a device"):  # noqa: PTH123
+        drained(endless, "<stdin>")
+    with open(os.devnull, "rb") as nothing:  # noqa: PTH123
+        assert drained(nothing, "<stdin>").read() == b""

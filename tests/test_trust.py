@@ -64,7 +64,7 @@ def test_a_reader_that_hangs_or_dies_is_found(
     monkeypatch.setattr(mutations, "seeds", lambda: {name: ([], ".bin") for name in wrong})
     for name, said in (("dies", "died with 9"), ("hangs", "longer than"), ("bug", "ZeroDivisionError")):
         found = mutations.Findings()
-        mutations.read_all(name, lambda number: b"x", 2, tmp_path, found)
+        mutations.read_all(name, lambda number: b"x", range(2), tmp_path, found)
         assert [number for _, number, fault in found.faults if said in fault] == [0, 1]
 
 

@@ -72,4 +72,5 @@ def test_a_long_manifest_is_not_held_in_memory(tmp_path: Path) -> None:
     assert sum(1 for _ in tasks.todo()) == lines
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 4 << 20  # groups, jobs and tasks in lists take 2 KiB a line
+    # Groups, jobs and tasks in lists take 2 KiB a line, 12 MiB. pathlib interns names, whose table of 4 MiB may double.
+    assert peak < 8 << 20

@@ -293,3 +293,22 @@ def test_radiometric_files_and_what_lies_beside_them(
     (flight / "DJI_20240105143008_0002_T.JPG").write_bytes(dji_bytes(ramp))
     assert batch(flight, tiny_model, "-o", str(tmp_path / "flown")) == 0
     assert (tmp_path / "flown/DJI_20240105143007_0001.jpg").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("batch", "in", "-o", "loop/x"), ExitCode.UNWRITABLE_OUTPUT),
+        (("batch", "in", "-o", "out", "--report", "loop/r.html"), ExitCode.UNWRITABLE_OUTPUT),
+        (("watch", "in", "-o", "loop/x"), ExitCode.UNWRITABLE_OUTPUT),
+        (("batch", "loop"), ExitCode.UNREADABLE_INPUT),
+        (("watch", "loop", "-o", "out"), ExitCode.UNREADABLE_INPUT),
+        (("report", "loop"), ExitCode.UNREADABLE_INPUT),
+    ],
+)
+def test_links_in_a_loop_are_no_fault_of_ours(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], code: ExitCode
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("loop").symlink_to("loop")
+    assert run(arguments) == code

@@ -77,10 +77,11 @@ class Jobs:
 
     def protect_sources(self) -> None:
         """Raise UsageError where a result would replace a source, by whatever name."""
-        for job in self:
-            if str(identity(job.target)) in self._files:
+        for output, _ in self._jobs.items():
+            target = self.folder / output
+            if str(identity(target)) in self._files:
                 raise UsageError(
-                    f"{job.target}: the result would replace a source", hint="write to another folder with `output`"
+                    f"{target}: the result would replace a source", hint="write to another folder with `output`"
                 )
 
     def _job(self, output: str, row: Sequence[Any]) -> Job:

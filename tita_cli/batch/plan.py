@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tita_cli.errors import UsageError
-from tita_cli.files import is_address, path_of
+from tita_cli.files import is_address, path_of, resolved
 from tita_cli.options.batch import Rule
 from tita_cli.pairing import Grouping, Manifest, Wishes, pair_folder, pair_parallel, read_manifest
 from tita_cli.pairing.manifest import SUFFIXES
@@ -36,9 +36,9 @@ def default_folder(sources: Sequence[str]) -> Path:
     first = path_of(sources[0])
     if is_manifest(sources[0]):
         return first.with_name(f"{first.stem}-fused")
-    resolved = first.resolve()
+    here = resolved(first)
     # For vis/ and ir/, the name vis-fused/ would mislead.
-    name = f"{resolved.name}-fused" if len(sources) == 1 and resolved.name else "fused"
+    name = f"{here.name}-fused" if len(sources) == 1 and here.name else "fused"
     return first / f"../{name}" if first.name in ("", "..") else first.with_name(name)
 
 
@@ -66,7 +66,7 @@ def find_plan(
             return Manifest(lambda: nullcontext(stream), name="<stdin>", base=Path())
         return read_manifest(path_of(sources[0]))
     paths = [path_of(source) for source in sources]
-    exclude = [folder] if all(folder.resolve() != path.resolve() for path in paths) else []
+    exclude = [folder] if all(resolved(folder) != resolved(path) for path in paths) else []
     if len(paths) == 1:
         return pair_folder(paths[0], rule=rule, wishes=wishes, exclude=exclude)
     if rule not in (None, "folders") or wishes != Wishes():

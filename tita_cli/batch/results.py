@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from tita_cli.batch.disk_table import DiskTable
 from tita_cli.batch.fingerprint import is_unchanged, take_fingerprint
@@ -13,7 +13,7 @@ from tita_cli.batch.history import History
 from tita_cli.batch.jobs import Job
 from tita_cli.batch.record import Record
 from tita_cli.errors import DamagedError, MismatchError, OutputError, TitaError
-from tita_cli.files import is_address
+from tita_cli.files import is_address, resolved
 
 _ANY_SIZE = 1 << 60
 
@@ -76,13 +76,19 @@ class Results:
                 return MismatchError(
                     f"{target}: is the same file as {owner}", hint="give them different names in a manifest"
                 )
-        if not Path(os.path.realpath(target.parent)).is_relative_to(os.path.realpath(folder)):
+        between = PurePosixPath(job.output).parents[:-1]
+        if any((folder / part).is_symlink() for part in between) and not _is_below(target.parent, folder):
             return OutputError(f"{target}: a link in its path leads out of {folder}", hint="remove the link")
         return None
 
     def _owner(self, file: str, output: str) -> str:
         """The first result that lies in ``file``."""
         return output if self._owners.add(file, output) else self._owners.get(file) or output
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    """Whether ``path`` lies in ``folder`` when all links are followed."""
+    return resolved(path).is_relative_to(resolved(folder))
 
 
 def exists(path: Path) -> bool:

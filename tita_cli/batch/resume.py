@@ -58,12 +58,14 @@ class Recipe:
 class Task:
     """A job and its state.
 
-    ``overwrite``: its target is an earlier result of this batch. ``obstacle``: why its result cannot be written.
+    ``begun``: a run was writing its result when it ended. ``overwrite``: its target is an earlier result of this batch.
+    ``obstacle``: why its result cannot be written.
     """
 
     job: Job
     state: State
     why: str
+    begun: bool = False
     overwrite: bool = False
     obstacle: TitaError | None = None
 
@@ -80,13 +82,12 @@ class Tasks:
         self.cut_short: set[Path] = set()
         self._states: DiskTable[list[Any]] = DiskTable()
 
-    def add(self, task: Task, before: Record | None) -> None:
-        """``before``: the journal's last record of its result."""
+    def add(self, task: Task) -> None:
         self.counts[task.state] += 1
-        if before is not None and before["event"] == "writing" and not is_address(task.job.target):
+        if task.begun and not is_address(task.job.target):
             self.cut_short.add(task.job.target.parent)
         obstacle = task.obstacle and [type(task.obstacle).__name__, task.obstacle.message, task.obstacle.hint]
-        self._states[task.job.output] = [task.state.value, task.why, task.overwrite, obstacle]
+        self._states[task.job.output] = [task.state.value, task.why, task.begun, task.overwrite, obstacle]
 
     def __len__(self) -> int:
         return len(self._states)
@@ -105,10 +106,10 @@ class Tasks:
 
     def _tasks(self, states: Iterable[State]) -> Iterator[Task]:
         wanted = {state.value for state in states}
-        for output, (state, why, overwrite, obstacle) in self._states.items():
+        for output, (state, why, begun, overwrite, obstacle) in self._states.items():
             if state in wanted:
                 error = None if obstacle is None else _OBSTACLES[obstacle[0]](obstacle[1], hint=obstacle[2])
-                yield Task(self.jobs[output], State(state), why, overwrite, error)
+                yield Task(self.jobs[output], State(state), why, begun, overwrite, error)
 
 
 class Judge:
@@ -135,13 +136,14 @@ class Judge:
             state, why = State.TODO, "failed before"
         if state is not State.TODO:
             return Task(job, state, why)
+        begun = before is not None and before["event"] == "writing"
         obstacle = self._results.obstacle(job)
         if obstacle is not None:
-            return Task(job, state, obstacle.message, obstacle=obstacle)
+            return Task(job, state, obstacle.message, begun, obstacle=obstacle)
         there = exists(job.target)
         if there and not self._force and not self._results.is_ours(job):
             return None
-        return Task(job, state, why, overwrite=there)
+        return Task(job, state, why, begun, overwrite=there)
 
 
 def judge_jobs(
@@ -156,7 +158,7 @@ def judge_jobs(
     for job in jobs:
         task = judge.task(job)
         if task is not None:
-            tasks.add(task, history.last(job.output))
+            tasks.add(task)
             continue
         count += 1
         if count <= _MOST_NAMED:

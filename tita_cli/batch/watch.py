@@ -25,7 +25,7 @@ from tita_cli.batch.runner import Listener, Summary, run_batch
 from tita_cli.batch.sizing import choose_sizes, is_gpu_likely
 from tita_cli.batch.work import Work
 from tita_cli.errors import InputError, MismatchError, TitaError, UsageError
-from tita_cli.files import file_of
+from tita_cli.files import file_of, resolved
 from tita_cli.options.batch import Rule
 from tita_cli.pairing import Grouping, Wishes
 
@@ -77,7 +77,7 @@ def watch(
     for source in what.sources:
         if not Path(source).is_dir():
             raise InputError(f"{source}: is no folder", hint="tita watch takes a folder, or parallel ones")
-    if any(Path(source).resolve() == what.folder.resolve() for source in what.sources):
+    if any(resolved(Path(source)) == resolved(what.folder) for source in what.sources):
         raise UsageError("results would land in the folder that is watched", hint="-o another folder, or one inside it")
     begun = time.monotonic()
     total = Summary(skipped=0, failed_before=0, remaining=0)
@@ -97,10 +97,10 @@ def _wakes(what: Watched, rounds: _Rounds, stop: Event | None) -> Iterator[bool]
     """True when it is time to look: after events, while files are not settled, and now and then without a reason."""
     from watchfiles import watch as events
 
-    output = what.folder.resolve()
+    output = resolved(what.folder)
 
     def is_foreign(change: Change, path: str) -> bool:
-        return output not in Path(path).resolve().parents
+        return output not in resolved(Path(path)).parents
 
     looked = -_SWEEP
     for changes in events(
@@ -185,7 +185,7 @@ class _Rounds:
             task = self._judged(job, judge)
             if task is not None and task.state is State.TODO:
                 if self._files.are_whole(job.sources):
-                    ready.add(task, self._history.last(job.output))
+                    ready.add(task)
                 else:
                     self.waiting = True
             elif task is not None and task.state is State.DONE:

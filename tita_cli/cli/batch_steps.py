@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from tita_cli.cli.console import warn
 from tita_cli.errors import InputError, OutputError
-from tita_cli.files import is_address
+from tita_cli.files import is_address, resolved
 
 if TYPE_CHECKING:
     from tita_cli.batch import FuserOptions, Job, Jobs, Journal, Pool, Recipe
@@ -26,7 +26,7 @@ def check_report(report: Path, metrics: str, folder: Path, jobs: Iterable[Job], 
     from tita_cli.report import is_report, report_metrics
 
     files = chain([folder / FILE_NAME], (path for job in jobs for path in (*job.sources, job.target)))
-    if report.parent.resolve() != folder.resolve() or folder.exists():
+    if resolved(report.parent) != resolved(folder) or folder.exists():
         check_writable(report, overwrite=force or is_report(report), sources=files)
     report_metrics(metrics)
 

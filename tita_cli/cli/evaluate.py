@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from tita_cli.cli.console import results, warn
 from tita_cli.cli.expand import Only, expand
 from tita_cli.errors import ExitCode, UsageError
+from tita_cli.files import resolved
 from tita_cli.options import Group, Reporting, Writing, option
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def command(
             if not quiet:
                 _warn_of_unfair_ranks(against, published, outcomes, reencoded=reencode)
         if table is not None:
-            display.write_table(table, fused.resolve().name, values, overwrite=force)
+            display.write_table(table, resolved(fused).name, values, overwrite=force)
         if plot is not None:
             display.write_plot(plot, str(fused), values, wanted, published, overwrite=force)
         if reporting.json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tita_cli.files.address import Address, is_address, path_of
+from tita_cli.files.address import Address, is_address, path_of, resolved
 from tita_cli.files.opening import (
     drained,
     file_of,
@@ -27,5 +27,6 @@ __all__ = [
     "path_of",
     "read_input",
     "read_toml",
+    "resolved",
     "split_page",
 ]

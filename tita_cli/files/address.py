@@ -38,6 +38,11 @@ def path_of(text: str | os.PathLike[str]) -> Path:
     return Address(name) if is_address(name) else Path(name)
 
 
+def resolved(path: Path) -> Path:
+    """The absolute path without links, of an address itself. ``Path.resolve`` raises where links form a loop."""
+    return path if isinstance(path, Address) else Path(os.path.realpath(path))
+
+
 class Address(_Here):  # type: ignore[misc]
     """A path whose text keeps the two slashes behind its scheme, and that asks the server where it is asked.
 

@@ -56,7 +56,7 @@ def read_input(path: str | os.PathLike[str], *, max_bytes: int) -> bytes:
     :raises InputError: as :func:`open_input`; it cannot be read, or has more than ``max_bytes``.
     """
     with open_input(path) as file:
-        content = _read(file, os.fspath(path), max_bytes + 1)
+        content = b"".join(_parts(file, os.fspath(path), max_bytes + 1))
     if len(content) > max_bytes:
         raise InputError(f"{os.fspath(path)}: has more than {max_bytes >> 20} MiB")
     return content
@@ -107,23 +107,37 @@ def _finite(text: str) -> float:
 
 
 def drained(pipe: BinaryIO, name: str) -> io.BytesIO:
-    """What comes out of a pipe, as a stream that can seek. Raises InputError where it is more than 4 GiB."""
-    content = _read(pipe, name, _MAX_PIPE + 1)
-    if len(content) > _MAX_PIPE:
+    """What comes out of a pipe, as a stream that can seek.
+
+    :raises InputError: it is more than 4 GiB, or a device, which may never end.
+    """
+    content = io.BytesIO()
+    for part in _parts(pipe, name, _MAX_PIPE + 1):
+        if not content.tell() and _is_device(pipe):
+            raise InputError(f"{name}: is a device, not a file")
+        content.write(part)
+    if content.tell() > _MAX_PIPE:
         raise InputError(f"{name}: more than {_MAX_PIPE >> 30} GiB came out of the pipe")
-    return io.BytesIO(content)
+    content.seek(0)
+    return content
 
 
-def _read(file: BinaryIO, name: str, most: int) -> bytes:
+def _is_device(pipe: BinaryIO) -> bool:
+    try:
+        kind = os.fstat(pipe.fileno()).st_mode
+    except (OSError, ValueError, AttributeError):  # a stream of Python's without a descriptor
+        return False
+    return stat.S_ISCHR(kind) and not pipe.isatty()
+
+
+def _parts(file: BinaryIO, name: str, most: int) -> Iterator[bytes]:
     """Up to ``most`` bytes. In parts: ``read`` takes the memory for all that it is asked for."""
-    parts = []
     try:
         while most > 0 and (part := file.read(min(most, _PART))):
-            parts.append(part)
             most -= len(part)
+            yield part
     except OSError as error:
         raise InputError(f"{name}: cannot be read: {error.strerror}") from error
-    return b"".join(parts)
 
 
 def split_page(path: str | os.PathLike[str]) -> tuple[str, str | None]:

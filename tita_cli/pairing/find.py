@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import get_args
 
 from tita_cli.errors import MismatchError, UsageError
+from tita_cli.files import resolved
 from tita_cli.options.batch import Rule
 from tita_cli.pairing.bursts import pair_bursts, pair_exposures
 from tita_cli.pairing.capture import Captures, read_captures
@@ -60,7 +61,7 @@ def pair_folder(
     plan = _Finder(root, scan.images, wishes).find(rule)
     # Files in the root whose names are nothing but a word or a number: the whole folder is the scene.
     named = [
-        replace(group, name=root.resolve().name or "fused") if group.name == "." else group for group in plan.groups
+        replace(group, name=resolved(root).name or "fused") if group.name == "." else group for group in plan.groups
     ]
     return make_plan(plan.rule, named, (*plan.leftovers, *scan.others))
 
@@ -70,7 +71,7 @@ def pair_parallel(folders: Sequence[Path], *, exclude: Iterable[Path] = ()) -> P
 
     Raises as :func:`pair_folder`.
     """
-    words = [folder.resolve().name for folder in folders]
+    words = [resolved(folder).name for folder in folders]
     if len({word.casefold() for word in words}) < len(words):
         words = [f"{word} #{number}" for number, word in enumerate(words, 1)]
     scans = [scan_folder(folder, exclude=exclude) for folder in folders]
@@ -79,7 +80,7 @@ def pair_parallel(folders: Sequence[Path], *, exclude: Iterable[Path] = ()) -> P
         for word, scan in zip(words, scans, strict=True)
         for image in scan.images
     ]
-    if len({image.path.resolve() for image in images}) < len(images):
+    if len({resolved(image.path) for image in images}) < len(images):
         raise UsageError(f"the folders overlap: {listing(folders)}")
     plan = pair_folders(images, named_roles(words))
     if not plan.groups:

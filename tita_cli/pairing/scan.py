@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from tita_cli.errors import InputError
-from tita_cli.files import Address
+from tita_cli.files import Address, resolved
 from tita_cli.images.formats import format_of_suffix, readable_suffixes
 from tita_cli.pairing.plan import Leftover
 
@@ -48,12 +48,12 @@ def scan_folder(root: Path, *, exclude: Iterable[Path] = ()) -> Scan:
     if not root.is_dir():
         problem = "is not a folder" if root.exists() else "no such folder"
         raise InputError(f"{root}: {problem}", hint="give a folder, or a manifest (.csv, .jsonl, - for stdin)")
-    barred = {path.resolve() for path in exclude}
+    barred = {resolved(path) for path in exclude}
     images: list[ImageFile] = []
     others: list[Leftover] = []
     for folder, below, names in os.walk(root, onerror=_refuse):
         here = Path(folder)
-        below[:] = sorted(name for name in below if not name.startswith(".") and (here / name).resolve() not in barred)
+        below[:] = sorted(name for name in below if not name.startswith(".") and resolved(here / name) not in barred)
         for name in names:
             if name.startswith("."):
                 continue

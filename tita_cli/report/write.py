@@ -22,7 +22,7 @@ from tita_cli.batch import History, read_journal
 from tita_cli.batch.journal import FILE_NAME
 from tita_cli.batch.work import now
 from tita_cli.errors import InputError
-from tita_cli.files import is_address
+from tita_cli.files import is_address, resolved
 from tita_cli.images import atomic_output, check_writable
 from tita_cli.report.pictures import MOST_SOURCES, Views, preview_side, view_row
 from tita_cli.report.rows import Row, make_rows
@@ -58,7 +58,7 @@ def write_report(
     history = read_journal(folder)
     if history.run is None:
         raise InputError(f"{folder}: no journal of a batch here", hint="give the output folder of tita batch")
-    wanted = report_metrics(metrics)
+    wanted, page = report_metrics(metrics), resolved(target).parent
     read = (path for row in make_rows(history, folder) for path in (*row.sources, row.target))
     check_writable(target, overwrite, sources=chain([folder / FILE_NAME], read))
     side = preview_side(sum(min(len(row.sources), MOST_SOURCES) + 1 for row in make_rows(history, folder)))
@@ -69,7 +69,7 @@ def write_report(
         for number, (row, views) in enumerate(_viewed(make_rows(history, folder), side, wanted)):
             # A script type that browsers do not run: plain text, decoded only when a row comes into view.
             file.write(f'<script type="text/plain" id="p{number}">{" ".join(views.images)}</script>\n'.encode())
-            links = {"shown": views.shown, "link": _link(row.target, target)}
+            links = {"shown": views.shown, "link": _link(row.target, page)}
             detail = _script_json({**row.describe(), **links, "metrics": views.metrics})
             details.write(f"{',' if number else ''}{detail}".encode())
             listener(number + 1, len(history))
@@ -121,7 +121,7 @@ def _template(folder: Path) -> tuple[str, str, str]:
     """The page before the pictures, between pictures and data, and after the data."""
     assets = resources.files("tita_cli.report") / "assets"
     page, style, script = ((assets / name).read_text("utf-8") for name in ("page.html", "page.css", "page.js"))
-    title = html.escape(_text(folder.resolve().name))
+    title = html.escape(_text(resolved(folder).name))
     before, rest = page.split("{{pictures}}")
     between, after = rest.split("{{data}}")
     # The title last, since the name of a folder may contain any text.
@@ -132,8 +132,8 @@ def _data(history: History, folder: Path, metrics: Sequence[Metric]) -> dict[str
     """The data of the page apart from its rows."""
     run = history.run or {}
     return {
-        "title": folder.resolve().name,
-        "folder": str(folder.resolve()),
+        "title": resolved(folder).name,
+        "folder": str(resolved(folder)),
         "made": now(),
         "run": run,
         "runs": history.runs,
@@ -155,13 +155,13 @@ def _versions(run: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _link(result: Path, page: Path) -> str:
-    """Relative link from the page to the full-size result, or its address."""
+    """Relative link from ``page``, the folder of the page, to the full-size result, or its address."""
     if is_address(result):
         return str(result)
     try:
-        relative = os.path.relpath(result.resolve(), page.resolve().parent)
+        relative = os.path.relpath(resolved(result), page)
     except ValueError:  # another drive
-        return result.resolve().as_uri()
+        return resolved(result).as_uri()
     return quote(Path(relative).as_posix(), errors="surrogateescape")
 
 
