@@ -63,6 +63,10 @@ class UnreachableError(InputError):
     """An address whose server refuses or does not answer, which says nothing about the file."""
 
 
+class ChangedError(InputError):
+    """A file that another program changed while it was read, which says nothing about its content now."""
+
+
 class DamagedError(InputError):
     """A file whose content is not what it should be: truncated, overwritten, or of no kind that tita reads."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from tita_cli.batch import Job, Journal, LocalPool, Work, judge_jobs, read_journal, run_batch
+from tita_cli.batch.journal import FILE_NAME
 from tita_cli.batch.pipeline import Pipeline, Sizes, Stages
 from tita_cli.errors import DeviceError, ModelError, OutputError, UsageError
 
@@ -98,6 +100,52 @@ def test_a_source_that_changes_while_it_is_read_fails(bench) -> None:
 
     (record,) = bench.run(Slow()).failures
     assert record["error"]["message"].endswith("x.png: changed while it was read")
+    assert bench.run().done == 1  # what it has become was never tried
+
+
+def test_a_source_that_is_half_written_is_tried_again(bench) -> None:
+    bench.add("x", content="bad")
+
+    class Late(bench.fuser):
+        def decode(self, job):
+            try:
+                return super().decode(job)
+            finally:
+                job.sources[0].write_text("whole by now")
+                job.sources[1].write_text("as well")
+
+    (record,) = bench.run(Late()).failures
+    assert record["error"]["kind"] == "ChangedError"
+    assert bench.run().done == 1
+
+
+def test_a_result_that_vanishes_is_made_again(bench) -> None:
+    bench.add("x")
+
+    class Vanishing(bench.fuser):
+        def encode(self, job, fused, *, overwrite):
+            made = super().encode(job, fused, overwrite=overwrite)
+            job.target.unlink()
+            return made
+
+    (record,) = bench.run(Vanishing()).failures
+    assert "was removed" in record["error"]["message"]
+    assert bench.run().done == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no open file can be removed there")
+def test_a_journal_that_is_removed_ends_the_run(bench, letters) -> None:
+    bench.add(*letters(9))
+
+    class Removing(bench.fuser):
+        def fuse(self, job, decoded):
+            (bench.out / FILE_NAME).unlink(missing_ok=True)
+            return super().fuse(job, decoded)
+
+    with pytest.raises(OutputError, match="was removed") as caught:
+        bench.run(Removing())
+    assert "overwrite" in str(caught.value.hint)
+    assert bench.run(force=True).done == 9
 
 
 def test_a_lane_that_cannot_open_ends_the_run_with_its_error(bench, letters) -> None:

@@ -94,6 +94,16 @@ def test_what_an_interrupt_breaks_in_a_library_is_no_fault_of_ours(tmp_path: Pat
     assert (done.returncode, done.stderr) == (143, "tita: error: stopped by SIGTERM\n")
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_inside_exec_keeps_its_code(number: signal.Signals, tmp_path: Path) -> None:
+    """As where a module with a dataclass loads. The interpreter itself would end by SIGINT, whatever the signal was."""
+    strike = "os.kill(os.getpid(), number)"
+    script = _STRUCK.replace("sys.argv[2]", "'rich.table'").replace(strike, f"exec('{strike}')")
+    line = [sys.executable, "-c", script, str(int(number))]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 128 + number and done.stderr.count("\n") == 1
+
+
 def test_an_interrupt_before_our_own_handler_is_silent() -> None:
     line = [sys.executable, "-c", _STRUCK.replace("sys.argv[2]", "'tita_cli.cli.interrupt'"), str(int(signal.SIGINT))]
     done = subprocess.run(line, capture_output=True, text=True, check=False)

@@ -105,6 +105,7 @@ class Journal:
         try:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _NO_LINK, 0o666)
             self._end_last_line()
+            self._links = os.fstat(self._file).st_nlink
         except OSError as error:
             self._lock.release()
             raise OutputError(f"{self.path}: cannot write the journal: {error.strerror}") from error
@@ -117,6 +118,11 @@ class Journal:
                 written = os.write(self._file, line)
                 while written < len(line):  # an almost full disk may take only a part
                     written += os.write(self._file, line[written:])
+            if self._links and not os.fstat(self._file).st_nlink:
+                raise OutputError(
+                    f"{self.path}: was removed while the batch was writing it (the journal)",
+                    hint="run it again with `overwrite`: which results are its own, is not known any longer",
+                )
             if any(record["event"] in _SYNCED for record in records):
                 os.fsync(self._file)
         except OSError as error:

@@ -18,13 +18,13 @@ from tita_cli.batch.history import History
 from tita_cli.batch.jobs import Job, Jobs
 from tita_cli.batch.record import Record
 from tita_cli.batch.results import Results, exists, is_damaged_picture
-from tita_cli.errors import ExitCode, MismatchError, OutputError, TitaError, UnreachableError
+from tita_cli.errors import ChangedError, ExitCode, MismatchError, OutputError, TitaError, UnreachableError
 from tita_cli.files import is_address
 from tita_cli.pairing.plan import listing
 
 _PASSING = (ExitCode.UNWRITABLE_OUTPUT, ExitCode.DEVICE)
 """Exit codes of failures that say nothing about the sources: a full disk, short memory. They are tried again."""
-_PASSING_KINDS = (UnreachableError.__name__,)
+_PASSING_KINDS = (UnreachableError.__name__, ChangedError.__name__)
 _OBSTACLES: Mapping[str, type[TitaError]] = {kind.__name__: kind for kind in (MismatchError, OutputError)}
 """What :meth:`Results.obstacle` finds."""
 _MOST_NAMED = 4

@@ -12,7 +12,7 @@ from tita_cli.batch.fingerprint import Fingerprint, take_fingerprint
 from tita_cli.batch.fuser import Fuser
 from tita_cli.batch.record import Record
 from tita_cli.batch.resume import Recipe, Task
-from tita_cli.errors import InputError, explained
+from tita_cli.errors import ChangedError, InputError, OutputError, explained
 from tita_cli.files import file_of
 
 
@@ -42,7 +42,11 @@ class Work:
             raise task.obstacle
         begun = time.perf_counter()
         files = [take_fingerprint(source) for source in task.job.sources]
-        value = self.fuser.decode(task.job)
+        try:
+            value = self.fuser.decode(task.job)
+        except Exception:
+            _expect_unchanged(task, files)  # what was half written says nothing
+            raise
         return Passed(files, {"decode": time.perf_counter() - begun}, value)
 
     def open_lane(self) -> Callable[[Task, Passed], Passed]:
@@ -62,7 +66,10 @@ class Work:
         """Write the result. The journal must know before that its file is being written."""
         begun = time.perf_counter()
         result = self.fuser.encode(task.job, passed.value, overwrite=task.overwrite)
-        written = take_fingerprint(task.job.target)
+        try:
+            written = take_fingerprint(task.job.target)
+        except InputError as error:
+            raise OutputError(f"{task.job.target}: was removed, or changed, when it had just been written") from error
         passed.seconds["encode"] = time.perf_counter() - begun
         return {
             "event": "done",
@@ -84,14 +91,14 @@ class Work:
 
 
 def _expect_unchanged(task: Task, files: Sequence[Fingerprint]) -> None:
-    """Raise InputError if a source changed since its fingerprint was taken: the journal would be wrong."""
+    """Raise ChangedError if a source changed since its fingerprint was taken: the journal would be wrong."""
     for source, file in zip(task.job.sources, files, strict=True):
         try:
             stat = file_of(source).stat()
         except OSError as error:
-            raise InputError(f"{source}: disappeared while it was read") from error
+            raise ChangedError(f"{source}: disappeared while it was read") from error
         if (stat.st_size, stat.st_mtime_ns) != (file.size, file.changed):
-            raise InputError(f"{source}: changed while it was read", hint="run the batch again")
+            raise ChangedError(f"{source}: changed while it was read", hint="run the batch again")
 
 
 def describe_error(error: Exception) -> dict[str, Any]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
-from tita_cli.errors import ExitCode
+from tita_cli.errors import ExitCode, OutputError
 
 _CODES = {"SIGINT": ExitCode.INTERRUPTED, "SIGTERM": ExitCode.TERMINATED, "SIGHUP": ExitCode.HUNG_UP}
 _received: list[int] = []
+_codes: list[int] = []
+"""With which an interrupted process leaves."""
 
 
 def stop_on_signals(*, default: bool = False) -> None:
@@ -76,7 +79,22 @@ def leave(code: int) -> NoReturn:
     """
     stop_on_signals(default=True)  # from here on a signal ends the process at once, and in silence
     if any(thread.name.startswith("tita-") for thread in threading.enumerate()):
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        _end(code)
+    if _received:
+        _codes.append(code)
     sys.exit(code)
+
+
+def _end(code: int) -> NoReturn:
+    with suppress(OutputError):  # what nobody can receive
+        sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+@atexit.register  # before all others, and so the last to run
+def _keep_code() -> None:
+    """An interpreter in which the interrupt struck inside ``exec``, as where a dataclass is made, ends by killing
+    itself with SIGINT, whatever the signal and the code were."""
+    if _codes:
+        _end(_codes[0])
