@@ -58,7 +58,7 @@ def draw_set(entry: Entry, scene: Scene, crop: int, count: int, rng: np.random.G
     if on_ground:
         sample = _on_black(sample, rng)
     hidden = hidden_contrast(torch.from_numpy(np.ascontiguousarray(sample.frames[:, None])), factor).numpy()
-    role = np.zeros(2, np.float32) if on_ground else _told(entry.task, len(sample.frames), rng)
+    role = _told("ground" if on_ground else entry.task, len(sample.frames), rng)
     sample = replace(sample, role=role, hidden=hidden)
     return (_halved(sample) if factor > 1 else sample).shuffled(rng)
 
@@ -101,6 +101,8 @@ def _told(task: str, count: int, rng: np.random.Generator) -> FloatArray:
     """What users' files tell of their sources: many photographs have colour, some infrared says that it is."""
     if task == "ivf":
         return np.array([PHOTOGRAPH * (rng.random() < 0.5), INFRARED * (rng.random() < 0.4)], np.float32)
+    if task == "ground":  # one is often coloured, as SPECT and fluorescence are
+        return np.array([PHOTOGRAPH * (rng.random() < 0.4), 0], np.float32)
     role = float(rng.choice([PHOTOGRAPH, 0.0, INFRARED], p=[0.5, 0.45, 0.05]))
     return np.full(count, role, np.float32)
 
