@@ -38,6 +38,14 @@ def test_names_that_begin_with_a_stop(picture_file: PictureFile, tiny_model: Pat
     ]  # fmt: skip
 
 
+def test_a_file_as_an_address_of_this_machine(picture_file: PictureFile, tiny_model: Path, tmp_path: Path) -> None:
+    pair = [picture_file(name, seed=seed).as_uri() for seed, name in enumerate(("a b.png", "c.png"))]
+    out = tmp_path / "out put.png"
+    assert run(["fuse", *pair, "-o", out.as_uri(), "-m", str(tiny_model), "--align", "none"]) == 0
+    assert out.is_file()
+    assert run(["show", pair[0]]) == 0
+
+
 def test_patterns_that_the_shell_left_alone(tmp_path: Path) -> None:
     for name in ("b.png", "a.png", "[x].png"):
         (tmp_path / name).touch()

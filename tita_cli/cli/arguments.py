@@ -8,16 +8,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tita_cli.errors import InputError, OutputError
-from tita_cli.files import Address, is_address
+from tita_cli.files import Address, is_address, path_of
 
 _NUMBER_FIRST = re.compile(r"-\.?\d(?![\d.]*$)")
 
 
 def readable(argv: Sequence[str]) -> list[str]:
-    """``argv`` with ``help X`` as ``X --help``, and ``-2ev.tif`` as a file: no option begins with a digit."""
+    """``argv`` with ``help X`` as ``X --help``, ``file:///a%20b.tif`` as ``/a b.tif``, and ``-2ev.tif`` as a file: no
+    option begins with a digit."""
     if argv and argv[0] == "help":
         return [*argv[1:2], "--help"]
-    return [f"./{each}" if _NUMBER_FIRST.match(each) else each for each in argv]
+    here = [str(path_of(each)) if each.startswith("file://") else each for each in argv]
+    return [f"./{each}" if _NUMBER_FIRST.match(each) else each for each in here]
 
 
 def expand_patterns(sources: Sequence[str]) -> list[str]:
