@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -13,24 +14,30 @@ from tita_cli.align.modes import Model
 from tita_cli.align.structure import View
 from tita_cli.align.tracks import Tracks, track
 
+Known: TypeAlias = Literal["roughly", "nearly", "closely"]
+"""How well a start is known: to within a tenth of the frame, some pixels of a frame 640 wide, some of its own."""
+
 _SIZE = 640
 _FINE = 2048
 _OCTAVES = 4  # of the first pyramid, which finds what is off by a tenth of the frame
+_REPEATS, _PRECISE = 2, 0.5  # how often an estimate is repeated at this size that is less certain than that, in pixels
 _STILL = 0.5  # px at the size of the estimate: less is not worth a resampling
 _SUPPORT, _SHARE, _SPREAD = 9.0, 0.25, 2.0  # at which each criterion alone halves the confidence
 
 
 def estimate_alike(
-    reference: View, source: View, start: Matrix, most: Model, *, exact: bool = False, settled: bool = False
+    reference: View, source: View, start: Matrix, most: Model, *, exact: bool = False, known: Known = "roughly"
 ) -> Estimate | None:
     """The motion near ``start`` (source → reference) between two pictures of one kind; None where they are not alike.
 
-    ``settled``: whether ``start`` is right to within a few pixels. Without ``exact``, a motion that the points cannot
-    tell from ``start`` is ``start``, and of the model "none" where that is a plain resize.
+    ``known``: how well ``start`` is. Without ``exact``, a motion that the points cannot tell from ``start`` is
+    ``start``, and of the model "none" where that is a plain resize.
     """
     fit, tracks, matrix, begun = None, None, start, start
-    for longest, octaves in _steps(reference, source, settled):
-        tried = track(reference, source, matrix, longest, octaves=octaves)
+    for step in _steps(min(_FINE, reference.longest, source.longest), known):
+        if fit is not None and fit.spread < step.needless:
+            continue
+        tried = track(reference, source, matrix, step.longest, octaves=step.octaves)
         found = agree(tried, most)
         if found is None:
             break
@@ -62,11 +69,24 @@ def _simplest(
     return model, normalized(up @ simpler @ to_frame @ start)
 
 
-def _steps(reference: View, source: View, settled: bool) -> list[tuple[int, int]]:
-    """Sizes (longer side) and octaves of the pyramid."""
-    steps = [(_SIZE, 1)] if settled else [(_SIZE, _OCTAVES), (_SIZE, 1)]
-    largest = min(_FINE, reference.longest, source.longest)
-    return [*steps, (largest, 2)] if largest > 1.4 * _SIZE else steps
+class _Step(NamedTuple):
+    """The size (longer side) at which points are tracked, the octaves of the pyramid, and the spread, in pixels of that
+    size, that makes the step needless."""
+
+    longest: int
+    octaves: int
+    needless: float = 0.0
+
+
+def _steps(largest: int, known: Known) -> list[_Step]:
+    """The steps for pictures of up to ``largest`` pixels."""
+    fine = [_Step(largest, 2)] if largest > 1.4 * _SIZE else []
+    if known == "closely" and fine:
+        return fine
+    coarse = [_Step(_SIZE, _OCTAVES)] if known == "roughly" else []
+    if not (coarse and fine):
+        coarse.append(_Step(_SIZE, 1))
+    return [*coarse, *[_Step(_SIZE, 1, _PRECISE)] * _REPEATS, *fine]
 
 
 def confidence_of(fit: Fit) -> float:

@@ -87,10 +87,13 @@ class Frame:
         placement = self.placements[index]
         if placement.is_still:
             return cropped(picture, self.area)
-        moved, valid = warp(picture, placement.matrix, self.size, flow=placement.flow)
-        if self.border != "crop" and not valid.all():
-            moved = transparent(moved, ~valid) if reference is None else filled(moved, reference(), valid)
-        return cropped(moved, self.area)
+        moved = warp(picture, placement.matrix, self.size, flow=placement.flow, area=self.area)
+        if self.border == "crop":
+            return moved
+        valid = covered((picture.width, picture.height), placement.matrix, self.size, flow=placement.flow)
+        if valid.all():
+            return moved
+        return transparent(moved, ~valid) if reference is None else filled(moved, reference(), valid)
 
     def masked(self, picture: Picture) -> Picture:
         """``picture``, a result in this frame; with the border "mask", transparent where a source has no pixels."""

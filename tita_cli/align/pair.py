@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 
 import cv2
 import numpy as np
 
-from tita_cli.align.alike import estimate_alike
+from tita_cli.align.alike import Known, estimate_alike
 from tita_cli.align.cross import estimate_across, estimate_turned, measure_across
 from tita_cli.align.ecc import compare, correlation
 from tita_cli.align.estimator import Estimate
@@ -49,28 +50,18 @@ class PairEstimator:
         return View.of(picture, max(_SMALL, min(round(longest), LONGEST)))
 
     def near(self, reference: View, source: View, guess: Matrix, *, most: Model = "homography") -> Estimate | None:
-        return estimate_alike(reference, source, guess, most, exact=True, settled=True)
+        return estimate_alike(reference, source, guess, most, exact=True, known="closely")
 
     def estimate(self, reference: View, source: View, *, most: Model = "homography", exact: bool = False) -> Estimate:
         start = resizing(source.full, reference.full)
         if _is_too_small(reference, source):
             return Estimate("none", start, 0.0, None, False)
-        best = _alike(reference, source, start, most, exact, settled=False)
-        if best is not None and best.accepted:
-            return best
-        across = estimate_across(reference, source, start, most, exact=exact)
-        if across.accepted:
-            across = _judged(reference, source, across, most, exact)
-        if across.accepted:
-            return across
-        for matrix in _featured(reference, source):
-            alike = _alike(reference, source, matrix, most, exact, settled=True)
-            if alike is not None and alike.accepted:
-                return _there(alike)
-        turned = None if exact else estimate_turned(reference, source, start)
-        if turned is not None and turned.accepted:
-            return turned
-        return across if best is None else max(best, across, key=lambda one: one.confidence)
+        refused: list[Estimate] = []
+        for found in _tried(reference, source, start, most, exact):
+            if found.accepted:
+                return found
+            refused.append(found)
+        return max(refused, key=lambda one: one.confidence)
 
     def measure(self, reference: View, source: View, matrix: Matrix) -> Estimate:
         if _is_too_small(reference, source):
@@ -102,16 +93,35 @@ def _correlation(reference: View, source: View, matrix: Matrix) -> float:
     return correlation(compare(level.samples, level.source.field, level.down(matrix)))
 
 
-def _alike(reference: View, source: View, start: Matrix, most: Model, exact: bool, *, settled: bool) -> Estimate | None:
+def _tried(reference: View, source: View, start: Matrix, most: Model, exact: bool) -> Iterator[Estimate]:
+    """Estimates in the order in which they are to be tried: the cheapest and most precise first."""
+    if (here := _alike(reference, source, start, most, exact, "roughly")) is not None:
+        yield here
+    if (place := _elsewhere(reference, source, start)) is not None:
+        shifted = _alike(reference, source, place, most, exact, "roughly")
+        if shifted is not None:
+            yield _there(shifted)
+    across = estimate_across(reference, source, start, most, exact=exact)
+    yield _judged(reference, source, across, most, exact) if across.accepted else across
+    for matrix in _featured(reference, source):
+        alike = _alike(reference, source, matrix, most, exact, "nearly")
+        if alike is not None and alike.accepted:
+            yield _there(alike)
+    turned = None if exact else estimate_turned(reference, source, start)
+    if turned is not None and turned.accepted:
+        yield turned
+
+
+def _alike(reference: View, source: View, start: Matrix, most: Model, exact: bool, known: Known) -> Estimate | None:
     """The estimate for two pictures of one kind, polished where they differ in focus; None where they are not."""
-    found = estimate_alike(reference, source, start, most, exact=exact, settled=settled)
+    found = estimate_alike(reference, source, start, most, exact=exact, known=known)
     if found is None or not found.accepted:
         return found
     alike_by = _correlation(reference, source, found.matrix)
     off = 0.0 if found.residual is None else found.residual * FRAME / reference.full[0]
     if found.model != "none" and off < _MISFIT and (other := _elsewhere(reference, source, found.matrix)) is not None:
         # A pattern that repeats: points agree on each of its periods.
-        second = estimate_alike(reference, source, other, most, exact=exact, settled=True)
+        second = estimate_alike(reference, source, other, most, exact=exact, known="nearly")
         if second is not None and second.accepted and _correlation(reference, source, second.matrix) > alike_by:
             found, alike_by = _there(second), _correlation(reference, source, second.matrix)
     if alike_by < _SURELY_SAME_KIND:
@@ -146,7 +156,7 @@ def _judged(reference: View, source: View, found: Estimate, most: Model, exact: 
     alike_by = _correlation(reference, source, found.matrix)
     if alike_by <= _SAME_KIND:
         return found
-    alike = _alike(reference, source, found.matrix, most, exact, settled=True)
+    alike = _alike(reference, source, found.matrix, most, exact, "nearly")
     if alike is not None and alike.accepted:
         return alike if found.model == "none" else _there(alike)
     if alike_by < _SURELY_SAME_KIND:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -87,20 +88,20 @@ class _Frame:
     """The reference field, transformed once for every shape of source."""
 
     def __init__(self, field: Field) -> None:
-        self._vectors = field[..., 0] + 1j * field[..., 1]
+        self._vectors = field[..., 0] + np.complex64(1j) * field[..., 1]
         self._energy = np.abs(self._vectors) ** 2
-        self._ready: dict[tuple[int, int], tuple[npt.NDArray[np.complex128], ...]] = {}
+        self._ready: dict[tuple[int, int], tuple[npt.NDArray[np.complexfloating[Any, Any]], ...]] = {}
 
     def best(self, field: Field, seen: npt.NDArray[np.bool_], least: float) -> tuple[float, tuple[int, int]]:
         """Score and shift (x, y) at which ``field``, valid where ``seen``, correlates best with the reference."""
         height, width = self._energy.shape
         shape = cv2.getOptimalDFTSize(height + seen.shape[0]), cv2.getOptimalDFTSize(width + seen.shape[1])
         if shape not in self._ready:
-            planes = self._vectors, self._energy, np.ones((height, width))
+            planes = self._vectors, self._energy, np.ones((height, width), np.float32)
             self._ready[shape] = tuple(np.fft.fft2(plane, shape) for plane in planes)
         vectors, energy, ones = self._ready[shape]
-        other = (field[..., 0] + 1j * field[..., 1]) * seen
-        mask = np.conj(np.fft.fft2(seen.astype(np.float64), shape))
+        other = (field[..., 0] + np.complex64(1j) * field[..., 1]) * seen
+        mask = np.conj(np.fft.fft2(seen.astype(np.float32), shape))
         products = np.fft.ifft2(vectors * np.conj(np.fft.fft2(other, shape))).real
         # Two real correlations in one complex transform.
         energies = np.fft.ifft2(energy * mask + 1j * (ones * np.conj(np.fft.fft2(np.abs(other) ** 2, shape))))

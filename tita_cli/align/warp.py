@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tita_cli.align.geometry import Matrix, Size, corners, transform
+from tita_cli.align.geometry import Matrix, Size, corners, transform, translating
 from tita_cli.errors import MismatchError
 from tita_cli.images.picture import FloatArray, Picture
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
+_Sample = TypeVar("_Sample", bound=np.generic)
 
 _OPENCV_LIMIT = 32767  # cv2.remap addresses pixels with 16-bit integers
 
@@ -27,18 +28,20 @@ class Area:
     width: int
     height: int
 
-    def cut(self, plane: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    def cut(self, plane: npt.NDArray[_Sample]) -> npt.NDArray[_Sample]:
         """The part of an H×W or H×W×C array inside the rectangle, as a view."""
         return plane[self.top : self.top + self.height, self.left : self.left + self.width]
 
 
-def warp(picture: Picture, matrix: Matrix, size: Size, *, flow: FloatArray | None = None) -> tuple[Picture, Mask]:
+def warp(
+    picture: Picture, matrix: Matrix, size: Size, *, flow: FloatArray | None = None, area: Area | None = None
+) -> Picture:
     """Move ``picture`` by ``matrix`` (source → reference) into a frame of ``size`` (width, height).
 
     Lanczos over 8×8 pixels, on colour weighted by alpha; where the picture shrinks, it is low-pass filtered first.
     ``flow``: h×w×2 over the whole frame, in pixels of the reference, added to its coordinates before the matrix is
-    undone. Also returns where the source has pixels (H×W). Raises MismatchError where OpenCV cannot address the
-    pictures.
+    undone. ``area``: the part of the frame that is wanted, all of it where None. Raises MismatchError where OpenCV
+    cannot address the pictures.
     """
     if max(picture.width, picture.height, *size) >= _OPENCV_LIMIT:
         raise MismatchError(
@@ -46,25 +49,36 @@ def warp(picture: Picture, matrix: Matrix, size: Size, *, flow: FloatArray | Non
             hint="use `align` none on registered files",
         )
     alpha = picture.alpha
-    planes = picture.pixels if alpha is None else np.dstack([picture.pixels * alpha[..., None], alpha])
+    planes: FloatArray = picture.pixels
+    if alpha is not None:
+        planes = np.dstack([planes * alpha[..., None], alpha])
     if picture.depth == 32:
         planes = np.nan_to_num(planes, posinf=float(np.finfo(np.float32).max), neginf=0.0)
-    moved = _resample(_smoothed(planes, matrix), matrix, size, flow, cv2.INTER_LANCZOS4, cv2.BORDER_REFLECT_101)
-    valid = covered((picture.width, picture.height), matrix, size, flow=flow)
+    smooth, kernel, border = _smoothed(planes, matrix), cv2.INTER_LANCZOS4, cv2.BORDER_REFLECT_101
+    moved = _resample(smooth, matrix, size, flow, area or Area(0, 0, *size), kernel, border)
     # Lanczos overshoots at hard edges: no sample may leave the range that the picture had.
-    np.clip(moved, planes.min(axis=(0, 1)), planes.max(axis=(0, 1)), out=moved)
+    _limit(moved, planes)
     if alpha is None:
-        return replace(picture, pixels=moved), valid
+        return replace(picture, pixels=moved)
     opaque = np.ascontiguousarray(moved[..., -1])
-    colour = moved[..., :-1] / np.maximum(opaque[..., None], 1e-4)
-    colour = np.clip(colour, picture.pixels.min(axis=(0, 1)), picture.pixels.max(axis=(0, 1)))
-    return replace(picture, pixels=np.ascontiguousarray(colour, dtype=np.float32), alpha=opaque), valid
+    colour = np.divide(moved[..., :-1], np.maximum(opaque[..., None], np.float32(1e-4)), dtype=np.float32)
+    _limit(colour, picture.pixels)
+    return replace(picture, pixels=colour, alpha=opaque)
 
 
 def covered(source: Size, matrix: Matrix, size: Size, *, flow: FloatArray | None = None) -> Mask:
     """Where in a frame of ``size`` a picture of the size ``source`` has pixels, moved as ``warp`` moves it: H×W."""
     inside = np.ones((source[1], source[0]), dtype=np.uint8)
-    return np.asarray(_resample(inside, matrix, size, flow, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT)[..., 0] > 0)
+    whole = Area(0, 0, *size)
+    return np.asarray(_resample(inside, matrix, size, flow, whole, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT)[..., 0] > 0)
+
+
+def _limit(moved: FloatArray, planes: FloatArray) -> None:
+    """Keep each channel of ``moved`` (H×W×C) within the range that it has in ``planes``. In place, a channel at a time:
+    along the last axis NumPy is many times slower."""
+    for channel in range(moved.shape[2]):
+        own, plane = planes[..., channel], moved[..., channel]
+        np.clip(plane, own.min(), own.max(), out=plane)
 
 
 def _smoothed(planes: FloatArray, matrix: Matrix) -> FloatArray:
@@ -78,22 +92,24 @@ def _smoothed(planes: FloatArray, matrix: Matrix) -> FloatArray:
 
 
 def _resample(
-    planes: npt.NDArray[np.generic], matrix: Matrix, size: Size, flow: FloatArray | None, kernel: int, border: int
-) -> npt.NDArray[np.float32]:
+    planes: npt.NDArray[np.generic], matrix: Matrix, size: Size, flow: FloatArray | None, area: Area, kernel: int,
+    border: int,
+) -> npt.NDArray[np.float32]:  # fmt: skip
     if flow is None:
-        moved = cv2.warpPerspective(planes, matrix, size, flags=kernel, borderMode=border)
+        corner = translating(-area.left, -area.top)
+        moved = cv2.warpPerspective(planes, corner @ matrix, (area.width, area.height), flags=kernel, borderMode=border)
     else:
-        x, y = _origins(matrix, size, flow)
+        x, y = _origins(matrix, size, flow, area)
         moved = cv2.remap(planes, x, y, kernel, borderMode=border)
-    return np.asarray(moved).reshape(size[1], size[0], -1)
+    return np.asarray(moved).reshape(area.height, area.width, -1)
 
 
-def _origins(matrix: Matrix, size: Size, flow: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Where in the source each pixel of the reference comes from: two H×W maps."""
+def _origins(matrix: Matrix, size: Size, flow: FloatArray, area: Area) -> tuple[FloatArray, FloatArray]:
+    """Where in the source each pixel of a part of the reference comes from: two maps of the size of ``area``."""
     m = np.linalg.inv(matrix)
-    flow = np.asarray(cv2.resize(flow, size, interpolation=cv2.INTER_LINEAR))
-    x = np.arange(size[0], dtype=np.float32)[None, :] + flow[..., 0]
-    y = np.arange(size[1], dtype=np.float32)[:, None] + flow[..., 1]
+    flow = area.cut(np.asarray(cv2.resize(flow, size, interpolation=cv2.INTER_LINEAR), dtype=np.float32))
+    x = np.arange(area.left, area.left + area.width, dtype=np.float32)[None, :] + flow[..., 0]
+    y = np.arange(area.top, area.top + area.height, dtype=np.float32)[:, None] + flow[..., 1]
     depth = m[2, 0] * x + m[2, 1] * y + m[2, 2]
     u = (m[0, 0] * x + m[0, 1] * y + m[0, 2]) / depth
     v = (m[1, 0] * x + m[1, 1] * y + m[1, 2]) / depth
@@ -127,7 +143,9 @@ def filled(picture: Picture, reference: Picture, valid: Mask) -> Picture:
         alpha = np.ones(valid.shape, np.float32)
     if alpha is not None:
         alpha = np.where(valid, alpha, 1.0 if reference.alpha is None else reference.alpha).astype(np.float32)
-    return replace(picture, pixels=np.where(valid[..., None], picture.pixels, other), alpha=alpha)
+    pixels = np.ascontiguousarray(other).copy()
+    cv2.copyTo(picture.pixels, valid.view(np.uint8), pixels)
+    return replace(picture, pixels=pixels, alpha=alpha)
 
 
 def transparent(picture: Picture, where: Mask) -> Picture:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tita_cli.align.geometry import FRAME, Matrix, displacement, inverse, resizing, scaling, translating
-from tita_cli.align.warp import warp
+from tita_cli.align.warp import covered, warp
 from tita_cli.errors import MismatchError
 from tita_cli.fusion.plan import Plan
 from tita_cli.images.picture import FloatArray, Picture
@@ -150,8 +150,9 @@ class Registration:
         window = self.window
         corner = translating(-(window.left // factor), -(window.top // factor))
         size = window.width // factor, window.height // factor
-        moved, valid = warp(Picture(plane[..., None]), corner @ matrix, size)
-        return moved.pixels[..., 0] if valid.all() else np.where(valid, moved.pixels[..., 0], filling)
+        moved = warp(Picture(plane[..., None]), corner @ matrix, size).pixels[..., 0]
+        valid = covered((plane.shape[1], plane.shape[0]), corner @ matrix, size)
+        return moved if valid.all() else np.where(valid, moved, filling)
 
 
 def _matrix(plan: Plan, index: int) -> Matrix:
