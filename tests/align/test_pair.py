@@ -52,6 +52,20 @@ def test_a_homography_is_found(scenes: Scenes, seed: int, other: str, limit: flo
     assert corner_error(found.matrix, truth, size) * FRAME / size[0] < limit
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_frame_that_moved_far_is_found_without_the_search_between_modalities(
+    scenes: Scenes, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unwanted = "tita_cli.align.pair.estimate_across"
+    monkeypatch.setattr(unwanted, lambda *_, **__: pytest.fail("slow, and meant for other pairs"))
+    grain = cv2.GaussianBlur(np.random.default_rng(seed).random((480, 640), dtype=np.float32), (0, 0), 2.0)
+    plane = np.clip(0.5 + 4.0 * (grain - 0.5), 0.0, 1.0)  # too fine for the small pictures of a pyramid
+    reference, source, truth = scenes.moved(plane, _exposed(plane, -2.0), translating(62.0, -35.0))
+    found = align_pictures([scenes.picture(reference), scenes.picture(source)], border="fill").placements[1]
+    assert found.accepted
+    assert corner_error(found.matrix, truth, (source.shape[1], source.shape[0])) * FRAME / source.shape[1] < 1.0
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
 def test_unrelated_pictures_are_refused_and_stay(scenes: Scenes, seed: int) -> None:
     pictures = [scenes.picture(scenes.scene(seed), "one"), scenes.picture(scenes.scene(seed + 50, kind="ir"), "two")]

@@ -20,7 +20,7 @@ Known: TypeAlias = Literal["roughly", "nearly", "closely"]
 _SIZE = 640
 _FINE = 2048
 _OCTAVES = 4  # of the first pyramid, which finds what is off by a tenth of the frame
-_REPEATS, _PRECISE = 2, 0.5  # how often an estimate is repeated at this size that is less certain than that, in pixels
+_PRECISE = 0.5  # px of this size: a first estimate that is more certain than that is refined at a larger size at once
 _STILL = 0.5  # px at the size of the estimate: less is not worth a resampling
 _SUPPORT, _SHARE, _SPREAD = 9.0, 0.25, 2.0  # at which each criterion alone halves the confidence
 
@@ -83,10 +83,9 @@ def _steps(largest: int, known: Known) -> list[_Step]:
     fine = [_Step(largest, 2)] if largest > 1.4 * _SIZE else []
     if known == "closely" and fine:
         return fine
-    coarse = [_Step(_SIZE, _OCTAVES)] if known == "roughly" else []
-    if not (coarse and fine):
-        coarse.append(_Step(_SIZE, 1))
-    return [*coarse, *[_Step(_SIZE, 1, _PRECISE)] * _REPEATS, *fine]
+    if known != "roughly":
+        return [_Step(_SIZE, 1), *fine]
+    return [_Step(_SIZE, _OCTAVES), _Step(_SIZE, 1, _PRECISE if fine else 0.0), *fine]
 
 
 def confidence_of(fit: Fit) -> float:

@@ -46,15 +46,12 @@ class Tracks:
 
 def detail(plane: FloatArray) -> Bytes:
     """H×W luminance → H×W: a difference of Gaussians over its local standard deviation, 128 for none."""
-    band = cv2.subtract(cv2.GaussianBlur(plane, (0, 0), _FINE), cv2.GaussianBlur(plane, (0, 0), _COARSE))
+    band = cv2.GaussianBlur(plane, (0, 0), _FINE) - cv2.GaussianBlur(plane, (0, 0), _COARSE)
     height, width = plane.shape
-    energy = cv2.resize(
-        cv2.multiply(band, band), (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA
-    )
-    energy = cv2.GaussianBlur(energy, (0, 0), _AROUND / 4)
-    gain = np.float32(_GAIN) / (np.sqrt(np.maximum(energy, 0.0)) + np.float32(_FLOOR))
-    band = cv2.multiply(band, cv2.resize(gain, (width, height), interpolation=cv2.INTER_LINEAR), dst=band)
-    return np.asarray(cv2.add(band, _LEVEL, dtype=cv2.CV_8U))
+    energy = cv2.resize(band * band, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA)
+    around = cv2.resize(cv2.GaussianBlur(energy, (0, 0), _AROUND / 4), (width, height), interpolation=cv2.INTER_LINEAR)
+    contrast = np.sqrt(np.maximum(around, 0.0)) + np.float32(_FLOOR)
+    return np.asarray(np.clip(_LEVEL + _GAIN * band / contrast, 0, 255).astype(np.uint8))
 
 
 def corners_of(image: Bytes) -> npt.NDArray[np.float32]:
