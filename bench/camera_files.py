@@ -42,6 +42,7 @@ def _flir_camera() -> bytes:
     struct.pack_into("<f", record, 60, 0.5)
     struct.pack_into("<3f", record, 88, PLANCK["R1"], PLANCK["B"], PLANCK["F"])
     struct.pack_into("<5f", record, 112, 0.006569, 0.01262, -0.002276, -0.00667, 1.9)
+    record[0xD4:0xDB] = b"FLIR T1"
     struct.pack_into("<if", record, 776, PLANCK["O"], PLANCK["R2"])
     return bytes(record)
 
@@ -82,12 +83,18 @@ def flir(
     return _with_segments(_jpeg(preview, "FLIR Systems AB", "FLIR T1"), [(0xE1, part) for part in named])
 
 
-def flir_frame(counts: np.ndarray, *, storing: str = "plain") -> bytes:
-    """One frame of a thermal video of H×W uint16 counts; ``storing``: "plain", "png" or "jpeg-ls"."""
+def flir_frame(
+    counts: np.ndarray, *, storing: str = "plain", place: tuple[float, int, int] | None = None
+) -> bytes:  # fmt: skip
+    """One frame of a thermal video of H×W uint16 counts; ``storing``: "plain", "png" or "jpeg-ls". ``place``: as for
+    :func:`flir`."""
     encode = {"png": imagecodecs.png_encode, "jpeg-ls": imagecodecs.jpegls_encode}.get(storing)
     pixels = counts.astype("<u2").tobytes() if encode is None else bytes(encode(counts))
     header = struct.pack("<3H26x", 2, counts.shape[1], counts.shape[0])
-    return _flir_block([(1, header + pixels), (32, _flir_camera())], "<")
+    records = [(1, header + pixels), (32, _flir_camera())]
+    if place is not None:
+        records.append((42, struct.pack("<fhh", *place) + bytes(16)))
+    return _flir_block(records, "<")
 
 
 def dji(counts: np.ndarray, *, scale: int = 1, make: str = "DJI") -> bytes:

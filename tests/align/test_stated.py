@@ -108,3 +108,37 @@ def test_in_a_stack_too_what_nothing_confirms_has_no_confidence(scene: np.ndarra
     frame = find_frame(3, pictures.__getitem__, border="fill", start=lambda index: stated if index == 1 else None)
     assert [placement.accepted for placement in frame.placements] == [True] * 3
     assert [placement.is_confirmed for placement in frame.placements] == [True, False, True]
+
+
+def _beside(scene: np.ndarray, frame: Build, model: str, contrast: float, **how: str) -> Plan:
+    """A frame of thermal video beside a photograph that names ``model``; it lies as in :func:`_file`."""
+    matrix = np.array([[1.25, 0, 165.5 - 1.25 * 79.5], [0, 1.25, 115.5 - 1.25 * 59.5]])
+    blurred = cv2.GaussianBlur(scene, (0, 0), 0.7)
+    counts = cv2.warpAffine(blurred, matrix, (160, 120), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    exif = Image.Exif()
+    if model:
+        exif[0x0110] = model
+    photograph = io.BytesIO()
+    Image.fromarray((np.dstack([scene] * 3) * 255).clip(0, 255).astype(np.uint8)).save(photograph, "PNG", exif=exif)
+    photograph.seek(0)
+    content = frame((12000 + contrast * counts).astype(np.uint16), place=(320 / 160 / 1.25, 6, -4))
+    return Plan(describe_sources([photograph, io.BytesIO(content)]), **how)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("model", ["FLIR T1", "", "FLIR"])
+def test_a_frame_of_thermal_video_begins_as_its_camera_states(scene: np.ndarray, flir_frame: Build, model: str) -> None:
+    plan = _beside(scene, flir_frame, model, 4000.0)
+    assert plan.placements[1].is_confirmed and not any("placed" in note for note in plan.notes)
+    np.testing.assert_allclose((plan.placements[1].matrix @ [79.5, 59.5, 1])[:2], [165.5, 115.5], atol=1.0)
+
+
+def test_what_its_camera_states_stands_beside_a_photograph_of_that_camera_alone(
+    scene: np.ndarray, flir_frame: Build
+) -> None:
+    flat = np.full_like(scene, 0.5)
+    plan = _beside(flat, flir_frame, "FLIR T1", 0.0)
+    assert plan.placements[1].matrix[0, 0] == pytest.approx(1.25)
+    assert any("is placed as its file states" in note for note in plan.notes)
+    for model in ("", "PHONE 9"):
+        with pytest.raises(MismatchError, match="could not be aligned"):
+            _beside(flat, flir_frame, model, 0.0)

@@ -99,7 +99,7 @@ def _pair(
         found, note = _stated(names[source], names[reference], views[reference], views[source], stated, mode, estimator)
         notes += note
     placements = {reference: Placement.reference(names[reference], views[reference].full)}
-    if found.accepted or stated is not None:
+    if found.accepted or (stated is not None and stated.stands):
         if mode == "flow" and found.same_kind:
             found = estimator.refine(views[reference], views[source], found)
         placements[source] = Placement.of(names[source], views[source].full, found)
@@ -120,10 +120,11 @@ def _stack(
     known, shown = [], {}
     for index, one in stated.items():
         found, note = _stated(names[index], names[given or 0], views[given or 0], views[index], one, mode, estimator)
-        known.append(Edge(given or 0, index, replace(found, confidence=1.0)))  # it stands
-        shown[index] = found.confidence
         said += note
-    edges = known + find_edges(views, [i for i in order if i not in stated], estimator, most, exact)
+        if found.accepted or one.stands:
+            known.append(Edge(given or 0, index, replace(found, confidence=1.0)))  # it stands
+            shown[index] = found.confidence
+    edges = known + find_edges(views, [i for i in order if i not in shown], estimator, most, exact)
     models = (most,) if exact else MATRIX_MODELS
     reference, model, solution = solve(edges, order, sizes, given, models)
     matrices = solution.matrices
@@ -159,7 +160,7 @@ def _stated(
     found, refined = refine_stated(estimator, reference, source, stated.matrix, most=most, exact=exact, off=stated.off)
     if not refined and stated.may_fail:
         elsewhere = estimator.estimate(reference, source, most=most, exact=exact)
-        if elsewhere.accepted:
+        if elsewhere.accepted or not stated.stands:
             return elsewhere, []
     if not refined and not found.accepted and mode == "strict":
         raise MismatchError(

@@ -31,18 +31,19 @@ from tita_cli.align.motion import richer, simpler
 from tita_cli.align.structure import View
 
 _OFF = 0.05  # of the width of what both show: what a camera states of its two views is not wrong by more
-_OFF_LENSES = 0.1  # focal lengths are rounded, and lenses do not look exactly the same way
+OFF_LENSES = 0.1  # focal lengths are rounded, and lenses do not look exactly the same way
 
 
 class Stated(NamedTuple):
     """``matrix``: source → reference. ``by``: what states it, for messages. ``off``: how wrong it may be, of the width
     of what both show. ``may_fail``: a picture may have been cropped or zoomed since, so what is found elsewhere counts
-    for more."""
+    for more. ``stands``: it counts where nothing confirms it; else it is where the search begins."""
 
     matrix: Matrix
     by: str = "its file states"
     off: float = _OFF
     may_fail: bool = False
+    stands: bool = True
 
 
 def by_focal_lengths(source: Size, own: int, reference: Size, theirs: int) -> Stated | None:
@@ -52,7 +53,7 @@ def by_focal_lengths(source: Size, own: int, reference: Size, theirs: int) -> St
         return None
     scale = theirs * float(np.hypot(*reference)) / (own * float(np.hypot(*source)))
     shift = (np.array(reference) - 1 - scale * (np.array(source) - 1)) / 2
-    return Stated(translating(*shift) @ scaling(scale), "EXIF's focal lengths state", _OFF_LENSES, may_fail=True)
+    return Stated(translating(*shift) @ scaling(scale), "EXIF's focal lengths state", OFF_LENSES, may_fail=True)
 
 
 def refine_stated(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,7 +13,6 @@ from tita_cli.fusion.progress import Progress, silent
 from tita_cli.fusion.roles import Roles, judge_roles
 from tita_cli.fusion.source import Source
 from tita_cli.images import Picture
-from tita_cli.images.metadata import find_focal_length
 from tita_cli.images.profile import common_profile, to_profile
 from tita_cli.images.roles import role_of_name
 from tita_cli.images.thermal_noise import reduce_noise
@@ -195,7 +194,7 @@ class Plan:
 
         self.frame = find_frame(
             len(self.sources), self._first_reading, mode=align, reference=reference, border=border,
-            calibration=calibration, start=lambda index: self._stated(self._looks, index),
+            calibration=calibration, start=self._stated,
         )  # fmt: skip
         self.reference = self.frame.reference
         self._notes += self.frame.notes
@@ -253,23 +252,10 @@ class Plan:
         )
         return picture
 
-    def _stated(self, looks: Mapping[int, Look], index: int) -> Stated | None:
-        """How source ``index`` lies in the reference by what cameras state: of the views of one file, or, of infrared
-        beside a photograph, of their lenses."""
-        from tita_cli.align.geometry import inverse
-        from tita_cli.align.stated import Stated, by_focal_lengths
+    def _stated(self, index: int) -> Stated | None:
+        from tita_cli.fusion.stated import stated_place
 
-        one, base = looks[index], looks[self.reference]
-        if self.sources[index].shares_file(self.sources[self.reference]):
-            if one.thermal is not None and base.thermal is None and one.thermal.to_photograph is not None:
-                return Stated(one.thermal.to_photograph)
-            if base.thermal is not None and base.thermal.to_photograph is not None and one.thermal is None:
-                return Stated(inverse(base.thermal.to_photograph))
-            return None
-        own, theirs = (find_focal_length(look.metadata.exif) for look in (one, base))
-        if not own or not theirs or {self.roles.of[index], self.roles.of[self.reference]} != {"infrared", "visible"}:
-            return None
-        return by_focal_lengths((one.width, one.height), own, (base.width, base.height), theirs)
+        return stated_place(self.sources, self._looks, self.roles, index, self.reference)
 
     def _check_sizes(self) -> None:
         from tita_cli.align.frame import check_sizes

@@ -14,7 +14,8 @@ EXIF_PREFIX = b"Exif\x00\x00"
 
 _ORIENTATION, _EXIF_FOLDER, _PIXEL_WIDTH, _PIXEL_HEIGHT = 0x0112, 0x8769, 0xA002, 0xA003
 _IMAGE_WIDTH, _IMAGE_HEIGHT, _FOCAL_LENGTH = 0x0100, 0x0101, 0xA405
-_SHORT, _LONG = 3, 4
+_MODEL = 0x0110
+_ASCII, _SHORT, _LONG = 2, 3, 4
 _XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:\s*=\s*[\"']|\s*>\s*))[2-8]")
 
 
@@ -36,21 +37,28 @@ def find_orientation(block: bytes | None) -> int:
 
 def find_focal_length(block: bytes | None) -> int | None:
     """The focal length in mm that an EXIF block states for film of 35 mm; None where it states none."""
-    if block is None:
-        return None
-    bare = bytearray(block.removeprefix(EXIF_PREFIX))
+    bare = bytearray((block or b"").removeprefix(EXIF_PREFIX))
     try:
-        order = _byte_order(bare)
-        folders = [int(struct.unpack_from(order + "I", bare, 4)[0])]
-        for folder in folders:  # grows by EXIF's own folder, which the first one points to
-            for tag, kind, place in _entries(bare, order, folder):
-                if tag == _EXIF_FOLDER and len(folders) == 1:
-                    folders.append(int(struct.unpack_from(order + "I", bare, place)[0]))
-                elif tag == _FOCAL_LENGTH and kind == _SHORT:
-                    return int(struct.unpack_from(order + "H", bare, place)[0]) or None
+        for order, tag, kind, place in _all_entries(bare):
+            if tag == _FOCAL_LENGTH and kind == _SHORT:
+                return int(struct.unpack_from(order + "H", bare, place)[0]) or None
     except struct.error:
         pass
     return None
+
+
+def find_model(block: bytes | None) -> str:
+    """The camera's model that an EXIF block states; empty where it states none."""
+    bare = bytearray((block or b"").removeprefix(EXIF_PREFIX))
+    try:
+        for order, tag, kind, place in _all_entries(bare):
+            if tag == _MODEL and kind == _ASCII:
+                (length,) = struct.unpack_from(order + "I", bare, place - 4)
+                start = place if length <= 4 else int(struct.unpack_from(order + "I", bare, place)[0])
+                return bytes(bare[start : start + length]).partition(b"\0")[0].decode("ascii", "replace").strip()
+    except struct.error:
+        pass
+    return ""
 
 
 def upright_exif(block: bytes | None) -> bytes | None:
@@ -79,14 +87,9 @@ def sized_exif(block: bytes, width: int, height: int) -> bytes:
     sizes = {_IMAGE_WIDTH: width, _PIXEL_WIDTH: width, _IMAGE_HEIGHT: height, _PIXEL_HEIGHT: height}
     patched = bytearray(block)
     try:
-        order = _byte_order(patched)
-        folders = [int(struct.unpack_from(order + "I", patched, 4)[0])]
-        for folder in folders:  # grows by EXIF's own folder, which the first one points to
-            for tag, kind, place in _entries(patched, order, folder):
-                if tag == _EXIF_FOLDER and len(folders) == 1:
-                    folders.append(int(struct.unpack_from(order + "I", patched, place)[0]))
-                elif tag in sizes and kind in (_SHORT, _LONG):
-                    struct.pack_into(order + ("H" if kind == _SHORT else "I"), patched, place, sizes[tag])
+        for order, tag, kind, place in _all_entries(patched):
+            if tag in sizes and kind in (_SHORT, _LONG):
+                struct.pack_into(order + ("H" if kind == _SHORT else "I"), patched, place, sizes[tag])
     except struct.error:
         return block
     return bytes(patched)
@@ -102,6 +105,17 @@ def _byte_order(block: bytearray) -> str:
     if order is None:
         raise struct.error("no TIFF structure")
     return order
+
+
+def _all_entries(block: bytearray) -> Iterator[tuple[str, int, int, int]]:
+    """The byte order, and the tag, type and place of the value of every entry of the first folder and EXIF's own."""
+    order = _byte_order(block)
+    folders = [int(struct.unpack_from(order + "I", block, 4)[0])]
+    for folder in folders:  # grows by EXIF's own folder, which the first one points to
+        for tag, kind, place in _entries(block, order, folder):
+            yield order, tag, kind, place
+            if tag == _EXIF_FOLDER and len(folders) == 1:
+                folders.append(int(struct.unpack_from(order + "I", block, place)[0]))
 
 
 def _entries(block: bytearray, order: str, folder: int) -> Iterator[tuple[int, int, int]]:

@@ -33,17 +33,48 @@ class Metadata:
 
 
 @dataclass(frozen=True, slots=True)
+class PictureInPicture:
+    """How thermal counts lie in a photograph of the same camera: they show its middle, moved by ``offset``.
+
+    ``ratio``: how much wider the photograph sees (FLIR's Real2IR). ``offset``: to the right and down, in pixels of the
+    photograph. ``counts``: width and height of the counts.
+    """
+
+    ratio: float
+    offset: tuple[int, int]
+    counts: tuple[int, int]
+
+    def matrix(self, photograph: tuple[int, int]) -> npt.NDArray[np.float64] | None:
+        """3×3, from pixels of the counts to those of a photograph of that width and height; None where the offset is
+        beyond it."""
+        if any(abs(offset) > side for offset, side in zip(self.offset, photograph, strict=True)):
+            return None
+        scale = photograph[0] / self.counts[0] / self.ratio
+        shift = [
+            (whole - 1) / 2 + offset - scale * (own - 1) / 2
+            for whole, own, offset in zip(photograph, self.counts, self.offset, strict=True)
+        ]
+        return np.array([[scale, 0.0, shift[0]], [0.0, scale, shift[1]], [0.0, 0.0, 1.0]])
+
+
+@dataclass(frozen=True, slots=True)
 class Thermal:
     """What a camera's file says about thermal counts.
 
     ``camera``: maker and model. ``celsius``: the temperature of each of the counts 0..65535, 65,536 float32, NaN where
-    it has none; None where the file does not tell. ``to_photograph``: 3×3, from pixels of the counts as they were read
-    to pixels of the photograph in the same file; None where it is not stated.
+    it has none; None where the file does not tell. ``place``: how the counts, as they were read, lie in a photograph of
+    this camera; None where it is not stated. ``photograph``: width and height of the one in the same file, or None.
     """
 
     camera: str
     celsius: FloatArray | None = None
-    to_photograph: npt.NDArray[np.float64] | None = None
+    place: PictureInPicture | None = None
+    photograph: tuple[int, int] | None = None
+
+    @property
+    def to_photograph(self) -> npt.NDArray[np.float64] | None:
+        """3×3, from pixels of the counts to pixels of the photograph in the same file; None where it is not stated."""
+        return None if self.place is None or self.photograph is None else self.place.matrix(self.photograph)
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,7 +130,7 @@ def test_frames_of_a_thermal_video(storing: str, counts: np.ndarray, flir_frame:
     first = read_picture(io.BytesIO(content))
     assert first.format == "seq" and first.notes[0].startswith("<stdin>: holds 3 pictures, only @1 is read")
     np.testing.assert_array_equal(_counts(content, "3"), counts + 200)
-    assert first.thermal is not None and first.thermal.celsius is not None
+    assert first.thermal is not None and first.thermal.celsius is not None and first.thermal.camera == "FLIR T1"
     with pytest.raises(MismatchError, match="holds 3 pictures of several series"):
         describe_sources([io.BytesIO(content)])
     with pytest.raises(InputError, match="damaged or truncated"):

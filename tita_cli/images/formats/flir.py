@@ -19,7 +19,7 @@ from tita_cli.images.formats.format import Request
 from tita_cli.images.formats.jpeg_segments import APP1, segments
 from tita_cli.images.formats.png import SIGNATURE as PNG
 from tita_cli.images.formats.png import stated_size as png_size
-from tita_cli.images.picture import FloatArray
+from tita_cli.images.picture import FloatArray, PictureInPicture
 
 SIGNATURE = b"FFF\0"
 SEGMENT = b"FLIR\0"
@@ -28,6 +28,7 @@ _SEGMENT_HEADER = 8  # the name, 0x01, the number of the segment and that of the
 HEADER, _ENTRY = 0x40, 0x20  # bytes of the file's header and of an entry of its directory
 _MOST_RECORDS = 1024
 _COUNTS, _PHOTOGRAPH, _CAMERA, _PICTURE_IN_PICTURE = 1, 14, 32, 42  # types of records
+_MODEL = 0xD4  # where the camera's model stands in its record, 32 bytes
 _PIXELS = 0x20  # where the pixels begin in a record of counts or of a photograph
 
 
@@ -81,24 +82,20 @@ class Records:
         known = celsius[np.isfinite(celsius)]
         return celsius if known.size and bool((np.diff(known) >= 0).all()) else None
 
-    def to_photograph(self, photograph: tuple[int, int]) -> npt.NDArray[np.float64] | None:
-        """The matrix from pixels of the counts to those of the photograph of that size; None where it is not stated.
-
-        The counts show the middle of the photograph, moved by an offset in its pixels and enlarged by its width over
-        theirs and over Real2IR.
-        """
+    @property
+    def place(self) -> PictureInPicture | None:
+        """How the counts lie in the camera's photograph; None where it is not stated."""
         record, size = self.found.get(_PICTURE_IN_PICTURE), self.size
         if record is None or size is None or len(record) < 8:
             return None
         ratio, right, down = struct.unpack_from("<fhh", record)
-        if not 0.05 < ratio < 50 or abs(right) > photograph[0] or abs(down) > photograph[1]:
-            return None
-        scale = photograph[0] / size[0] / ratio
-        shift = [
-            (whole - 1) / 2 + offset - scale * (own - 1) / 2
-            for whole, own, offset in zip(photograph, size, (right, down), strict=True)
-        ]
-        return np.array([[scale, 0.0, shift[0]], [0.0, scale, shift[1]], [0.0, 0.0, 1.0]])
+        return PictureInPicture(ratio, (right, down), size) if 0.05 < ratio < 50 else None
+
+    @property
+    def model(self) -> str:
+        """The camera's model; empty where it is not stated."""
+        stated = self.found.get(_CAMERA, b"")[_MODEL : _MODEL + 32].partition(b"\0")[0]
+        return stated.decode("ascii").strip() if stated.isascii() and stated.decode("ascii").isprintable() else ""
 
 
 def joined(parts: Iterable[tuple[int, bytes]]) -> bytes | None:

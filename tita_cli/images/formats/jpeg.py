@@ -91,7 +91,7 @@ def _radiometric(found: Radiometric, page: Page, image: ImageFile, request: Requ
         samples = samples_with_metadata(image, found.counts(request), white=65535.0, depth=16, has_profile=False)
         thermal = found.thermal()
         # The matrix is of the pictures as they lie in the file.
-        return replace(samples, thermal=replace(thermal, to_photograph=None) if samples.orientation > 1 else thermal)
+        return replace(samples, thermal=replace(thermal, place=None) if samples.orientation > 1 else thermal)
     content = io.BytesIO(found.photograph or b"")
     one = replace(request, index=0)
     if frame_size(content.getvalue()):

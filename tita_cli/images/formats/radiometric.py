@@ -70,7 +70,7 @@ def _of_flir(block: bytes, camera: str) -> Radiometric | None:
     size = None if photograph is None else frame_size(photograph) or png_size(photograph)
 
     def thermal() -> Thermal:
-        return Thermal(camera, records.celsius(), None if size is None else records.to_photograph(size))
+        return Thermal(camera, records.celsius(), records.place, size)
 
     return Radiometric(records.size, records.counts, thermal, photograph if size else None, size)
 

@@ -45,9 +45,8 @@ def _decode(stream: BinaryIO, request: Request) -> Samples:
     records = parse_records(stream.read(min(end - start, _LARGEST)))
     if records.size is None:
         raise ValueError("its frame has no counts")
-    return Samples(
-        records.counts(request)[..., None], 65535.0, depth=16, thermal=Thermal("FLIR", records.celsius())
-    )  # fmt: skip
+    thermal = Thermal(records.model or "FLIR", records.celsius(), records.place)
+    return Samples(records.counts(request)[..., None], 65535.0, depth=16, thermal=thermal)
 
 
 FORMAT = Format(
