@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from tita_cli.errors import MismatchError
 from tita_cli.pairing import Wishes, pair_folder
+from tita_cli.pairing.capture import read_capture
+from tita_cli.pairing.scan import ImageFile
 
 
 def _named(folder: Path, *names: str) -> Path:
@@ -94,3 +97,21 @@ def test_stacks_and_a_stray_animation(tmp_path: Path) -> None:
     _named(tmp_path, "1.png", "2.png", "3.png")
     assert pair_folder(tmp_path).rule == "numbers"
     assert pair_folder(tmp_path, rule="pages").images == 1
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_png_is_not_decoded_for_its_capture_data(told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow would, where there is none: plans of many pictures took long, and a huge one all memory."""
+    path = tmp_path / "a.png"
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"  # Pillow writes none into a PNG where the main folder is empty
+    if told:
+        exif.get_ifd(0x8769)[0x9003] = "2024:01:05 14:30:01"
+    Image.new("L", (4, 4)).save(path, exif=exif if told else None)
+
+    def decode(image: Image.Image) -> None:
+        raise AssertionError("decoded")
+
+    monkeypatch.setattr(PngImageFile, "load", decode)
+    capture = read_capture(ImageFile(path, Path(path.name)))
+    assert (capture != "it has no EXIF capture time") == told

@@ -70,7 +70,7 @@ def _read_all(images: list[ImageFile]) -> Iterator[tuple[ImageFile, Capture | st
 
 def read_capture(image: ImageFile) -> Capture | str:
     """The capture data of ``image``, or the reason why there is none."""
-    from tita_cli.images.formats.pillow import open_pillow
+    from tita_cli.images.formats.pillow import exif_of, open_pillow
 
     try:
         with (
@@ -78,7 +78,7 @@ def read_capture(image: ImageFile) -> Capture | str:
             parsing(str(image.path)),
             open_pillow(_with_exif(stream)) as opened,
         ):
-            exif = opened.getexif()
+            exif = exif_of(opened)
             block = exif.get_ifd(EXIF_BLOCK)
             size = opened.size
     except InputError:

@@ -109,6 +109,16 @@ def metadata_options(metadata: Metadata) -> dict[str, bytes]:
     return {key: block for key, block in blocks.items() if block}
 
 
+def exif_of(image: Image.Image) -> Image.Exif:
+    """The EXIF of an opened image, without decoding it.
+
+    Pillow decodes a PNG to look for EXIF behind its pixels as well, where it is not sought here.
+    """
+    from PIL import Image
+
+    return Image.Image.getexif(image) if image.format == "PNG" else image.getexif()
+
+
 def parse_exif(exif: bytes) -> Image.Exif:
     """An EXIF block as Pillow has it, its folders included; for formats into which it is written tag by tag.
 
