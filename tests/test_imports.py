@@ -13,13 +13,14 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "tita_cli"
 
-GROUND = {"errors", "options", "files", "version"}  # every room may import these
+GROUND = {"errors", "options", "files", "version", "ort"}  # every room may import these
 # Each room, and the rooms it may import besides GROUND; "version" is tita_cli/__init__.py. The main line is
 # cli → api → fusion → (images, align, runtime) → models → network.
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "options": set(),
     "files": set(),
+    "ort": set(),
     "images": set(),
     "pairing": {"images"},
     "network": {"images"},  # images.picture, for the type of an image

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tita_cli import ort
 from tita_cli.errors import DeviceError
-from tita_cli.runtime import ort
 from tita_cli.runtime.device import DeviceRequest
 from tita_cli.runtime.select import select
 from tita_cli.runtime.torch_runner import TorchRunner
@@ -22,6 +22,16 @@ from tita_cli.cli.doctor_checks import _SMALLEST_MODEL
 from tita_cli.runtime.onnx_session import CPU, Place, open_session
 session = open_session(_SMALLEST_MODEL, Place(CPU), 1)
 session.run(None, {"x": np.zeros(1, np.float32)})
+"""
+
+_ALIGN = """
+import os
+import numpy as np
+from tita_cli.align.features import features
+features(np.zeros((64, 64), np.float32))
+"""
+
+_LIST = """
 links = []
 for number in os.listdir("/proc/self/fd"):
     try:
@@ -34,12 +44,13 @@ print([link for link in links if link.startswith("socket:") or link.endswith(".d
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="no list of descriptors here")
 @pytest.mark.parametrize("writable", [True, False])
-def test_no_file_no_socket_and_no_line(writable: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("work", [_RUN, _ALIGN])
+def test_no_file_no_socket_and_no_line(work: str, writable: bool, tmp_path: Path) -> None:
     home = tmp_path if writable else Path("/proc/nowhere")
     unset = ("XDG_CACHE_HOME", "XDG_DATA_HOME", "TMPDIR", ort.SWITCH)
     environment = {key: value for key, value in os.environ.items() if key not in unset} | {"HOME": str(home)}
     done = subprocess.run(
-        [sys.executable, "-c", _RUN], capture_output=True, text=True, check=True, cwd=tmp_path, env=environment
+        [sys.executable, "-c", work + _LIST], capture_output=True, text=True, check=True, cwd=tmp_path, env=environment
     )
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
     assert list(tmp_path.rglob("*")) == []

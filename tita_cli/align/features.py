@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from tita_cli.errors import ModelError
+from tita_cli import ort
+from tita_cli.errors import DeviceError, ModelError
 from tita_cli.images.picture import FloatArray
 
+_REPAIR = "pip install --force-reinstall onnxruntime"
 _FILE = Path(__file__).with_name("features.onnx")
-_SILENT = 3  # errors only
 # What the network sees around a pixel. Its convolutions pad with zeros: the edge of a picture, pictured as one, would
 # match in any two pictures, blank ones too, where it lies.
 _BORDER = 40  # px
@@ -24,11 +25,13 @@ _BORDER = 40  # px
 
 @cache
 def _session() -> Any:
-    import onnxruntime
-
+    try:
+        onnxruntime = ort.load()
+    except DeviceError as error:
+        raise DeviceError(error.message, hint=f"{_REPAIR}, or `align` none") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # frames are aligned in parallel where it pays
-    options.log_severity_level = _SILENT
+    options.log_severity_level = ort.SILENT
     try:
         return onnxruntime.InferenceSession(_FILE, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own kinds have no other base

@@ -16,9 +16,9 @@ from tita_cli import __version__
 from tita_cli.errors import DeviceError, TitaError
 from tita_cli.models.find import expected_hash, file_hash, shipped_models, weights_folder
 from tita_cli.options import DEFAULT_MODEL
+from tita_cli.ort import telemetry_is_off
 from tita_cli.runtime.device import ask_driver
 from tita_cli.runtime.memory import free_memory, raise_malloc_thresholds
-from tita_cli.runtime.ort import telemetry_is_off
 from tita_cli.runtime.threads import usable_cores
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _cuda() -> dict[str, Any]:
 
 def _providers(problems: list[str]) -> dict[str, Any]:
     """ONNX Runtime's providers: which the build has, and which really load with the smallest of models."""
-    from tita_cli.runtime import ort
+    from tita_cli import ort
     from tita_cli.runtime.onnx_session import CUDA, TENSORRT, Place, open_session
 
     try:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from tita_cli import __version__
+from tita_cli import __version__, ort
 from tita_cli.errors import ModelError, UsageError
 from tita_cli.export.container import PREFIX, pack
 from tita_cli.export.precision import BOUNDS, PRECISIONS, calibration, to_fp16, to_int8
@@ -21,8 +21,7 @@ from tita_cli.export.subject import Subject, subject_of
 from tita_cli.images.atomic import atomic_output
 from tita_cli.models.checkpoint import load_network
 from tita_cli.models.find import file_hash
-from tita_cli.runtime import ort
-from tita_cli.runtime.onnx_session import CPU, SILENT, Place, open_session
+from tita_cli.runtime.onnx_session import CPU, Place, open_session
 from tita_cli.runtime.threads import usable_cores
 
 if TYPE_CHECKING:
@@ -184,7 +183,7 @@ def _folded(traced: Path) -> ModelProto:
     onnxruntime = ort.load()
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC  # ONNX's own operators only
-    options.log_severity_level = SILENT
+    options.log_severity_level = ort.SILENT
     options.optimized_model_filepath = str(traced.with_name("folded.onnx"))
     onnxruntime.InferenceSession(traced, options, providers=[CPU])
     folded: ModelProto = onnx.load(options.optimized_model_filepath)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from tita_cli import ort
 from tita_cli.errors import ModelError, first_line
-from tita_cli.runtime import ort
 
 if TYPE_CHECKING:
     from onnx import ModelProto

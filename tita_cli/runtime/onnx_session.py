@@ -12,9 +12,9 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tita_cli import ort
 from tita_cli.errors import DeviceError, ModelError, UsageError, explained, first_line
 from tita_cli.models.onnx_graph import check_graph
-from tita_cli.runtime import ort
 from tita_cli.runtime.tiles import OutOfMemoryError
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 TENSORRT = "TensorrtExecutionProvider"
-SILENT = 4
 _SUFFIX = "ExecutionProvider"
 
 
@@ -79,7 +78,7 @@ def open_session(
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = SILENT
+    options.log_severity_level = ort.SILENT
     options.enable_cpu_mem_arena = own_memory
     options.enable_mem_pattern = False
     # Planning which tensors share memory takes four fifths of the time to load a graph of a thousand nodes.

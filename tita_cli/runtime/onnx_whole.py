@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tita_cli import ort
 from tita_cli.errors import ModelError
 from tita_cli.models.onnx_file import HINT, OnnxFile
-from tita_cli.runtime import ort
 from tita_cli.runtime.onnx_session import Place, device_errors, open_session
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ class WholeRunner:
         self._file, self._place, self._threads = file, place, threads
         self._session = open_session(file.path.read_bytes(), place, threads, own_memory=True)
         self._giving_back = ort.load().RunOptions()
+        self._giving_back.log_severity_level = ort.SILENT  # a run has its own
         if place.is_cpu:
             self._giving_back.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from tita_cli import ort
 from tita_cli.errors import DeviceError, ModelError, UsageError, need, parsing
 from tita_cli.models.find import expected_hash, find_model, shipped_models
-from tita_cli.runtime import ort
 from tita_cli.runtime.device import DeviceRequest, ask_driver
 from tita_cli.runtime.onnx_whole import WholeRunner
 from tita_cli.runtime.set_engine import SetRunner

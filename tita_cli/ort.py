@@ -9,7 +9,8 @@ from types import ModuleType
 from tita_cli.errors import DeviceError, explained, first_line, is_short_of_memory
 
 SWITCH = "ORT_DISABLE_TELEMETRY"
-_FATAL = 4
+SILENT = 4
+"""Severity of what ONNX Runtime logs: nothing but what ends the process. What matters is raised."""
 
 
 @cache
@@ -26,7 +27,7 @@ def load() -> ModuleType:
         switch = getattr(onnxruntime, "disable_telemetry_events", None)
         if switch is not None:
             switch()
-        onnxruntime.set_default_logger_severity(_FATAL)  # what matters is raised
+        onnxruntime.set_default_logger_severity(SILENT)
     except Exception as error:  # a broken installation raises anything
         if is_short_of_memory(error):
             raise explained(error) or error from error
