@@ -16,7 +16,6 @@ from tita_cli import ort
 from tita_cli.errors import DeviceError, ModelError
 from tita_cli.images.picture import FloatArray
 
-_REPAIR = "pip install --force-reinstall onnxruntime"
 _FILE = Path(__file__).with_name("features.onnx")
 # What the network sees around a pixel. Its convolutions pad with zeros: the edge of a picture, pictured as one, would
 # match in any two pictures, blank ones too, where it lies.
@@ -28,7 +27,7 @@ def _session() -> Any:
     try:
         onnxruntime = ort.load()
     except DeviceError as error:
-        raise DeviceError(error.message, hint=f"{_REPAIR}, or `align` none") from error
+        raise DeviceError(error.message, hint="reinstall onnxruntime, or `align` none") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # frames are aligned in parallel where it pays
     options.log_severity_level = ort.SILENT
