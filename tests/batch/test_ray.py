@@ -120,10 +120,11 @@ def head(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     # Out of the way of what looks for a cluster of this machine; the names of sockets must be short.
     with tempfile.TemporaryDirectory(prefix="tita-", ignore_cleanup_errors=True) as home:
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", f"--temp-dir={home}", *options]
+        # Each client gets a process on the head, which must answer within 30 s: not enough on a busy machine.
+        patient = {"RAY_AUTH_MODE": "token", "RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": "600"}
         process = subprocess.Popen(
-            command, env={**os.environ, "RAY_AUTH_MODE": "token"}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            text=True,
-        )  # fmt: skip
+            command, env=os.environ | patient, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
         assert any("runtime started" in line for line in process.stdout)
         yield f"ray://127.0.0.1:{ports[1]}"
         process.terminate()
