@@ -195,6 +195,42 @@ def test_photographs_and_greys_are_no_palettes() -> None:
         assert palette_to_intensity(picture) is picture
 
 
+def test_a_palette_with_a_grey_part_is_known_by_its_colourful_one() -> None:
+    """Of ironblack, only what is hot has colours: here an eighth of the picture."""
+    y, x = np.mgrid[0:240, 0:320]
+    scene = 60 + 40 * np.sin(x / 23) + 190 * np.exp(-((x - 200) ** 2 + (y - 90) ** 2) / 3000)
+    picture = _lit(palettes()["ironblack"][scene.clip(0, 255).astype(np.uint8)] / 255)
+    assert recognise_palette(picture) == ("ironblack", True)
+
+
+def _lit(pixels: np.ndarray) -> Picture:
+    """H×W×3 in 0..1 as a JPEG file gives it."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.rint(pixels.clip(0, 1) * 255).astype(np.uint8)).save(buffer, "JPEG", quality=90)
+    buffer.seek(0)
+    return read_picture(buffer)
+
+
+def test_light_of_one_colour_is_no_palette() -> None:
+    """Red light goes along the first third of hot, in all brightnesses; ultraviolet along that of inferno."""
+    grey = np.asarray(Image.fromarray(_photograph_codes()).convert("L"), np.float32)[..., None] / 255
+    for hue in ((1.0, 0.12, 0.08), (0.5, 0.15, 1.1), (1.3, 0.6, 0.15), (0.25, 0.7, 1.0)):
+        found = recognise_palette(_lit(grey * np.array(hue, np.float32)))
+        assert found is None or not found.certain
+
+
+def test_a_dusk_sky_is_no_palette() -> None:
+    """Its colours may be those of inferno, but what stands before it has others."""
+    sky = np.repeat(palettes()["inferno"][np.linspace(25, 235, 72).astype(int), None] / 255, 256, axis=1)
+    few = (np.random.default_rng(1).random((24, 64, 3)) * 120).astype(np.uint8)
+    town = np.asarray(Image.fromarray(few).resize((256, 96), Image.Resampling.BICUBIC)) / 255
+    assert recognise_palette(_lit(np.concatenate([sky, town]))) is None
+
+
+def _photograph_codes() -> np.ndarray:
+    return np.rint(_photograph().pixels * 255).astype(np.uint8)
+
+
 def test_a_photograph_near_a_part_of_a_palette_is_none() -> None:
     """Dim purple light keeps near the dark end of magma."""
     part = palettes()["magma"][20 + _scene() // 8].astype(np.float32) / 255

@@ -20,14 +20,18 @@ from tita_cli.images.quantize import quantize
 _BLOCK = 4  # px: the mean of a smooth block has lost what JPEG did to its colour
 _PROBES = 1500
 _COLORFUL = 24  # spread of R, G, B, of 255, from which a block says something about a palette
-_LEAST_COLORFUL = 0.15  # of all smooth blocks, and
+_LEAST_COLORFUL = 0.15  # of all smooth blocks, less for a palette that has a grey part; and
 _FEWEST = 20
 # Four of five colourful blocks lie so near to the palette, of 255: cameras draw scales and marks, makers have shades.
 _NEAR, _NEAR_SHARE = 13.0, 0.8
 # A palette that fewer of some samples lie near to is not compared with all of them: photographs are near to none.
 _SAMPLES, _SAMPLE_SHARE = 64, 0.5
-# Of 32 steps that a palette is cut into: a photograph may keep near a part of one, as dim light does to magma.
-_CERTAIN_STEPS, _POSSIBLE_STEPS = 12, 8
+# Of 32 steps that a palette is cut into: a photograph may keep near a part of one, as dim light does to magma and red
+# light to hot. So what goes along half of a palette lies very near to it, or goes along most of it.
+_VERY_NEAR = 8.0
+# Less smooth blocks lie near, too: a sky may have the colours of a palette, what stands before it has others.
+_NOT_FAR, _CERTAIN_SHARE, _POSSIBLE_SHARE = 20.0, 0.9, 0.8
+_MOST_STEPS, _CERTAIN_STEPS, _POSSIBLE_STEPS = 20, 12, 8
 
 
 class Recognised(NamedTuple):
@@ -44,29 +48,42 @@ def recognise_palette(picture: Picture) -> Recognised | None:
     """
     if not picture.is_color:
         return None
-    blocks = _smooth_blocks(picture.pixels)
+    half = _smooth_blocks(picture.pixels)
+    # The quarter that is smoothest: JPEG's chroma runs over the edges of regions.
+    blocks, half = half[: max(len(half) // 2, _FEWEST)], half[np.ptp(half, axis=1) > _COLORFUL]
     colorful = blocks[np.ptp(blocks, axis=1) > _COLORFUL]
-    if len(colorful) < max(_LEAST_COLORFUL * len(blocks), _FEWEST):
+    if len(colorful) < _FEWEST:
         return None
     fitting = {}
     samples = colorful[:: max(1, len(colorful) // _SAMPLES)]
     for name, table in palettes().items():
-        if (_nearest(samples, table)[1] < _NEAR).mean() < _SAMPLE_SHARE:
+        part = float((np.ptp(table, axis=1) > _COLORFUL).mean())  # of the palette, the rest of it is grey
+        least = _LEAST_COLORFUL if part > 0.75 else _LEAST_COLORFUL / 4
+        if len(colorful) < least * len(blocks) or (_nearest(samples, table)[1] < _NEAR).mean() < _SAMPLE_SHARE:
             continue
-        steps, distances = _nearest(colorful, table)
-        often = np.bincount(steps // 8, minlength=32) >= max(1, len(colorful) // 500)
-        if np.quantile(distances, _NEAR_SHARE) < _NEAR and often.sum() >= _POSSIBLE_STEPS:
-            fitting[name] = float(distances.mean()), bool(often.sum() >= _CERTAIN_STEPS)
+        distances = _nearest(colorful, table)[1]
+        near = float(np.quantile(distances, _NEAR_SHARE))
+        steps, others = _nearest(half, table)
+        passed = (np.bincount(steps[others < _NEAR] // 8, minlength=32) >= max(1, len(half) // 500)).sum() / part
+        share = float((others < _NOT_FAR).mean())
+        if near < _NEAR and share >= _POSSIBLE_SHARE and passed >= _steps(near, _POSSIBLE_STEPS, _CERTAIN_STEPS):
+            certain = share >= _CERTAIN_SHARE and passed >= _steps(near, _CERTAIN_STEPS, _MOST_STEPS)
+            fitting[name] = float(distances.mean()), bool(certain)
     best = min(fitting, key=lambda name: fitting[name][0], default=None)
     return None if best is None else Recognised(best, fitting[best][1])
 
 
+def _steps(near: float, few: int, many: int) -> int:
+    """How many steps of a palette the colours have to pass: ``few`` where they lie very near to it."""
+    return few if near < _VERY_NEAR else many
+
+
 def _smooth_blocks(pixels: FloatArray) -> FloatArray:
-    """The mean colours, 0..255, of the smoother half of some blocks of a picture: N×3."""
+    """The mean colours, 0..255, of the smoother half of some blocks of a picture, the smoothest first: N×3."""
     rows, columns = pixels.shape[0] // _BLOCK, pixels.shape[1] // _BLOCK
     if rows == 0 or columns == 0:
         return pixels.reshape(-1, 3) * np.float32(255)
-    step = max(1, int((rows * columns / (2 * _PROBES)) ** 0.5))
+    step = max(1, int((rows * columns / (4 * _PROBES)) ** 0.5))
     tiles = pixels[: rows * _BLOCK, : columns * _BLOCK].reshape(rows, _BLOCK, columns, _BLOCK, 3)[::step, :, ::step]
     means = tiles.mean(axis=(1, 3)).reshape(-1, 3)
     spread = tiles.mean(axis=4).std(axis=(1, 3)).reshape(-1)

@@ -30,6 +30,25 @@ _CORNERS: dict[str, tuple[tuple[int, int, int], ...]] = {
         (247, 170, 14), (255, 224, 30), (255, 255, 248),
     ),
 }  # fmt: skip
+# Of FLIR's cameras, too; their corners are not evenly apart: where each is, of 1, and its colour.
+_PLACED_CORNERS: dict[str, tuple[tuple[float, int, int, int], ...]] = {
+    "arctic": (
+        (0, 0, 0, 151), (0.1, 0, 1, 255), (0.285, 44, 246, 252), (0.33, 58, 238, 238), (0.505, 100, 100, 100),
+        (0.73, 255, 99, 0), (0.87, 255, 217, 0), (1, 255, 249, 207),
+    ),
+    "lava": (
+        (0, 0, 0, 0), (0.085, 24, 75, 162), (0.155, 0, 104, 165), (0.33, 0, 141, 134), (0.42, 121, 49, 122),
+        (0.61, 207, 21, 37), (0.715, 255, 55, 33), (0.785, 255, 98, 0), (0.925, 255, 217, 0), (1, 255, 255, 255),
+    ),
+    "rainbow-flir": (
+        (0, 0, 3, 75), (0.09, 0, 49, 133), (0.18, 0, 84, 194), (0.27, 2, 124, 216), (0.315, 8, 142, 172),
+        (0.36, 28, 156, 109), (0.4, 93, 181, 35), (0.445, 142, 197, 8), (0.49, 190, 210, 0), (0.535, 224, 212, 4),
+        (0.62, 250, 189, 14), (0.705, 255, 127, 32), (0.75, 254, 69, 47), (0.795, 251, 29, 61), (0.85, 247, 25, 79),
+        (0.89, 248, 72, 101), (0.935, 252, 121, 123), (1, 255, 233, 208),
+    ),
+}  # fmt: skip
+_ALSO_OF_VIDEO = ("ironbow", "arctic", "lava", "rainbow-flir")
+"""Some cameras store their picture with these colours as video has them, 16 to 235."""
 
 
 @cache
@@ -42,8 +61,13 @@ def palettes() -> dict[str, FloatArray]:
         name.lower(): cv2.applyColorMap(ramp, getattr(cv2, f"COLORMAP_{name}"))[:, 0, ::-1].astype(np.float32)
         for name in _OPENCV
     }
+    placed = {name: np.array(corners, np.float32) for name, corners in _PLACED_CORNERS.items()}
+    for name, evenly in _CORNERS.items():
+        placed[name] = np.column_stack([np.linspace(0, 1, len(evenly)), evenly])
     at = np.linspace(0, 1, 256)
-    for name, corners in _CORNERS.items():
-        places, colors = np.linspace(0, 1, len(corners)), np.array(corners, np.float32)
+    for name, corners in placed.items():
+        places, colors = corners[:, 0], corners[:, 1:]
         tables[name] = np.stack([np.interp(at, places, colors[:, c]) for c in range(3)], axis=1).astype(np.float32)
+    for name in _ALSO_OF_VIDEO:
+        tables[f"{name}-video"] = np.float32(16) + tables[name] * np.float32(219 / 255)
     return tables
