@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tita_cli.errors import InputError, OutputError, parsing
+from tita_cli.errors import DamagedError, InputError, OutputError, parsing
 from tita_cli.files import Address, drained, is_handed_over, open_input, parse_json, read_input, resolved
 from tita_cli.images.quantize import quantize
 
@@ -68,6 +68,14 @@ def test_what_is_not_the_files_fault_passes(error: BaseException) -> None:
 def test_the_disk_is_not_called_damage() -> None:
     with pytest.raises(InputError, match=r"^x\.png: cannot be read: "), parsing("x.png"):
         raise OSError(5, "Input/output error")
+
+
+def test_a_library_that_does_not_load_is_no_damage() -> None:
+    with pytest.raises(InputError, match="a library that it needs does not load: libheif") as caught, parsing("x.heic"):
+        raise ImportError("libheif.so.1: cannot open shared object file")
+    assert not isinstance(caught.value, DamagedError)
+    with pytest.raises(DamagedError, match=r"\(Unsupported file\)"), parsing("x.raf"):
+        raise ValueError(b"Unsupported file")  # as LibRaw says it
 
 
 def test_rounding() -> None:

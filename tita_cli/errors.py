@@ -118,7 +118,8 @@ class TrainingError(TitaError):
 def parsing(name: str, kind: type[TitaError] = DamagedError, *, hint: str | None = None) -> Iterator[None]:
     """Turn whatever a parser raises over the content of the file ``name`` into one error of ``kind``.
 
-    A file that the system does not give is an ``InputError``, or of ``kind`` where that is another.
+    A file that the system does not give, or whose library does not load, is an ``InputError``, or of ``kind`` where
+    that is another.
 
     Parsers of foreign formats raise anything when a file is damaged. What tita raises itself passes, and so does
     ``MemoryError``, which may mean that the file is whole and the machine too small.
@@ -131,6 +132,10 @@ def parsing(name: str, kind: type[TitaError] = DamagedError, *, hint: str | None
         if isinstance(error, OSError) and error.errno:  # the disk or the network, not the content
             unread = InputError if kind is DamagedError else kind
             raise unread(f"{name}: cannot be read: {error.strerror}") from error
+        if isinstance(error, ImportError):  # the installation, not the content
+            unread = InputError if kind is DamagedError else kind
+            said = f"{name}: cannot be read, a library that it needs does not load: {first_line(error)}"
+            raise unread(said, hint="reinstall that library") from error
         raise kind(f"{name}: is damaged or truncated ({_reason(error)})", hint=hint) from error
 
 
@@ -182,7 +187,8 @@ def _reason(error: Exception) -> str:
     """What ``error`` says, in one short line."""
     if isinstance(error, RecursionError):
         return "nested too deeply"
-    text = " ".join(str(error).split())[:160]
+    said = error.args[0] if error.args and isinstance(error.args[0], bytes) else str(error)  # LibRaw's are bytes
+    text = " ".join((said.decode(errors="replace") if isinstance(said, bytes) else said).split())[:160]
     # The text of these is a key or a remark on Python's types, which says little without the name.
     if not text or isinstance(error, (LookupError, AttributeError, TypeError)):
         return f"{type(error).__name__}: {text}".rstrip(": ")

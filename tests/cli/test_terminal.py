@@ -53,6 +53,9 @@ def test_patterns_that_the_shell_left_alone(tmp_path: Path) -> None:
     assert expand_patterns(given) == [str(tmp_path / "a.png"), str(tmp_path / "b.png"), *given[1:]]
     with pytest.raises(InputError, match="no file matches"):
         expand_patterns([str(tmp_path / "*.tif")])
+    with pytest.raises(InputError, match="no file matches") as caught:  # as other programs name a picture of a file
+        expand_patterns([str(tmp_path / "a.png[2]")])
+    assert caught.value.hint == f"{tmp_path / 'a.png'}@2 names a picture of a file, counted from 1"
 
 
 @pytest.mark.parametrize(

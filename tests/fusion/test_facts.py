@@ -67,6 +67,7 @@ def test_polarity_means_the_infrared() -> None:
     plan = _plan(_photograph(), _grey("ir.png"), polarity="black-hot")
     np.testing.assert_allclose(plan.read(1).pixels, 1 - _grey("ir.png").pixels)
     np.testing.assert_array_equal(plan.read(0).pixels, _photograph().pixels)
+    assert any("black-hot is taken to mean ir.png" in note for note in plan.notes)
     with pytest.raises(UsageError, match="`polarity` black-hot"):
         _plan(_grey("a.png"), _grey("b.png", seed=5), polarity="black-hot")
 

@@ -129,6 +129,21 @@ def test_where_no_source_has_a_value_the_result_is_transparent(tmp_path: Path, t
     assert (alpha[:10] == 0).all() and (alpha[16:] > 0).all()
 
 
+def test_a_map_of_floats_says_by_nan_where_it_has_no_value(tmp_path: Path, tiny_model: Path) -> None:
+    # GDAL reads no mask from an alpha of floats.
+    degrees = _scene().astype(np.float32) / 3000
+    degrees[:10] = -9999
+    map_ = _tiff(tmp_path / "map.tif", degrees, (*UTM, (42113, "s", 0, b"-9999", True)))
+    other = _tiff(tmp_path / "other.tif", np.where(np.arange(48)[:, None] < 14, np.float32(np.nan), degrees), ())
+    fuse(map_, other, model=str(tiny_model), align="none", reference=0).save(tmp_path / "out.tif")
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        assert file.pages.first.tags[42113].value == "nan"
+        fused = file.asarray()
+    assert np.isnan(fused[:10, :, 0]).all() and np.isfinite(fused[10:, :, 0]).all() and not fused[:10, :, 1].any()
+    again = read_picture(tmp_path / "out.tif")
+    assert again.alpha is not None and not again.alpha[:10].any() and again.alpha[10:].all()
+
+
 @pytest.mark.parametrize("suffix", [".jpg", ".tif"])
 def test_gimbal_band_and_gps_reach_the_result(
     suffix: str, tmp_path: Path, tiny_model: Path, picture_file: Callable[..., Path]

@@ -104,6 +104,13 @@ def test_what_differs_in_more_than_the_word_is_no_pair(tree, pair: tuple[str, st
         pair_folder(root, rule="names")
 
 
+def test_a_folder_that_needs_a_library_says_so(tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tita_cli.images.formats.format.find_spec", lambda name: None)
+    with pytest.raises(MismatchError, match="can group") as caught:
+        pair_folder(tree(["left.dng", "right.dng"]))
+    assert caught.value.hint is not None and caught.value.hint.startswith("pip install rawpy first")
+
+
 def test_two_candidates_are_an_error_that_shows_both(tree) -> None:
     root = tree(["vis/x.png", "vis/x.jpg", "ir/x.png"])
     with pytest.raises(MismatchError) as caught:

@@ -35,9 +35,17 @@ def expand_patterns(sources: Sequence[str]) -> list[str]:
         # glob, since a pattern may begin with a drive or be absolute
         matches = _matches(source) if is_address(source) else sorted(glob.glob(source))  # noqa: PTH207
         if not matches:
-            raise InputError(f"{source}: no file matches", hint="look at the folder's names with ls")
+            raise InputError(f"{source}: no file matches", hint=_instead(source))
         found += matches
     return found
+
+
+def _instead(source: str) -> str:
+    """What to write in place of a pattern that matches nothing; other programs name a picture of a file so."""
+    file, bracket, page = source.removesuffix("]").rpartition("[")
+    if bracket and page.isdecimal() and Path(file).is_file():
+        return f"{file}@{max(int(page), 1)} names a picture of a file, counted from 1"
+    return "look at the folder's names with ls"
 
 
 def _matches(pattern: str) -> list[str]:

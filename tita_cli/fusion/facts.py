@@ -49,6 +49,13 @@ def settle_facts(sources: Sequence[Source], looks: Sequence[Look], roles: Roles,
         raise OptionError(
             "`polarity` black-hot: which source is the infrared is not clear", hint="`polarity` 2:black-hot says so"
         )
+    if polarity.general == "black-hot" and len(sources) > 1:
+        meant = [
+            look.name
+            for look, source, role in zip(looks, sources, roles.of, strict=True)
+            if role == "infrared" and not source.polarity and polarity.meant(role) is None
+        ]
+        notes = (*notes, *_taken("`polarity`", "black-hot", meant))
     counts = options.denoise == "auto"
     denoised = tuple(
         options.denoise != "off" and role == "infrared" and (look.depth > 8 or not counts)
@@ -72,15 +79,18 @@ def _ranges(
             )
         known = [setting or (general if index in meant else None) for index, setting in enumerate(known)]
         if len(meant) < len(sources):
-            names = ", ".join(looks[index].name for index in meant)
-            text = f"`value_range` {range_text(general)} is taken to mean {names}"
-            notes = (f"{text} (`value_range` N:MIN,MAX says which)",)
+            notes = _taken("`value_range`", range_text(general), [looks[index].name for index in meant])
     elif general is not None:
         known = [setting or general for setting in known]
     return [
         _range(look, setting or "auto", infrared=role == "infrared")
         for look, setting, role in zip(looks, known, roles.of, strict=True)
     ], notes
+
+
+def _taken(option: str, value: str, names: Sequence[str]) -> tuple[str, ...]:
+    """The note that ``value``, told without a source, is taken to mean the sources with these names, if any."""
+    return (f"{option} {value} is taken to mean {', '.join(names)} ({option} N:{value} says which)",) if names else ()
 
 
 def _with_counts(looks: Sequence[Look], roles: Roles) -> list[int]:

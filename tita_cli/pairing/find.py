@@ -10,6 +10,7 @@ from typing import get_args
 
 from tita_cli.errors import MismatchError, UsageError
 from tita_cli.files import resolved
+from tita_cli.images.formats import format_of_suffix
 from tita_cli.options.batch import Rule
 from tita_cli.pairing.bursts import pair_bursts, pair_exposures
 from tita_cli.pairing.capture import Captures, read_captures
@@ -232,12 +233,23 @@ class _Finder:
         hint = "name what tells the sources apart with `pair` vis,ir, or give a manifest"
         if not words and pair_scenes(self._images).groups:
             hint = f"if each folder is one stack: `by` scenes; else {hint}"
+        missing = _missing_library(self._images)
+        if missing is not None:
+            hint = f"{missing}; {hint}"
         with_words = f" with the words {', '.join(words)}" if words else ""
         return MismatchError(
             f"{self._root}: {len(self._images)} image{'s' * (len(self._images) > 1)}, "
             f"none of which {tried} can group{with_words}",
             hint=hint,
         )
+
+
+def _missing_library(images: Sequence[ImageFile]) -> str | None:
+    """What to install for a format among those of ``images``, whose metadata are not read without; None for nothing."""
+    for found in (format_of_suffix(image.path) for image in images):
+        if found is not None and found.library is not None and not found.library.available:
+            return f"{found.library.hint} first, {found.title} is not read without"
+    return None
 
 
 def _united(plans: Sequence[Plan]) -> list[Plan]:

@@ -231,6 +231,11 @@ def _write(samples: npt.NDArray[Any], metadata: Metadata, stream: BinaryIO) -> l
     tags = [*exif.tags, *(metadata.geo.as_tags() if metadata.geo else ())]
     if metadata.xmp:
         tags.append((_XMP, "B", len(metadata.xmp), metadata.xmp, True))
+    if metadata.geo and channels in (2, 4) and samples.dtype.kind == "f":
+        # GDAL takes alpha of 8 and 16 bits as a mask, but not of floats: those say by NaN where there is no value.
+        tags.append((_NODATA, "s", 0, "nan", True))
+        samples = samples.copy()
+        samples[samples[..., -1] == 0, :-1] = np.nan
     with tifffile.TiffWriter(stream, byteorder="<", bigtiff=samples.nbytes > _CLASSIC_BYTES) as file:
         file.write(
             samples if channels > 1 else samples[..., 0],
