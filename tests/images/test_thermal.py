@@ -224,7 +224,8 @@ def test_a_dusk_sky_is_no_palette() -> None:
     sky = np.repeat(palettes()["inferno"][np.linspace(25, 235, 72).astype(int), None] / 255, 256, axis=1)
     few = (np.random.default_rng(1).random((24, 64, 3)) * 120).astype(np.uint8)
     town = np.asarray(Image.fromarray(few).resize((256, 96), Image.Resampling.BICUBIC)) / 255
-    assert recognise_palette(_lit(np.concatenate([sky, town]))) is None
+    found = recognise_palette(_lit(np.concatenate([sky, town])))
+    assert found is None or not found.certain
 
 
 def _photograph_codes() -> np.ndarray:
