@@ -1,11 +1,16 @@
 """Rank models among networks for infrared and visible pictures, on grey images of MSRS and TNO.
 
     python bench/infrared.py MODEL [MODEL ...] [--sets msrs,tno]
+    python bench/infrared.py --roles [MODEL] [--sets msrs,tno,vifb]
 
 Eight metrics as the evaluator that comes with CDDFuse defines them (Zhao et al., CVPR 2023): VIF and SSIM are sums over
 both sources, VIF that of pixels at four scales, SSIM in windows of 7×7 at a range of 2. Prints every network's means
 and its average place among the networks; the pixel maximum and mean are listed, but have no place. Infrared is taken as
 it is stored (`--range full`), since that is what the other networks got and what the metrics compare with.
+
+`--roles`: for how many pairs without names the infrared is found, taken for the photograph, or left open, in either
+order; as stored, all in grey, and at one more size. For pairs that are left open and a MODEL: how much the order of the
+sources changes the result.
 """
 
 from __future__ import annotations
@@ -13,7 +18,7 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -26,6 +31,10 @@ from dev_sets import SHARED, Pixels
 from unseen import grey
 
 from tita_cli import fuse
+from tita_cli.fusion.look import Look
+from tita_cli.fusion.roles import judge_roles
+from tita_cli.fusion.source import describe_sources
+from tita_cli.images.picture import Picture
 from tita_cli.metrics import METRICS, evaluate
 from tita_cli.runtime import load_engine
 
@@ -115,11 +124,51 @@ def place(means: Means, others: list[Means]) -> float:
     return float(np.mean([1 + sum(other[m] > means[m] for other in others) for m in SHOWN]))
 
 
+def nameless(path: Path, *, as_grey: bool, scale: float) -> Picture:
+    """A picture of 8 bits without a name."""
+    pixels = np.asarray(cv2.imread(str(path)))[..., ::-1]
+    pixels = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else pixels
+    codes = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None] if as_grey else pixels
+    return Picture(codes.astype(np.float32) / np.float32(255))
+
+
+def report_roles(name: str, model: str | None) -> None:
+    """Print how often the infrared of a set's pairs is told from the photograph where no name says it."""
+    engine = load_engine(model) if model else None
+    for title, as_grey, scale in (
+        ("as stored", False, 1),
+        ("grey", True, 1),
+        ("grey, infrared half as wide", True, 0.5),
+    ):
+        found: Counter[str] = Counter()
+        differs: list[float] = []
+        for visible in sorted((SHARED / "data/dev/ivf" / name / "vis").iterdir()):
+            (infrared,) = visible.parents[1].glob(f"ir/{visible.stem}.*")
+            pair = [nameless(visible, as_grey=as_grey, scale=1), nameless(infrared, as_grey=as_grey, scale=scale)]
+            looks = [Look.at(picture) for picture in pair]
+            for order in ((0, 1), (1, 0)):
+                at = [pair[k] for k in order]
+                judged = judge_roles(describe_sources(at), [looks[k] for k in order]).infrared
+                found["left open" if judged is None else "right" if order[judged] == 1 else "wrong"] += 1
+            if engine is not None and judged is None and scale == 1:
+                one, two = (fuse(way, engine=engine, align="none").picture.pixels for way in (pair, pair[::-1]))
+                differs.append(255 * float(np.abs(one - two).max()))
+        order_matters = f"; order changes the result by {max(differs):.1f} of 255 at most" if differs else ""
+        shares = ", ".join(f"{kind} {found[kind]}" for kind in ("right", "wrong", "left open"))
+        print(f"{name:6}{title:28}{shares} of {found.total()}{order_matters}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+")
-    parser.add_argument("--sets", default=",".join(TABLES))
+    parser.add_argument("models", nargs="*")
+    parser.add_argument("--sets")
+    parser.add_argument("--roles", action="store_true")
     options = parser.parse_args()
+    if options.roles:
+        for name in (options.sets or "msrs,tno,vifb").split(","):
+            report_roles(name, next(iter(options.models), None))
+        return
+    options.sets = options.sets or ",".join(TABLES)
     for name in options.sets.split(","):
         published = peers(name)
         found = {Path(model).stem: measure(name, by_model(model)) for model in options.models}
