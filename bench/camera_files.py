@@ -20,10 +20,11 @@ PLANCK = {"R1": 17000.0, "B": 1428.0, "F": 1.0, "O": -300, "R2": 0.045}
 """Constants of the camera that :func:`flir` imitates: °C = B / ln(R1 / (R2 (count + O)) + F) − 273.15."""
 
 
-def _jpeg(pixels: np.ndarray, make: str = "", model: str = "") -> bytes:
+def _jpeg(pixels: np.ndarray, make: str = "", model: str = "", zoom: float = 1) -> bytes:
     buffer, exif = io.BytesIO(), Image.Exif()
     if make:
         exif[0x010F], exif[0x0110] = make, model
+        exif.get_ifd(0x8769)[0xA404] = zoom
     Image.fromarray(pixels).save(buffer, "JPEG", quality=95, subsampling=0, exif=exif)
     return buffer.getvalue()
 
@@ -59,12 +60,12 @@ def _flir_block(records: list[tuple[int, bytes]], order: str) -> bytes:
 
 def flir(
     counts: np.ndarray, photograph: np.ndarray | None, *, storing: str = "swapped", place: tuple[float, int, int]
-    | None = (2.0, 3, -2), order: str = ">", photograph_as: str = "jpeg",
+    | None = (2.0, 3, -2), order: str = ">", photograph_as: str = "jpeg", zoom: float = 1,
 ) -> bytes:  # fmt: skip
     """A radiometric JPEG as FLIR's cameras write it.
 
     ``counts``: H×W uint16. ``photograph``: H×W×3 uint8 or None. ``storing``: "swapped", "png" or "plain" counts.
-    ``place``: Real2IR and the offsets.
+    ``place``: Real2IR and the offsets. ``zoom``: the camera's, which its preview shows and the counts do not.
     """
     stored = counts.byteswap() if storing == "swapped" else counts
     pixels = counts.astype("<u2").tobytes() if storing == "plain" else imagecodecs.png_encode(stored)
@@ -80,7 +81,7 @@ def flir(
     named = [b"FLIR\0\1" + bytes([number, len(parts) - 1]) + part for number, part in enumerate(parts)]
     preview = np.zeros((*counts.shape, 3), np.uint8)
     preview[..., 0] = counts >> 8
-    return _with_segments(_jpeg(preview, "FLIR Systems AB", "FLIR T1"), [(0xE1, part) for part in named])
+    return _with_segments(_jpeg(preview, "FLIR Systems AB", "FLIR T1", zoom), [(0xE1, part) for part in named])
 
 
 def flir_frame(

@@ -82,14 +82,17 @@ class Records:
         known = celsius[np.isfinite(celsius)]
         return celsius if known.size and bool((np.diff(known) >= 0).all()) else None
 
-    @property
-    def place(self) -> PictureInPicture | None:
-        """How the counts lie in the camera's photograph; None where it is not stated."""
+    def place(self, zoom: float = 1.0) -> PictureInPicture | None:
+        """How the counts lie in the camera's photograph; None where it is not stated.
+
+        ``zoom``: by which the camera magnified the middle of its infrared picture. The record is about what it showed,
+        while the counts are those of the whole sensor.
+        """
         record, size = self.found.get(_PICTURE_IN_PICTURE), self.size
         if record is None or size is None or len(record) < 8:
             return None
         ratio, right, down = struct.unpack_from("<fhh", record)
-        return PictureInPicture(ratio, (right, down), size) if 0.05 < ratio < 50 else None
+        return PictureInPicture(ratio / zoom, (right, down), size) if 0.05 < ratio < 50 else None
 
     @property
     def model(self) -> str:

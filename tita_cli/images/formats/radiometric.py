@@ -19,7 +19,8 @@ from tita_cli.images.picture import Thermal
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
-_MAKE, _MODEL = 0x010F, 0x0110
+_MAKE, _MODEL, _EXIF, _ZOOM = 0x010F, 0x0110, 0x8769, 0xA404
+_MOST_ZOOM = 64.0
 
 THERMAL, VISIBLE, PREVIEW = "thermal", "visible", "preview"
 """Names of the pages."""
@@ -50,10 +51,10 @@ def find_radiometric(stream: BinaryIO, image: ImageFile) -> Radiometric | None:
     :raises ValueError: it has counts, and they are damaged.
     """
     parts = [part for part in segments(stream) if part[0] == APP3 or part[1].startswith(flir.SEGMENT)]
-    camera = _camera(image)
+    camera, zoom = _camera(image)
     block = flir.joined(parts)
     if block is not None:
-        return _of_flir(block, camera)
+        return _of_flir(block, camera, zoom)
     if not camera.startswith(dji.MAKER):
         return None
     counts = dji.find_counts(parts, image.size)
@@ -62,7 +63,7 @@ def find_radiometric(stream: BinaryIO, image: ImageFile) -> Radiometric | None:
     return Radiometric((counts.shape[1], counts.shape[0]), lambda request: counts, lambda: Thermal(camera))
 
 
-def _of_flir(block: bytes, camera: str) -> Radiometric | None:
+def _of_flir(block: bytes, camera: str, zoom: float) -> Radiometric | None:
     records = flir.parse_records(block)
     if records.size is None:
         return None
@@ -70,16 +71,18 @@ def _of_flir(block: bytes, camera: str) -> Radiometric | None:
     size = None if photograph is None else frame_size(photograph) or png_size(photograph)
 
     def thermal() -> Thermal:
-        return Thermal(camera, records.celsius(), records.place, size)
+        return Thermal(camera, records.celsius(), records.place(zoom), size)
 
     return Radiometric(records.size, records.counts, thermal, photograph if size else None, size)
 
 
-def _camera(image: ImageFile) -> str:
-    """Maker and model; damaged EXIF is no reason to refuse the pixels."""
+def _camera(image: ImageFile) -> tuple[str, float]:
+    """Maker and model, and the digital zoom, 1 for none; damaged EXIF is no reason to refuse the pixels."""
     try:
         with parsing("EXIF"):
             exif = image.getexif()
-            return " ".join(str(exif.get(tag, "")).strip("\0 ") for tag in (_MAKE, _MODEL)).strip()
+            name = " ".join(str(exif.get(tag, "")).strip("\0 ") for tag in (_MAKE, _MODEL)).strip()
+            zoom = float(exif.get_ifd(_EXIF).get(_ZOOM, 1))
+            return name, zoom if 1 <= zoom <= _MOST_ZOOM else 1.0
     except InputError:
-        return ""
+        return "", 1.0

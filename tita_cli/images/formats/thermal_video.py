@@ -45,7 +45,7 @@ def _decode(stream: BinaryIO, request: Request) -> Samples:
     records = parse_records(stream.read(min(end - start, _LARGEST)))
     if records.size is None:
         raise ValueError("its frame has no counts")
-    thermal = Thermal(records.model or "FLIR", records.celsius(), records.place)
+    thermal = Thermal(records.model or "FLIR", records.celsius(), records.place())
     return Samples(records.counts(request)[..., None], 65535.0, depth=16, thermal=thermal)
 
 
