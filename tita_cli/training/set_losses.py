@@ -19,8 +19,8 @@ CANCELLED = 0.1
 # Of exposures, the reference sets the tones and MEF-SSIM the contrast: the more frames, the more there is to choose.
 WEIGHTS = {
     "ivf": {"intensity": 50.0, "base": 80.0, "hot": 40.0, "gradient": 20.0, "structure": 10.0},
-    "mef": {"intensity": 12.0, "base": 18.0, "gradient": 10.0, "structure": 7.0, "exposure": 90.0, "range": 120.0},
-    "sequence": {"intensity": 5.0, "base": 10.0, "gradient": 4.0, "structure": 3.0, "exposure": 240.0, "range": 200.0},
+    "mef": {"intensity": 12.0, "base": 18.0, "gradient": 10.0, "structure": 7.0, "exposure": 90.0, "range": 400.0},
+    "sequence": {"intensity": 5.0, "base": 10.0, "gradient": 4.0, "structure": 3.0, "exposure": 240.0, "range": 800.0},
     "mff": {
         "intensity": 40.0,
         "gradient": 20.0,
