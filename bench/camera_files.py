@@ -20,7 +20,7 @@ PLANCK = {"R1": 17000.0, "B": 1428.0, "F": 1.0, "O": -300, "R2": 0.045}
 """Constants of the camera that :func:`flir` imitates: °C = B / ln(R1 / (R2 (count + O)) + F) − 273.15."""
 
 
-def _jpeg(pixels: np.ndarray, make: str = "", model: str = "", zoom: float = 1) -> bytes:
+def _jpeg(pixels: np.ndarray, make: str = "", model: str = "", zoom: float | str = 1) -> bytes:
     buffer, exif = io.BytesIO(), Image.Exif()
     if make:
         exif[0x010F], exif[0x0110] = make, model
@@ -60,7 +60,7 @@ def _flir_block(records: list[tuple[int, bytes]], order: str) -> bytes:
 
 def flir(
     counts: np.ndarray, photograph: np.ndarray | None, *, storing: str = "swapped", place: tuple[float, int, int]
-    | None = (2.0, 3, -2), order: str = ">", photograph_as: str = "jpeg", zoom: float = 1,
+    | None = (2.0, 3, -2), order: str = ">", photograph_as: str = "jpeg", zoom: float | str = 1,
 ) -> bytes:  # fmt: skip
     """A radiometric JPEG as FLIR's cameras write it.
 

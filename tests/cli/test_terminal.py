@@ -55,7 +55,7 @@ def test_patterns_that_the_shell_left_alone(tmp_path: Path) -> None:
         expand_patterns([str(tmp_path / "*.tif")])
     with pytest.raises(InputError, match="no file matches") as caught:  # as other programs name a picture of a file
         expand_patterns([str(tmp_path / "a.png[2]")])
-    assert caught.value.hint == f"{tmp_path / 'a.png'}@2 names a picture of a file, counted from 1"
+    assert caught.value.hint == f"{tmp_path / 'a.png'}@N names picture N of a file, counted from 1"
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def _instead(source: str) -> str:
     """What to write in place of a pattern that matches nothing; other programs name a picture of a file so."""
     file, bracket, page = source.removesuffix("]").rpartition("[")
     if bracket and page.isdecimal() and Path(file).is_file():
-        return f"{file}@{max(int(page), 1)} names a picture of a file, counted from 1"
+        return f"{file}@N names picture N of a file, counted from 1"
     return "look at the folder's names with ls"
 
 

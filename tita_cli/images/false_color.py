@@ -51,7 +51,7 @@ def recognise_palette(picture: Picture) -> Recognised | None:
     half = _smooth_blocks(picture.pixels)
     # The quarter that is smoothest: JPEG's chroma runs over the edges of regions.
     blocks, half = half[: max(len(half) // 2, _FEWEST)], half[np.ptp(half, axis=1) > _COLORFUL]
-    colorful = blocks[np.ptp(blocks, axis=1) > _COLORFUL]
+    colorful = blocks[np.ptp(blocks, axis=1) > _COLORFUL]  # the first of ``half``
     if len(colorful) < _FEWEST:
         return None
     fitting = {}
@@ -61,14 +61,14 @@ def recognise_palette(picture: Picture) -> Recognised | None:
         least = _LEAST_COLORFUL if part > 0.75 else _LEAST_COLORFUL / 4
         if len(colorful) < least * len(blocks) or (_nearest(samples, table)[1] < _NEAR).mean() < _SAMPLE_SHARE:
             continue
-        distances = _nearest(colorful, table)[1]
-        near = float(np.quantile(distances, _NEAR_SHARE))
-        steps, others = _nearest(half, table)
-        passed = (np.bincount(steps[others < _NEAR] // 8, minlength=32) >= max(1, len(half) // 500)).sum() / part
-        share = float((others < _NOT_FAR).mean())
+        steps, distances = _nearest(half, table)
+        smoothest = distances[: len(colorful)]
+        near = float(np.quantile(smoothest, _NEAR_SHARE))
+        passed = (np.bincount(steps[distances < _NEAR] // 8, minlength=32) >= max(1, len(half) // 500)).sum() / part
+        share = float((distances < _NOT_FAR).mean())
         if near < _NEAR and share >= _POSSIBLE_SHARE and passed >= _steps(near, _POSSIBLE_STEPS, _CERTAIN_STEPS):
             certain = share >= _CERTAIN_SHARE and passed >= _steps(near, _CERTAIN_STEPS, _MOST_STEPS)
-            fitting[name] = float(distances.mean()), bool(certain)
+            fitting[name] = float(smoothest.mean()), bool(certain)
     best = min(fitting, key=lambda name: fitting[name][0], default=None)
     return None if best is None else Recognised(best, fitting[best][1])
 

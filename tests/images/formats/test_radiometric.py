@@ -86,14 +86,15 @@ def test_flir_temperatures_and_geometry(counts: np.ndarray, photograph: np.ndarr
     assert plain is not None and plain.to_photograph is None
 
 
-@pytest.mark.parametrize(("told", "zoom"), [(1.6, 1.6), (0, 1), (1000, 1)])
+@pytest.mark.parametrize(("told", "zoom"), [(1.6, 1.6), (0, 1), (1000, 1), ("none", 1)])
 def test_a_zoom_of_the_camera_is_not_one_of_its_counts(
-    told: float, zoom: float, counts: np.ndarray, photograph: np.ndarray, flir_bytes: Build
+    told: float | str, zoom: float, counts: np.ndarray, photograph: np.ndarray, flir_bytes: Build
 ) -> None:
     thermal = read_picture(io.BytesIO(flir_bytes(counts, photograph, zoom=told))).thermal
     assert thermal is not None and thermal.to_photograph is not None
     np.testing.assert_allclose(thermal.to_photograph @ [39.5, 29.5, 1], [79.5 + 3, 59.5 - 2, 1])
     np.testing.assert_allclose(np.diag(thermal.to_photograph), [zoom, zoom, 1])
+    assert thermal.camera == "FLIR Systems AB FLIR T1"
 
 
 @pytest.mark.parametrize("scale", [1, 2])

@@ -51,10 +51,10 @@ def find_radiometric(stream: BinaryIO, image: ImageFile) -> Radiometric | None:
     :raises ValueError: it has counts, and they are damaged.
     """
     parts = [part for part in segments(stream) if part[0] == APP3 or part[1].startswith(flir.SEGMENT)]
-    camera, zoom = _camera(image)
+    camera = _camera(image)
     block = flir.joined(parts)
     if block is not None:
-        return _of_flir(block, camera, zoom)
+        return _of_flir(block, camera, _zoom(image))
     if not camera.startswith(dji.MAKER):
         return None
     counts = dji.find_counts(parts, image.size)
@@ -76,13 +76,21 @@ def _of_flir(block: bytes, camera: str, zoom: float) -> Radiometric | None:
     return Radiometric(records.size, records.counts, thermal, photograph if size else None, size)
 
 
-def _camera(image: ImageFile) -> tuple[str, float]:
-    """Maker and model, and the digital zoom, 1 for none; damaged EXIF is no reason to refuse the pixels."""
+def _camera(image: ImageFile) -> str:
+    """Maker and model; damaged EXIF is no reason to refuse the pixels."""
     try:
         with parsing("EXIF"):
             exif = image.getexif()
-            name = " ".join(str(exif.get(tag, "")).strip("\0 ") for tag in (_MAKE, _MODEL)).strip()
-            zoom = float(exif.get_ifd(_EXIF).get(_ZOOM, 1))
-            return name, zoom if 1 <= zoom <= _MOST_ZOOM else 1.0
+            return " ".join(str(exif.get(tag, "")).strip("\0 ") for tag in (_MAKE, _MODEL)).strip()
     except InputError:
-        return "", 1.0
+        return ""
+
+
+def _zoom(image: ImageFile) -> float:
+    """The camera's digital zoom; 1 for none, and for what cannot be one."""
+    try:
+        with parsing("EXIF"):
+            zoom = float(image.getexif().get_ifd(_EXIF).get(_ZOOM, 1))
+            return zoom if 1 <= zoom <= _MOST_ZOOM else 1.0
+    except InputError:
+        return 1.0
