@@ -10,13 +10,15 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tita_cli.batch.ray_fleet import _connect
 from tita_cli.cli.main import run
-from tita_cli.errors import ExitCode
+from tita_cli.errors import DeviceError, ExitCode
 
 ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
@@ -120,10 +122,10 @@ def head(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     # Out of the way of what looks for a cluster of this machine; the names of sockets must be short.
     with tempfile.TemporaryDirectory(prefix="tita-", ignore_cleanup_errors=True) as home:
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", f"--temp-dir={home}", *options]
-        # Each client gets a process on the head, which must answer within 30 s: not enough on a busy machine.
-        patient = {"RAY_AUTH_MODE": "token", "RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": "600"}
+        # Without the second, what the head forks for a client often dies at once, which takes half a minute to show.
+        head = {"RAY_AUTH_MODE": "token", "GRPC_ENABLE_FORK_SUPPORT": "0"}
         process = subprocess.Popen(
-            command, env=os.environ | patient, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            command, env=os.environ | head, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
         assert any("runtime started" in line for line in process.stdout)
         yield f"ray://127.0.0.1:{ports[1]}"
@@ -140,3 +142,36 @@ def test_a_driver_outside_the_cluster(head: str, picture_file: Callable[..., Pat
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr
     assert len(events(tmp_path / "out", "done")) == 3
+
+
+@pytest.mark.parametrize(("failures", "answers"), [(1, True), (3, True), (4, False)])
+def test_a_head_that_starts_no_process_is_asked_again(
+    failures: int, answers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    said = ["RuntimeError: Starting Ray client server failed. See x.err", "psutil.ZombieProcess: PID still exists"] * 2
+    errors = [ConnectionAbortedError(f"Initialization failure from server:\n{each}") for each in said]
+    results = iter([*errors[:failures], None])
+
+    def init(**_: Any) -> None:
+        result = next(results)
+        if result is not None:
+            raise result
+
+    monkeypatch.setattr(ray, "init", init)
+    with nullcontext() if answers else pytest.raises(DeviceError, match="no Ray cluster answers"):
+        assert _connect("ray://head:10001") is ray
+
+
+def test_a_head_that_refuses_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    asked = []
+
+    def init(**_: Any) -> None:
+        asked.append(1)
+        raise ConnectionError("ray client connection timeout")
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(DeviceError, match="ray client connection timeout"):
+        _connect("ray://head:10001")
+    assert asked == [1]

@@ -24,6 +24,10 @@ _REST = 10.0
 _AUTH_MODE = "RAY_AUTH_MODE"
 _ANSWER = 150
 """Seconds that a cluster has to run a function, for which it may have to start a process."""
+_NOT_STARTED = ("Starting Ray client server failed", "psutil.ZombieProcess", "psutil.NoSuchProcess")
+"""What a head says where the process that it forks for a client dies at once. That is a race in the head, with gRPC's
+threads (Ray 2.60; GRPC_ENABLE_FORK_SUPPORT=0 in its environment avoids it), and a later one lives."""
+_ATTEMPTS = 4
 _MEMORY = 1 << 30  # bytes that a worker on the CPU is counted with
 
 
@@ -235,16 +239,20 @@ def _connect(address: str) -> Any:
         os.environ[_AUTH_MODE] = _mode_there() if address == _LOCAL else "token"
     import ray
 
-    try:
-        ray.init(
-            address=None if address == _LOCAL else address, log_to_driver=False, logging_level="error",
-            configure_logging=True, ignore_reinit_error=True,
-        )  # fmt: skip
-    except Exception as error:  # of Ray, gRPC, and the network
-        raise DeviceError(
-            f"{address}: no Ray cluster answers: {_said(error)}",
-            hint="ray start starts one; Ray, Python and the token in ~/.ray/auth_token are the same here and there",
-        ) from error
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            ray.init(
+                address=None if address == _LOCAL else address, log_to_driver=False, logging_level="error",
+                configure_logging=True, ignore_reinit_error=True,
+            )  # fmt: skip
+            break
+        except Exception as error:  # of Ray, gRPC, and the network
+            if attempt < _ATTEMPTS and any(sign in str(error) for sign in _NOT_STARTED):
+                continue
+            raise DeviceError(
+                f"{address}: no Ray cluster answers: {_said(error)}",
+                hint="ray start starts one; Ray, Python and the token in ~/.ray/auth_token are the same here and there",
+            ) from error
     return ray
 
 
