@@ -203,6 +203,23 @@ def test_a_palette_with_a_grey_part_is_known_by_its_colourful_one() -> None:
     assert recognise_palette(picture) == ("ironblack", True)
 
 
+def test_a_few_hot_places_are_enough() -> None:
+    """A hundredth of the picture has colours, from warm to hot, all else is grey and less smooth."""
+    _, x = np.mgrid[0:240, 0:320]
+    scene = 60 + 40 * np.sin(x / 23) + np.random.default_rng(0).integers(-12, 13, x.shape)
+    scene[90:150, 200:216] = np.linspace(140, 250, 60)[:, None]
+    picture = _lit(palettes()["ironblack"][scene.clip(0, 255).astype(np.uint8)] / 255)
+    assert recognise_palette(picture) == ("ironblack", True)
+
+
+def test_a_coloured_thing_in_a_grey_scene_is_no_palette() -> None:
+    y, x = np.mgrid[0:240, 0:320]
+    grey = np.repeat(((60 + 40 * np.sin(x / 23) + y / 4) / 255)[..., None], 3, axis=2)
+    part = np.exp(-((x - 200) ** 2 + (y - 90) ** 2) / 400)[..., None]
+    for colour in ((0.9, 0.1, 0.1), (0.95, 0.75, 0.1), (0.1, 0.2, 0.8), (0.4, 0.1, 0.55)):
+        assert recognise_palette(_lit(grey + part * (np.array(colour) - grey))) is None
+
+
 def _lit(pixels: np.ndarray) -> Picture:
     """H×W×3 in 0..1 as a JPEG file gives it."""
     buffer = io.BytesIO()

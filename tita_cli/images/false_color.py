@@ -20,6 +20,7 @@ from tita_cli.images.quantize import quantize
 _BLOCK = 4  # px: the mean of a smooth block has lost what JPEG did to its colour
 _PROBES = 1500
 _COLORFUL = 24  # spread of R, G, B, of 255, from which a block says something about a palette
+_MOSTLY = 0.75  # of a palette: more of it is colourful, or it has a grey part
 _LEAST_COLORFUL = 0.15  # of all smooth blocks, less for a palette that has a grey part; and
 _FEWEST = 20
 # Four of five colourful blocks lie so near to the palette, of 255: cameras draw scales and marks, makers have shades.
@@ -32,6 +33,9 @@ _VERY_NEAR = 8.0
 # Less smooth blocks lie near, too: a sky may have the colours of a palette, what stands before it has others.
 _NOT_FAR, _CERTAIN_SHARE, _POSSIBLE_SHARE = 20.0, 0.9, 0.8
 _MOST_STEPS, _CERTAIN_STEPS, _POSSIBLE_STEPS = 20, 12, 8
+# Of a palette that is grey in part a picture may show little else, and few colours: then all of it, greys too, lies
+# very near, which near-grey photographs do as well, and the colours go along some steps, which theirs do not.
+_FEWEST_SPOTS, _SPOTS_SHARE, _CERTAIN_SPOTS, _POSSIBLE_SPOTS = 8, 0.9, 5, 3
 
 
 class Recognised(NamedTuple):
@@ -48,17 +52,17 @@ def recognise_palette(picture: Picture) -> Recognised | None:
     """
     if not picture.is_color:
         return None
-    half = _smooth_blocks(picture.pixels)
+    smooth = _smooth_blocks(picture.pixels)
     # The quarter that is smoothest: JPEG's chroma runs over the edges of regions.
-    blocks, half = half[: max(len(half) // 2, _FEWEST)], half[np.ptp(half, axis=1) > _COLORFUL]
+    blocks, half = smooth[: max(len(smooth) // 2, _FEWEST)], smooth[np.ptp(smooth, axis=1) > _COLORFUL]
     colorful = blocks[np.ptp(blocks, axis=1) > _COLORFUL]  # the first of ``half``
     if len(colorful) < _FEWEST:
-        return None
+        return _recognise_spots(smooth)
     fitting = {}
     samples = colorful[:: max(1, len(colorful) // _SAMPLES)]
     for name, table in palettes().items():
-        part = float((np.ptp(table, axis=1) > _COLORFUL).mean())  # of the palette, the rest of it is grey
-        least = _LEAST_COLORFUL if part > 0.75 else _LEAST_COLORFUL / 4
+        part = _colorful_part(table)
+        least = _LEAST_COLORFUL if part > _MOSTLY else _LEAST_COLORFUL / 4
         if len(colorful) < least * len(blocks) or (_nearest(samples, table)[1] < _NEAR).mean() < _SAMPLE_SHARE:
             continue
         steps, distances = _nearest(half, table)
@@ -70,7 +74,28 @@ def recognise_palette(picture: Picture) -> Recognised | None:
             certain = share >= _CERTAIN_SHARE and passed >= _steps(near, _CERTAIN_STEPS, _MOST_STEPS)
             fitting[name] = float(smoothest.mean()), bool(certain)
     best = min(fitting, key=lambda name: fitting[name][0], default=None)
-    return None if best is None else Recognised(best, fitting[best][1])
+    found = None if best is None else Recognised(best, fitting[best][1])
+    return found if found is not None and found.certain else _recognise_spots(smooth) or found
+
+
+def _recognise_spots(blocks: FloatArray) -> Recognised | None:
+    """The palette, grey in part, of a picture that is grey but for a few hot places."""
+    colorful = blocks[np.ptp(blocks, axis=1) > _COLORFUL]
+    if len(colorful) < _FEWEST_SPOTS:
+        return None
+    for name, table in palettes().items():
+        steps, distances = _nearest(colorful, table)
+        passed = len(np.unique(steps[distances < _VERY_NEAR] // 8))
+        if _colorful_part(table) > _MOSTLY or passed < _POSSIBLE_SPOTS or np.median(distances) >= _VERY_NEAR:
+            continue
+        if (_nearest(blocks, table)[1] < _VERY_NEAR).mean() >= _SPOTS_SHARE:
+            return Recognised(name, passed >= _CERTAIN_SPOTS)
+    return None
+
+
+def _colorful_part(table: FloatArray) -> float:
+    """Of a palette, the rest of it is grey."""
+    return float((np.ptp(table, axis=1) > _COLORFUL).mean())
 
 
 def _steps(near: float, few: int, many: int) -> int:
