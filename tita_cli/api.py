@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +18,7 @@ from tita_cli.fusion.strategy import choose_strategy
 from tita_cli.fusion.thermal import asks_for_more, styled
 from tita_cli.images.from_array import picture_of
 from tita_cli.options import DEFAULT_MODEL, FuseOptions, Network, OptionError, PerSource, declared
+from tita_cli.runtime.threads import usable_cores
 
 if TYPE_CHECKING:
     from tita_cli.align import Calibration, CalibrationLike, Placement
@@ -27,11 +27,14 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_MODEL", "Aligned", "FuseOptions", "Fusion", "Session", "align_pictures", "fuse"]
 
+_READERS = 2
+"""Sources that are read at a time: each takes memory as a whole until it was looked at."""
+
 
 def fuse(
     *sources: SourceLike | Sequence[SourceLike],
     options: FuseOptions | None = None,
-    engine: AnyEngine | None = None,
+    engine: AnyEngine | Callable[[], AnyEngine] | None = None,
     progress: Progress = silent,
     **changes: Any,
 ) -> Fusion:
@@ -43,7 +46,8 @@ def fuse(
     alone stands for the pictures that it holds (a z-stack, a radiometric JPEG). ``options``: see
     :class:`tita_cli.options.FuseOptions`, whose fields may be given as keywords too: ``fuse(a, b, align="none")``.
     ``engine``: one from ``load_engine`` to be used again, instead of ``device``, ``backend``, ``provider``, ``threads``
-    and ``memory``. ``progress``: told how far the fusion is, see ``tita_cli.fusion.progress``.
+    and ``memory``; or a function that gives one when it is needed. ``progress``: told how far the fusion is, see
+    ``tita_cli.fusion.progress``.
 
     Options of single sources (``value_range``, ``polarity``, ``role``, ``false_color``) take one value, or a mapping
     from indices (from 0), names or roles to values. The same images give the same picture in any order.
@@ -59,7 +63,7 @@ def fuse(
     plan = Plan(
         described, align=how.align, reference=reference, border=how.border, calibration=calibration, resize=how.resize,
         deghost=how.deghost, still=how.reference, lead=metadata, options=how, progress=progress,
-        roles_matter=asks_for_more(how),
+        roles_matter=asks_for_more(how), readers=min(how.threads or usable_cores(), _READERS),
     )  # fmt: skip
     fused = choose_strategy(load(), how.color, progress).fuse(plan)
     if asks_for_more(how):
@@ -151,17 +155,13 @@ def _described(sources: Sequence[Any], how: FuseOptions) -> tuple[Source, ...]:
     )
 
 
-def _loading(engine: AnyEngine | None, how: FuseOptions) -> Callable[[], AnyEngine]:
-    """What waits for the engine, which loads in a thread while the sources are read; raises what loading it raised."""
-    if engine is not None:
-        return lambda: engine
+def _loading(engine: AnyEngine | Callable[[], AnyEngine] | None, how: FuseOptions) -> Callable[[], AnyEngine]:
+    """What waits for the engine, which is loaded while the sources are read; raises what loading it raised."""
+    if engine is None:
+        from tita_cli.runtime.loading import load_ahead
 
-    def load() -> AnyEngine:
-        from tita_cli.runtime import load_engine
-
-        return load_engine(how.model, **how.engine_settings())
-
-    return ThreadPoolExecutor(1, "tita-load").submit(load).result
+        return load_ahead(how.model, **how.engine_settings())
+    return engine if callable(engine) else lambda: engine
 
 
 def _numbers(how: FuseOptions, count: int) -> tuple[int | None, int | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, ClassVar
 
@@ -20,6 +21,8 @@ from tita_cli.options import Alignment, Group, Input, Network, Output, Reporting
 if TYPE_CHECKING:
     from tita_cli.api import Fusion
     from tita_cli.images import Written
+    from tita_cli.options import FuseOptions
+    from tita_cli.runtime import AnyEngine
 
 PIPE = "-"
 
@@ -76,20 +79,18 @@ def command(
     the reference, gives the result its frame and metadata, and the others are aligned to it: a photograph beside
     infrared, the first of two, else the one that costs the least crop and detail; or --reference.
     """
-    from tita_cli import api
-    from tita_cli.images.atomic import is_among
-    from tita_cli.images.write import check_output
-    from tita_cli.runtime.device import DeviceRequest
-    from tita_cli.runtime.memory import raise_malloc_thresholds
-
     output = PIPE if output in STDOUT else output
     sources = expand_patterns(sources)
     refuse_folders(sources)
     for wanted, flag in ((reporting.json, "--json"), (reporting.explain, "--explain")):
         if wanted and output == PIPE:
             raise UsageError(f"{flag} and -o - both want stdout", hint="write the picture to a file")
-    DeviceRequest(network.backend, network.device, network.provider).check()
-    raise_malloc_thresholds()  # before pictures are read: they gain from it too
+    how = merged(input, alignment, network, result)
+    load = _begin_to_load(how)  # ONNX Runtime has its turn of the processor while Python's modules are imported
+    from tita_cli import api
+    from tita_cli.images.atomic import is_among
+    from tita_cli.images.write import check_output
+
     weights_map, force = mapping.weights_map, writing.force
     if weights_map is not None:
         check_output(weights_map, overwrite=force, sources=sources)
@@ -101,9 +102,8 @@ def command(
     elif sys.stdout.isatty():
         raise UsageError("an image does not belong on a terminal", hint="-o FILE, or pipe the output")
     with results() as stdout:
-        how = merged(input, alignment, network, result)
         with showing(quiet=reporting.quiet) as progress:
-            fusion = api.fuse(_opened(sources), options=how, progress=progress)
+            fusion = api.fuse(_opened(sources), options=how, engine=load, progress=progress)
             progress("writing", 0, 1)
             target = stdout if output == PIPE else output
             written = fusion.save(
@@ -122,6 +122,17 @@ def command(
         say("tita: " + ", ".join(f"{key} {value}" for key, value in fusion.engine.items()))
     if not reporting.quiet:
         say(f"tita: {summary(fusion, written)}")
+
+
+def _begin_to_load(how: FuseOptions) -> Callable[[], AnyEngine]:
+    """Load the network in a thread; what waits for it. Raises UsageError for a device or back end that there is not."""
+    from tita_cli.runtime.device import DeviceRequest
+    from tita_cli.runtime.loading import load_ahead
+    from tita_cli.runtime.memory import raise_malloc_thresholds
+
+    DeviceRequest(how.backend, how.device, how.provider).check()
+    raise_malloc_thresholds()  # before anything large is allocated, by any thread
+    return load_ahead(how.model, **how.engine_settings())
 
 
 def _opened(sources: list[str]) -> list[str | BinaryIO]:

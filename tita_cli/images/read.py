@@ -91,8 +91,9 @@ def _pages(entry: Format, stream: BinaryIO, request: Request) -> tuple[Page, ...
     if entry.pages is None:
         return numbered(1)
     key = _identity(stream)
-    if key in _listed:
-        return _listed[key]
+    known = _listed.get(key)
+    if known is not None:
+        return known
     pages = tuple(entry.pages(stream, request))
     stream.seek(0)
     if key is not None and len(pages) > 1:
