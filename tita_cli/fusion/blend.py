@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tita_cli.fusion.coarse import Enlarged, Grid
-from tita_cli.images.color import Chroma, chroma_of, luma
+from tita_cli.images.color import Chroma, luma, split_luma
 from tita_cli.images.picture import FloatArray, Picture
 from tita_cli.runtime.set_engine import Decision
 
@@ -55,10 +55,12 @@ class Blend:
         behind = None if under is None else self._grid.enlarged(under, 0, height, width)
         for rows, part in parts:
             y = luminance[rows]
-            y[...] = luma(part.pixels)
-            if share is not None and self._chroma is not None:
+            if share is None or self._chroma is None:
+                y[...] = luma(part.pixels)
+            else:
+                y[...], *chroma = split_luma(part.pixels)
                 weight = share.rows(rows)
-                for total, plane in zip(self._chroma, chroma_of(part.pixels, y), strict=True):
+                for total, plane in zip(self._chroma, chroma, strict=True):
                     cv2.accumulateProduct(weight, plane, total[rows])
             if part.alpha is not None and behind is not None:
                 filling = behind.rows(rows)
@@ -120,8 +122,7 @@ class Blend:
 
     def winner(self) -> npt.NDArray[np.uint8]:
         """H×W: the source with the largest share of the finest level."""
-        grid = self._grid
-        best = np.minimum(self._decision.shares[0].argmax(0), 255).astype(np.uint8)
+        grid, best = self._grid, np.minimum(self._decision.winner(), 255).astype(np.uint8)
         if grid.scale == 1:
             return np.asarray(best[: grid.height, : grid.width])
         return np.asarray(cv2.resize(best, (grid.width, grid.height), interpolation=cv2.INTER_NEAREST))

@@ -59,9 +59,10 @@ class Look:
         sample = picture.pixels[::step, ::step]
         has_chroma = False
         if picture.is_color:
-            _, cb, cr = split_luma(sample)
+            y, cb, cr = split_luma(sample)
             has_chroma = bool(np.abs(cb).mean() + np.abs(cr).mean() > _CHROMA)
-        y = luma(sample)
+        else:
+            y = luma(sample)
         return cls(
             picture.name, picture.width, picture.height, picture.is_color, has_chroma, float(y.mean()), float(y.std()),
             find_range(picture), used_range(picture), reduced(y), picture.thermal,

@@ -64,10 +64,11 @@ class SetBlend:
             blend.add(number, luminance)
             del luminance  # before the next one is made
         self._progress("blend", count, count)
-        parts = np.bincount(decision.shares[0].argmax(0).ravel(), minlength=count) / decision.shares[0][0].size
+        won = decision.winner()
+        won_parts = np.bincount(won.ravel(), minlength=count) / won.size
         step = Step(tuple(
             Weights(name, tuple(float(w) for w in row), float(part))
-            for name, row, part in zip(seen.names, decision.weights, parts, strict=True)
+            for name, row, part in zip(seen.names, decision.weights, won_parts, strict=True)
         ))  # fmt: skip
         winner = np.minimum(plan.used, 255).astype(np.uint8)[blend.winner()]
         fused = Fused(blend.luminance(), blend.chroma(), seen.alpha, winner, (step,))

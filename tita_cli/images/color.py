@@ -7,6 +7,7 @@ Fusion", ICCV 2025, published implementation; here without its rounding to 8 bit
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -17,7 +18,7 @@ from tita_cli.images.picture import FloatArray
 LUMA_WEIGHTS = _RED, _GREEN, _BLUE = 0.299, 0.587, 0.114
 _CB_SCALE = 2 * (1 - _BLUE)
 _CR_SCALE = 2 * (1 - _RED)
-_ROWS = 64  # at a time, for the memory
+_STRIP = 1 << 15  # pixels that are worked on at a time
 _TINY = np.float32(1e-6)
 
 
@@ -32,21 +33,39 @@ def luma(pixels: FloatArray) -> FloatArray:
     """The luminance of H×W×1 or H×W×3 pixels, H×W."""
     if pixels.shape[2] == 1:
         return np.ascontiguousarray(pixels[..., 0])
-    y = np.multiply(pixels[..., 0], np.float32(_RED))
-    y += np.float32(_GREEN) * pixels[..., 1]
-    y += np.float32(_BLUE) * pixels[..., 2]
+    y = np.empty(pixels.shape[:2], pixels.dtype)
+    for rows in _strips(pixels):
+        y[rows] = _luma_of_planes(*_planes(pixels[rows]))
     return y
 
 
 def split_luma(pixels: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """R, G, B as H×W×3 into luminance, Cb and Cr, each H×W; chroma is 0 where the colour is a grey."""
-    y = luma(pixels)
-    return y, *chroma_of(pixels, y)
+    y, cb, cr = (np.empty(pixels.shape[:2], pixels.dtype) for _ in range(3))
+    for rows in _strips(pixels):
+        red, green, blue = _planes(pixels[rows])
+        y[rows] = light = _luma_of_planes(red, green, blue)
+        cb[rows], cr[rows] = differences_chroma(blue - light, red - light)
+    return y, cb, cr
 
 
-def chroma_of(pixels: FloatArray, y: FloatArray) -> Chroma:
-    """The chroma of R, G, B as H×W×3 whose luminance is ``y``."""
-    return differences_chroma(pixels[..., 2] - y, pixels[..., 0] - y)
+def _luma_of_planes(red: FloatArray, green: FloatArray, blue: FloatArray) -> FloatArray:
+    y = np.multiply(red, np.float32(_RED))
+    y += np.float32(_GREEN) * green
+    y += np.float32(_BLUE) * blue
+    return y
+
+
+def _planes(pixels: FloatArray) -> Sequence[FloatArray]:
+    """The planes of H×W×3 pixels, contiguous: arithmetic on every third number is much slower."""
+    return [np.asarray(plane) for plane in cv2.split(pixels)]
+
+
+def _strips(pixels: FloatArray) -> Iterator[slice]:
+    """Rows that stay in the cache."""
+    step = max(1, _STRIP // max(1, pixels.shape[1]))
+    for top in range(0, len(pixels) if pixels.size else 0, step):
+        yield slice(top, top + step)
 
 
 def differences_chroma(blue: FloatArray, red: FloatArray) -> Chroma:
@@ -57,9 +76,11 @@ def differences_chroma(blue: FloatArray, red: FloatArray) -> Chroma:
 def merge_luma(y: FloatArray, cb: FloatArray, cr: FloatArray) -> FloatArray:
     """The inverse of :func:`split_luma`: H×W×3, not clipped, so that the one rounding stays the last step."""
     pixels = np.empty((*y.shape, 3), np.float32)
-    pixels[..., 0] = y + np.float32(_CR_SCALE) * cr
-    pixels[..., 1] = y - np.float32(_CB_SCALE * _BLUE / _GREEN) * cb - np.float32(_CR_SCALE * _RED / _GREEN) * cr
-    pixels[..., 2] = y + np.float32(_CB_SCALE) * cb
+    for rows in _strips(pixels):
+        green = y[rows] - np.float32(_CB_SCALE * _BLUE / _GREEN) * cb[rows]
+        green -= np.float32(_CR_SCALE * _RED / _GREEN) * cr[rows]
+        red, blue = (y[rows] + np.float32(scale) * plane[rows] for scale, plane in ((_CR_SCALE, cr), (_CB_SCALE, cb)))
+        cv2.merge((red, green, blue), pixels[rows])
     return pixels
 
 
@@ -72,18 +93,18 @@ def to_range(pixels: FloatArray) -> FloatArray:
     """
     if pixels.shape[2] == 1:
         return np.clip(pixels, 0, 1, out=pixels)
-    for top in range(0, len(pixels), _ROWS):
-        rows = pixels[top : top + _ROWS]
+    for strip in _strips(pixels):
+        rows = pixels[strip]
         if rows.min() >= 0 and rows.max() <= 1:
             continue
         outside = cv2.inRange(rows, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)) == 0
-        colors = rows[outside][None]
-        y = luma(colors)
-        chroma = colors - y[..., None]
+        colors = np.ascontiguousarray(rows[outside].T)
+        y = _luma_of_planes(*colors)
+        chroma = colors - y
         y = np.clip(y, 0, 1)
-        room = (1 - y) / np.maximum(chroma.max(2), _TINY)
-        kept = np.minimum(y / np.maximum(-chroma.min(2), _TINY), (1 + np.minimum(room, 1)) / 2)
-        rows[outside] = np.clip(y[..., None] + np.minimum(kept, 1)[..., None] * chroma, 0, 1)[0]
+        room = (1 - y) / np.maximum(chroma.max(0), _TINY)
+        kept = np.minimum(y / np.maximum(-chroma.min(0), _TINY), (1 + np.minimum(room, 1)) / 2)
+        rows[outside] = np.clip(y + np.minimum(kept, 1) * chroma, 0, 1).T
     return pixels
 
 

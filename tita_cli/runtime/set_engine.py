@@ -10,6 +10,8 @@ import numpy as np
 from tita_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from tita_cli.images.picture import FloatArray
     from tita_cli.network.spec import Spec
 
@@ -32,6 +34,15 @@ class Decision:
     gains: tuple[FloatArray, ...]
     direct: FloatArray
     weights: FloatArray
+
+    def winner(self) -> npt.NDArray[np.uint16]:
+        """H×W: the source with the largest share of the finest level, the first of equal ones."""
+        first, *others = self.shares[0]
+        best, most = np.zeros(first.shape, np.uint16), first.copy()
+        for index, share in enumerate(others, 1):
+            best[share > most] = index
+            np.maximum(most, share, out=most)
+        return best
 
 
 class SetRunner(Protocol):
