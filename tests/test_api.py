@@ -34,6 +34,8 @@ def test_sources_may_be_open_files_and_the_engine_be_used_again(tiny_model: Path
     from_paths = fuse([first, second], engine=engine)
     from_streams = fuse([io.BytesIO(first.read_bytes()), second], engine=engine)
     np.testing.assert_array_equal(from_paths.picture.pixels, from_streams.picture.pixels)
+    when_needed = fuse([first, second], engine=lambda: engine)
+    np.testing.assert_array_equal(from_paths.picture.pixels, when_needed.picture.pixels)
 
 
 def test_a_file_of_several_pictures_is_fused_alone(tiny_model: Path, tmp_path: Path) -> None:
