@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from tita_cli.network import NetworkConfig, build_network
 from tita_cli.network.oaf import OAF
 from tita_cli.network.shares import sparsemax
-from tita_cli.network.tita_lite import LEVELS, MULTIPLE, SetCrossBlock, Summary, TitaLite, blend
+from tita_cli.network.summary import Summary
+from tita_cli.network.tita_lite import LEVELS, MULTIPLE, STEM_DIM, SetCrossBlock, TitaLite, blend, unshuffled
 
 TINY = {"dim": 8, "heads": 2, "extract": 1, "fuse": (2,), "reconstruct": 1}
 
@@ -53,7 +54,7 @@ def test_sparsemax_is_the_projection_onto_the_simplex(values: list[float]) -> No
         middle = (low + high) / 2
         low, high = (middle, high) if (z - middle).clamp_min(0).sum() > 1 else (low, middle)
     expected = (z - low).clamp_min(0)
-    torch.testing.assert_close(sparsemax(z[None])[0], expected, atol=1e-9, rtol=0)
+    torch.testing.assert_close(sparsemax(z[None, :, None, None])[0, :, 0, 0], expected, atol=1e-9, rtol=0)
 
 
 def test_of_two_sources_each_meets_the_other() -> None:
@@ -64,6 +65,27 @@ def test_of_two_sources_each_meets_the_other() -> None:
     # The rule for any number says the same: with three of which two are alike, those two are what the third meets.
     three = torch.stack((x[:, 0], x[:, 1], x[:, 1]), 1)
     torch.testing.assert_close(summary(three)[:, 0], x[:, 1])
+
+
+def test_a_summary_of_maps_is_that_of_their_pixels() -> None:
+    torch.manual_seed(0)
+    summary = Summary(6)
+    for count in (2, 4):
+        maps = torch.randn(2, count, 6, 3, 5)
+        pixels = summary(maps.permute(0, 1, 3, 4, 2)).permute(0, 1, 4, 2, 3)
+        torch.testing.assert_close(summary.of_maps(maps), pixels)
+
+
+def test_pixels_are_unshuffled_as_pytorch_does() -> None:
+    x = torch.randn(3, 1, 24, 40)
+    torch.testing.assert_close(unshuffled(x), torch.nn.functional.pixel_unshuffle(x, 4), rtol=0, atol=0)
+
+
+def test_tokens_are_the_embedding_of_unshuffled_features() -> None:
+    network = _network()
+    stem = torch.randn(2, STEM_DIM, 6, 10)
+    expected = network.embed(torch.nn.functional.pixel_unshuffle(stem, 2))
+    torch.testing.assert_close(network.embedded(stem), expected)
 
 
 def test_of_two_sources_ipa_is_the_papers() -> None:

@@ -75,10 +75,12 @@ class SwinStage(nn.Module):
             SwinBlock(dim, heads, shift=(i % 2) * (WINDOW // 2), drop_path=rates[i]) for i in range(depth)
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """``mask``: of the shifted windows, where it was made already."""
         b, h, w, _ = x.shape
         for block in self.blocks:
             shift = cast(SwinBlock, block).shift
-            mask = shift_mask(h, w, shift, x.device) if shift else None
-            x = from_windows(block(to_windows(x, shift), mask, b), h, w, shift)
+            if shift and mask is None:
+                mask = shift_mask(h, w, shift, x.device)
+            x = from_windows(block(to_windows(x, shift), mask if shift else None, b), h, w, shift)
         return x

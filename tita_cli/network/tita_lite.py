@@ -33,6 +33,7 @@ from tita_cli.network.pyramid import collapse, laplacian
 from tita_cli.network.set_statistics import STATISTICS, log_contrast, others_mean, statistics
 from tita_cli.network.shares import shares_of
 from tita_cli.network.spec import WINDOW, Spec, Stage
+from tita_cli.network.summary import Summary
 from tita_cli.network.swin import DropPath, Mlp, SwinStage, drop_rates
 
 STEM_DIM = 32
@@ -67,22 +68,6 @@ class SetOutput(NamedTuple):
     logits: list[Tensor]
     direct: Tensor
     weights: Tensor
-
-
-class Summary(nn.Module):
-    """What each source of a set sees of the others: their mean, weighted by a score of theirs, without itself."""
-
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.score = nn.Linear(dim, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """B×N×…×C → the same."""
-        if x.shape[1] == 2:  # an exported graph, traced with three, has the general form only
-            return x.flip(1)
-        weight = torch.sigmoid(self.score(x)) + 0.05
-        weighted = weight * x
-        return (weighted.sum(1, keepdim=True) - weighted) / (weight.sum(1, keepdim=True) - weight)
 
 
 class SetCrossBlock(nn.Module):
@@ -191,11 +176,12 @@ class TitaLite(nn.Module):
         pyramid = laplacian(flat, 4)
         contrast = log_contrast(pyramid)
         finest = contrast[:, :2] if hidden is None else hidden.reshape(b * n, 2, h // STEM, w // STEM)
-        stem = F.leaky_relu(self.stem1(torch.cat((F.pixel_unshuffle(flat, STEM), contrast, finest), 1)), SLOPE)
+        stem = F.leaky_relu(self.stem1(torch.cat((unshuffled(flat), contrast, finest), 1)), SLOPE)
         stem = F.leaky_relu(self.stem2(stem), SLOPE)
-        tokens = self.embed(F.pixel_unshuffle(stem, TOKEN // STEM)).permute(0, 2, 3, 1)
+        tokens = self.embedded(stem).permute(0, 2, 3, 1)
         th, tw = h // TOKEN, w // TOKEN
-        tokens = self.extracted_norm(self.extractor(self.patch_norm(tokens.contiguous())))
+        mask = shift_mask(th, tw, WINDOW // 2, images.device)
+        tokens = self.extracted_norm(self.extractor(self.patch_norm(tokens.contiguous()), mask))
         x = tokens.reshape(b, n, th, tw, self.dim)
 
         pooled = x.mean((2, 3))
@@ -213,9 +199,7 @@ class TitaLite(nn.Module):
 
         x = x + to_tokens[:, :, None, None]
         for block in self.cross:
-            shift = cast(SetCrossBlock, block).shift
-            mask = shift_mask(th, tw, shift, x.device) if shift else None
-            x = block(x, mask)
+            x = block(x, mask if cast(SetCrossBlock, block).shift else None)
         x = self.crossed_norm(x)
 
         pooled = x.mean((2, 3))
@@ -224,7 +208,7 @@ class TitaLite(nn.Module):
         merged = torch.zeros((), device=x.device)
         for k, term in enumerate(self.operations(maps)):
             merged = merged + (weights[:, :, k, None, None, None] * term.reshape(b, n, self.dim, th, tw)).sum(1)
-        z = self.reconstructor(self.patch_norm(merged.permute(0, 2, 3, 1).contiguous()))
+        z = self.reconstructor(self.patch_norm(merged.permute(0, 2, 3, 1).contiguous()), mask)
         z = self.reconstructed_norm(z).permute(0, 3, 1, 2)
 
         def of_set(y: Tensor) -> Tensor:
@@ -237,8 +221,7 @@ class TitaLite(nn.Module):
             coarse.append(of_set(layer(F.avg_pool2d(t, 2**k) if k else t)))
 
         up = F.interpolate(self.to_fine(t), scale_factor=2.0, mode="bilinear", align_corners=False)
-        per_source = stem.reshape(b, n, *stem.shape[1:]).permute(0, 1, 3, 4, 2)
-        others = self.stem_summary(per_source).permute(0, 1, 4, 2, 3).reshape(stem.shape)
+        others = self.stem_summary.of_maps(stem.reshape(b, n, *stem.shape[1:])).reshape(stem.shape)
         u = F.leaky_relu(self.fine1(torch.cat((up, stem, others), 1)) + to_fine.reshape(b * n, -1, 1, 1), SLOPE)
         u = u + self.fine3(F.leaky_relu(self.fine2(u), SLOPE))
         quarter, shift0, shift1, gains = self.fine_logits(u).split((2, 16, 4, GAINED), 1)
@@ -254,6 +237,19 @@ class TitaLite(nn.Module):
         return SetOutput(
             shares, [of_set(_resized(gains[:, k : k + 1], k)).float() for k in range(GAINED)], logits, direct, weights
         )
+
+    def embedded(self, stem: Tensor) -> Tensor:
+        """The embedding of ``F.pixel_unshuffle(stem, 2)``, as the weights are stored, without moving pixels."""
+        step = TOKEN // STEM
+        kernel = self.embed.weight.reshape(self.dim, STEM_DIM, step, step)
+        return F.conv2d(stem, kernel, self.embed.bias, stride=step)
+
+
+def unshuffled(x: Tensor) -> Tensor:
+    """``F.pixel_unshuffle(x, STEM)`` of B×1×H×W, in two steps that each move runs of numbers: several times faster."""
+    b, _, h, w = x.shape
+    rows = x.reshape(b, h // STEM, STEM, w).transpose(1, 2)
+    return rows.reshape(b, STEM, -1, STEM).transpose(2, 3).reshape(b, STEM * STEM, h // STEM, w // STEM)
 
 
 def _resized(x: Tensor, level: int) -> Tensor:
