@@ -116,3 +116,17 @@ def test_terminal_escapes_in_names(tmp_path: Path, capfd) -> None:
     assert run(["show", str(tmp_path / "\x1b[31mred\nline[/x]")]) == ExitCode.UNREADABLE_INPUT
     said = capfd.readouterr().err
     assert "\x1b" not in said and said.count("\n") == 1 and r"\x1b[31mred\nline[/x]" in said
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_what_is_registered_for_the_end_is_done_and_threads_are_waited_for(busy: bool) -> None:
+    code = (
+        "import atexit, sys, threading, time; from tita_cli.cli.interrupt import leave; "
+        "atexit.register(print, 'registered'); "
+        "work = lambda: (time.sleep(0.3), print('worked')); "
+        f"threading.Thread(target=work, daemon={not busy}).start(); print('before'); leave(3)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert done.stdout.split() == ["before", *(["worked"] if busy else []), "registered"]
+    assert not done.stderr

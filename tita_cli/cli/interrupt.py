@@ -75,20 +75,27 @@ def abort_if_interrupted() -> Iterator[None]:
 def leave(code: int) -> NoReturn:
     """End the process with ``code``, without waiting for a network at work.
 
-    Native threads that compute while the interpreter is taken down abort the process, with a code of their own.
+    Native threads that compute while the interpreter is taken down abort the process, with a code of their own. And to
+    take it down, object by object, takes as long as to write a picture: what is registered for the end is done, and the
+    system takes the rest back. Where other threads are at work, the interpreter waits for them.
     """
     stop_on_signals(default=True)  # from here on a signal ends the process at once, and in silence
-    if any(thread.name.startswith("tita-") for thread in threading.enumerate()):
+    threads = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+    if any(thread.name.startswith("tita-") for thread in threads):
         _end(code)
     if _received:
         _codes.append(code)
+    if all(thread.daemon for thread in threads):
+        atexit._run_exitfuncs()
+        _end(code)
     sys.exit(code)
 
 
 def _end(code: int) -> NoReturn:
-    with suppress(OutputError):  # what nobody can receive
-        sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OutputError):  # what nobody can receive
+            if stream is not None:
+                stream.flush()
     os._exit(code)
 
 
