@@ -49,8 +49,8 @@ def _table(found: Sequence[ModelEntry], width: int) -> str:
     from rich.table import Column, Table
     from rich.text import Text
 
-    wide = Column("name", no_wrap=True)
-    table = Table(wide, "use", "size", "licence", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    columns = [Column("name", no_wrap=True), *(Column(name, overflow="fold") for name in ("use", "size", "licence"))]
+    table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for entry in found:
         sizes = "\n".join(f"{file.path.suffix[1:]} {file.size / 1e6:.1f} MB" for file in entry.files)
         broken = any(file.problem for file in entry.files)
