@@ -1,10 +1,11 @@
 """What an installation downloads, and what a plain one takes on the disk, by uv and by pip.
 
-    python bench/install_sizes.py [--python 3.11] [--install]
+    python bench/install_sizes.py [--python 3.11] [--install] [--torch WHEEL]
 
 Needs uv and a package index. uv resolves tita with each extra for this system, and the index states the size of every
-file that would be fetched; nothing is downloaded. With --install a plain
-installation is made in two fresh environments and its files are counted: pip leaves itself there, and bytecode.
+file that would be fetched; nothing is downloaded. PyTorch's build for the CPU is in an index of its own: with --torch,
+a file of that build, the extras that need PyTorch are counted with it, too. With --install a plain installation is made
+in two fresh environments and its files are counted: pip leaves itself there, and bytecode.
 Prints the table of docs/how-to/install.md.
 """
 
@@ -21,12 +22,14 @@ from packaging.tags import sys_tags
 from packaging.utils import parse_wheel_filename
 
 ROOT = Path(__file__).resolve().parents[1]
-KINDS = {"plain": "", "heic, exr, raw": "[heic,exr,raw]", "train": "[train]", "gpu": "[gpu]"}
+KINDS = {"plain": "", "heic, exr, raw": "[heic,exr,raw]", "train": "[train]", "gpu": "[gpu]", "dev": "[dev]"}
+WITH_TORCH = ("train", "dev")
 
 
-def download(extra: str, python: str, folder: Path) -> tuple[int, int]:
-    """Number of packages beside tita, and bytes of their files."""
-    (folder / "wanted.in").write_text(f"tita-cli{extra} @ {ROOT.as_uri()}\n")
+def download(extra: str, python: str, folder: Path, torch: Path | None = None) -> tuple[int, int]:
+    """Number of packages beside tita, and bytes of their files; ``torch``: the file to take for that package."""
+    wanted = [f"tita-cli{extra} @ {ROOT.as_uri()}", *([f"torch @ {torch.resolve().as_uri()}"] if torch else [])]
+    (folder / "wanted.in").write_text("\n".join(wanted))
     lock = folder / "pylock.toml"
     options = ["--python-version", python, "--format", "pylock.toml", "-o", str(lock), "-q"]
     subprocess.run(["uv", "pip", "compile", str(folder / "wanted.in"), *options], check=True)
@@ -36,6 +39,8 @@ def download(extra: str, python: str, folder: Path) -> tuple[int, int]:
 
 def _size(package: dict[str, Any]) -> int:
     """Of the file that fits this system best."""
+    if "path" in package.get("archive", {}):
+        return Path(package["archive"]["path"]).stat().st_size
     wheels = {Path(wheel.get("url", wheel.get("path", ""))).name: wheel for wheel in package.get("wheels", ())}
     order = {tag: rank for rank, tag in enumerate(sys_tags())}
     fitting = [
@@ -63,6 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--python", default="3.11")
     parser.add_argument("--install", action="store_true")
+    parser.add_argument("--torch", type=Path, metavar="WHEEL")
     options = parser.parse_args()
     print("| what | packages | download, MB |")
     print("|---|---:|---:|")
@@ -70,6 +76,9 @@ def main() -> None:
         for name, extra in KINDS.items():
             count, size = download(extra, options.python, Path(folder))
             print(f"| {name} | {count} | {size / 1e6:,.0f} |", flush=True)
+        for name in WITH_TORCH if options.torch else ():
+            count, size = download(KINDS[name], options.python, Path(folder), options.torch)
+            print(f"| {name} with {options.torch.name} | {count} | {size / 1e6:,.0f} |", flush=True)
         for by in ("uv", "pip") if options.install else ():
             size = on_disk(options.python, Path(folder), by)
             print(f"a plain installation by {by}, on the disk: {size / 1e6:,.0f} MB", flush=True)
