@@ -60,7 +60,7 @@ def _flir_block(records: list[tuple[int, bytes]], order: str) -> bytes:
 
 def flir(
     counts: np.ndarray, photograph: np.ndarray | None, *, storing: str = "swapped", place: tuple[float, int, int]
-    | None = (2.0, 3, -2), order: str = ">", photograph_as: str = "jpeg", zoom: float | str = 1,
+    | None = (2.0, 3, -2), order: str = ">", photograph_as: str = "jpeg", zoom: float | str = 1, model: str = "FLIR T1",
 ) -> bytes:  # fmt: skip
     """A radiometric JPEG as FLIR's cameras write it.
 
@@ -81,7 +81,7 @@ def flir(
     named = [b"FLIR\0\1" + bytes([number, len(parts) - 1]) + part for number, part in enumerate(parts)]
     preview = np.zeros((*counts.shape, 3), np.uint8)
     preview[..., 0] = counts >> 8
-    return _with_segments(_jpeg(preview, "FLIR Systems AB", "FLIR T1", zoom), [(0xE1, part) for part in named])
+    return _with_segments(_jpeg(preview, "FLIR Systems AB", model, zoom), [(0xE1, part) for part in named])
 
 
 def flir_frame(

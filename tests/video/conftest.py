@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from fractions import Fraction
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,71 +51,6 @@ def scene() -> Callable[..., np.ndarray]:
         return (32 + smooth * 191).astype(np.uint8)
 
     return make
-
-
-@pytest.fixture
-def write_clip(tmp_path: Path) -> Callable[..., Path]:
-    """``write_clip("a.mp4", frames)``: frames H×W×3 uint8 or H×W uint16, at ``rate`` or at ``times`` in seconds.
-
-    ``second``: frames of a second video stream. ``audio``: seconds of a tone. ``turn``: a flag that the picture is to
-    be turned clockwise by 90°.
-    """
-    av = pytest.importorskip("av")
-
-    def write(
-        name: str, frames: Sequence[np.ndarray], *, rate: int = 10, times: Sequence[float] | None = None,
-        codec: str = "libx264", second: Sequence[np.ndarray] = (), audio: float = 0, turn: bool = False,
-    ) -> Path:  # fmt: skip
-        path = tmp_path / name
-        with av.open(str(path), "w") as container:
-            tracks = [(_stream(container, part, rate, codec), part) for part in (frames, second) if len(part)]
-            tone = container.add_stream("aac", rate=8000, layout="mono") if audio else None
-            for index in range(max(len(frames), len(second))):
-                for stream, part in tracks:
-                    if index < len(part):
-                        frame = av.VideoFrame.from_ndarray(
-                            part[index], "gray16le" if part[index].ndim == 2 else "rgb24"
-                        )
-                        frame.pts = round(1000 * (index / rate if times is None else times[index]))
-                        frame.time_base = Fraction(1, 1000)
-                        container.mux(stream.encode(frame))
-            for stream, _ in tracks:
-                container.mux(stream.encode(None))
-            if tone is not None:
-                _add_tone(container, tone, audio)
-        if turn:
-            _mark_turned(path)
-        return path
-
-    def _stream(container: Any, frames: Sequence[np.ndarray], rate: int, codec: str) -> Any:
-        deep = frames[0].ndim == 2
-        stream = container.add_stream("ffv1" if deep else codec, rate=rate)
-        stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt = "gray16le" if deep else "yuv420p"
-        stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
-        if codec == "libx264" and not deep:
-            stream.options = {"crf": "4", "preset": "ultrafast"}
-        return stream
-
-    def _add_tone(container: Any, tone: Any, seconds: float) -> None:
-        samples = (np.sin(np.arange(round(8000 * seconds)) * 0.3) * 0.3).astype(np.float32)
-        for begin in range(0, len(samples), 1024):
-            frame = av.AudioFrame.from_ndarray(samples[None, begin : begin + 1024], "fltp", layout="mono")
-            frame.sample_rate, frame.pts = 8000, begin
-            container.mux(tone.encode(frame))
-        container.mux(tone.encode(None))
-
-    return write
-
-
-def _mark_turned(path: Path) -> None:
-    """The matrix of MP4's track header, for a quarter turn clockwise."""
-    content = bytearray(path.read_bytes())
-    place = content.index(b"tkhd") + 44
-    one, minus = (1 << 16).to_bytes(4, "big"), (-(1 << 16)).to_bytes(4, "big", signed=True)
-    nothing = bytes(4)
-    content[place : place + 32] = nothing + one + nothing + minus + nothing + nothing + nothing + nothing
-    path.write_bytes(content)
 
 
 @pytest.fixture(scope="session")
