@@ -69,4 +69,5 @@ def winner_map(plan: Plan, fused: Fused) -> Picture | None:
     if fused.winner is None:
         return None
     last = np.float32(min(len(plan.looks), 256) - 1)
-    return Picture(fused.winner.astype(np.float32)[..., None] / last, name=plan.looks[plan.reference].name)
+    levels = np.divide(fused.winner, last, dtype=np.float32)
+    return Picture(levels[..., None], name=plan.looks[plan.reference].name)

@@ -65,12 +65,14 @@ class SetBlend:
             del luminance  # before the next one is made
         self._progress("blend", count, count)
         won = decision.winner()
-        won_parts = np.bincount(won.ravel(), minlength=count) / won.size
+        parts_won = np.bincount(won.ravel(), minlength=count) / won.size
         step = Step(tuple(
             Weights(name, tuple(float(w) for w in row), float(part))
-            for name, row, part in zip(seen.names, decision.weights, won_parts, strict=True)
+            for name, row, part in zip(seen.names, decision.weights, parts_won, strict=True)
         ))  # fmt: skip
-        winner = np.minimum(plan.used, 255).astype(np.uint8)[blend.winner()]
+        index_of = np.zeros(256, np.uint8)  # of what was fused, for the first 256
+        index_of[:count] = np.minimum(plan.used, 255)[:256]
+        winner = np.asarray(cv2.LUT(blend.winner(), index_of))
         fused = Fused(blend.luminance(), blend.chroma(), seen.alpha, winner, (step,))
         del blend, seen, decision
         give_back()  # what comes next is larger than any of the pieces
