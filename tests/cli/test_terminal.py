@@ -11,6 +11,7 @@ from PIL import Image
 
 from tita_cli.align import Placement
 from tita_cli.cli.arguments import expand_patterns, readable
+from tita_cli.cli.batch_display import _rate
 from tita_cli.cli.main import run
 from tita_cli.cli.outcome import summary, told_once
 from tita_cli.errors import ExitCode, InputError
@@ -125,3 +126,10 @@ def test_a_report_may_be_written_again(picture_file: PictureFile, tiny_model: Pa
     page.write_text("my own notes")
     assert run(command) == ExitCode.UNWRITABLE_OUTPUT
     assert Image.open(tmp_path / "in-fused/1.png").size == (56, 40)
+
+
+@pytest.mark.parametrize(
+    ("done", "seconds", "said"), [(3, 1.5, "2.0 per second"), (3, 3.0, "1.0 per second"), (3, 76.2, "25.4 s each")]
+)
+def test_a_slow_batch_says_seconds_each(done: int, seconds: float, said: str) -> None:
+    assert _rate(done, seconds) == said

@@ -127,10 +127,15 @@ class Display:
         parts += [f"{self._noted} with notes"] if self._noted else []
         parts += [f"{summary.failed_before} failed earlier"] if summary.failed_before else []
         parts += [f"{summary.remaining} not done"] if summary.remaining else []
-        rate = f" ({summary.done / summary.seconds:.1f} per second)" if summary.done and summary.seconds else ""
+        rate = f" ({_rate(summary.done, summary.seconds)})" if summary.done and summary.seconds else ""
         say(f"tita: {', '.join(parts)} in {summary.seconds:.1f} s{rate} → {folder}")
         if summary.failed_before:
             say("tita: --retry-failed tries again those that failed earlier")
+
+
+def _rate(done: int, seconds: float, unit: str = " per second") -> str:
+    """Of ``done`` groups, at least one: in the form that is no small fraction."""
+    return f"{done / seconds:.1f}{unit}" if done >= seconds else f"{seconds / done:.1f} s each"
 
 
 class Watching(Display):
@@ -199,7 +204,7 @@ class Bar(Display):
         self._progress.update(
             self._task,
             advance=1,
-            rate=f"{self._count / seconds:.1f}/s" if seconds else "",
+            rate=_rate(self._count, seconds, "/s") if seconds else "",
             failed=f"{self._failures} failed" if self._failures else "",
             last=printable(record["output"])[-40:],
         )

@@ -48,6 +48,10 @@ class Fusion:
     alignment: str | None = None
     sources: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        of = f" of {', '.join(self.sources)}" if self.sources else ""
+        return f"<Fusion{of}: {self.picture.size}, {self.picture.depth} bits>"
+
     @property
     def array(self) -> npt.NDArray[Any]:
         """H×W, H×W×3, or with alpha last H×W×2 or H×W×4: uint8, uint16 or float32, as deep as the deepest source."""
