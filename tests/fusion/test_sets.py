@@ -18,6 +18,7 @@ from tita_cli.fusion.coarse import Grid
 from tita_cli.fusion.result import Fusion
 from tita_cli.fusion.sets import fuse_luminances
 from tita_cli.fusion.strategy import Step, Weights
+from tita_cli.images.color import luma
 from tita_cli.models.checkpoint import save_network
 from tita_cli.network import NetworkConfig, build_network
 from tita_cli.network.tita_lite import TitaLite, blend
@@ -146,7 +147,9 @@ def test_nearly_opaque_is_opaque() -> None:
         fuse([photograph, Picture(warm[..., None], alpha, name="ir.png")], align="none").picture.pixels
         for alpha in (None, np.full_like(warm, 1 - 1e-6))
     ]
-    np.testing.assert_allclose(results[0], results[1], atol=1e-3)
+    # Near white, where saturation gives way, a colour moves by some times what luminance does.
+    np.testing.assert_allclose(results[0], results[1], atol=1 / 255)
+    np.testing.assert_allclose(*(luma(pixels) for pixels in results), atol=1e-3)
 
 
 @settings(max_examples=60, deadline=None)
