@@ -18,7 +18,6 @@ from tita_cli.fusion.strategy import choose_strategy
 from tita_cli.fusion.thermal import asks_for_more, styled
 from tita_cli.images.from_array import picture_of
 from tita_cli.options import DEFAULT_MODEL, FuseOptions, Network, OptionError, PerSource, declared
-from tita_cli.runtime.threads import usable_cores
 
 if TYPE_CHECKING:
     from tita_cli.align import Calibration, CalibrationLike, Placement
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
     from tita_cli.runtime import AnyEngine
 
 __all__ = ["DEFAULT_MODEL", "Aligned", "FuseOptions", "Fusion", "Session", "align_pictures", "fuse"]
-
-_READERS = 2
-"""Sources that are read at a time: each takes memory as a whole until it was looked at."""
 
 
 def fuse(
@@ -63,7 +59,7 @@ def fuse(
     plan = Plan(
         described, align=how.align, reference=reference, border=how.border, calibration=calibration, resize=how.resize,
         deghost=how.deghost, still=how.reference, lead=metadata, options=how, progress=progress,
-        roles_matter=asks_for_more(how), readers=min(how.threads or usable_cores(), _READERS),
+        roles_matter=asks_for_more(how),
     )  # fmt: skip
     fused = choose_strategy(load(), how.color, progress).fuse(plan)
     if asks_for_more(how):

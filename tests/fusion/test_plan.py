@@ -50,26 +50,12 @@ def test_a_file_is_decoded_once(
     assert decoded == {file.name: 1 for file in files}
 
 
-def test_sources_may_be_read_two_at_a_time(picture_file: PictureFile, decoded: Counter[str]) -> None:
-    files = _files(picture_file, 5)
-    together: list[tuple[str, int, int]] = []
-    one, two = (
-        Plan(describe_sources(files), align="none", readers=readers, progress=lambda *told: together.append(told))
-        for readers in (1, 2)
-    )
-    assert together == [("read", done, 5) for done in range(5)] * 2
-    assert [look.name for look in two.looks] == [str(file) for file in files]
-    for index in range(5):
-        np.testing.assert_array_equal(one.read(index).pixels, two.read(index).pixels)
-    assert set(decoded.values()) == {2}  # once for each of the plans
-
-
 def test_of_two_damaged_sources_the_first_is_told(picture_file: PictureFile) -> None:
     files = _files(picture_file, 3)
     for file in files[1:]:
         file.write_bytes(file.read_bytes()[:-300])
     with pytest.raises(InputError, match=r"1\.png"):
-        Plan(describe_sources(files), align="none", readers=2)
+        Plan(describe_sources(files), align="none")
 
 
 def test_the_pictures_of_one_stream_are_read_one_after_the_other(tmp_path: Path) -> None:
@@ -79,7 +65,7 @@ def test_the_pictures_of_one_stream_are_read_one_after_the_other(tmp_path: Path)
     pages = [Image.fromarray(rng.integers(0, 256, (200, 300), np.uint8)) for _ in range(4)]
     pages[0].save(tmp_path / "stack.tif", save_all=True, append_images=pages[1:])
     with (tmp_path / "stack.tif").open("rb") as stream:
-        plan = Plan(describe_sources([stream]), align="none", readers=4)
+        plan = Plan(describe_sources([stream]), align="none")
     assert len(plan.looks) == 4
     for index, page in enumerate(pages):
         np.testing.assert_allclose(plan.read(index).pixels[..., 0] * 255, np.asarray(page), atol=1e-4)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Lock
 
 import numpy as np
 
@@ -92,22 +91,19 @@ class Decoded:
     def __init__(self, sources: Sequence[Source], budget: int | None = None) -> None:
         self._sources = sources
         self._kept: dict[int, Compact] = {}
-        self._counted: dict[int, int] = {}
+        self._seen: set[int] = set()
         self._budget = budget
-        self._counting = Lock()
 
     def read(self, index: int) -> Picture:
-        """Source ``index`` in its own values. Different threads may read different sources. Raises InputError."""
+        """Source ``index`` in its own values. Raises InputError."""
         if index in self._kept:
             return self._kept[index].picture()
         picture = self._sources[index].read()
-        if not isinstance(self._sources[index].origin, Picture) and self._has_room(index, picture):
-            compact = Compact.of(picture)
-            if compact is None:
-                self._counted[index] = 0
-            else:
+        if index not in self._seen and not isinstance(self._sources[index].origin, Picture):
+            self._seen.add(index)  # not tried again: it did not fit, or is none of integers
+            least = picture.pixels.size * (1 if picture.depth == 8 else 2)
+            if self._held() + least <= self._most() and (compact := Compact.of(picture)) is not None:
                 self._kept[index] = compact
-                self._counted[index] = compact.nbytes
         return picture
 
     def kept(self, index: int) -> Compact | None:
@@ -117,17 +113,9 @@ class Decoded:
     def release(self, index: int) -> None:
         """Source ``index`` will not be asked for again."""
         self._kept.pop(index, None)
-        self._counted[index] = 0
 
-    def _has_room(self, index: int, picture: Picture) -> bool:
-        """Whether there is room for a source, which is then counted; asked once for each."""
-        with self._counting:
-            if index in self._counted:  # it did not fit, or is none of integers
-                return False
-            least = picture.pixels.size * (1 if picture.depth == 8 else 2)
-            fits = sum(self._counted.values()) + least <= self._most()
-            self._counted[index] = least if fits else 0
-            return fits
+    def _held(self) -> int:
+        return sum(compact.nbytes for compact in self._kept.values())
 
     def _most(self) -> int:
         if self._budget is None:

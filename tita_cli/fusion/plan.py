@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -38,7 +37,6 @@ class Plan:
     as :func:`tita_cli.align.find_frame` has them; "none" does not look. ``reference``: where it is None, the photograph
     beside infrared, else the first of two, and of more what alignment chooses. ``options``: what is told of sources
     that have to be looked at first; ``roles_matter``: whether something else depends on which source is the infrared.
-    ``readers``: how many sources may be read at a time.
     Raises what ``find_frame`` raises, OptionError where no source is what an option means, InputError for a source that
     cannot be read, and MismatchError for unequal sizes that neither
     alignment nor ``resize`` explains.
@@ -60,11 +58,10 @@ class Plan:
         progress: Progress = silent,
         options: Input | None = None,
         roles_matter: bool = False,
-        readers: int = 1,
     ) -> None:
         self.sources = tuple(sources)
         options = options or Input()
-        self._progress, self._readers = progress, readers
+        self._progress = progress
         self._notes: list[str] = []
         self.deghosts = deghost
         self._decoded = Decoded(self.sources, budget)
@@ -104,8 +101,7 @@ class Plan:
     @property
     def looks(self) -> list[Look]:
         """One for each source."""
-        self._read_missing()
-        return [self._looks[index] for index in range(len(self.sources))]
+        return [self._look(index) for index in range(len(self.sources))]
 
     @property
     def facts(self) -> Facts:
@@ -177,24 +173,11 @@ class Plan:
             return picture
         return self.frame.masked(self.frame.place(index, picture, lambda: self._decoded.read(self.reference)))
 
-    def _read_missing(self) -> None:
-        """Look at the sources that were not looked at yet, several at a time."""
-        missing = [index for index in range(len(self.sources)) if index not in self._looks]
-        streams = [id(source.origin) for source in self.sources if hasattr(source.origin, "seek")]
-        # Sources in one stream are read one after the other: it has one place to read from.
-        readers = 1 if len(set(streams)) < len(streams) else min(self._readers, len(missing))
-        pool = ThreadPoolExecutor(readers, "tita-read") if readers > 1 else None
-        try:
-            found = pool.map(self._look, missing) if pool else map(self._look, missing)
-            for index in missing:
-                self._progress("read", len(self._looks), len(self.sources))
-                self._looks[index] = next(found)
-        finally:
-            if pool:
-                pool.shutdown(cancel_futures=True)
-
     def _look(self, index: int) -> Look:
-        return Look.at(self._decoded.read(index))
+        if index not in self._looks:
+            self._progress("read", len(self._looks), len(self.sources))
+            self._looks[index] = Look.at(self._decoded.read(index))
+        return self._looks[index]
 
     def _settle(self, options: Input) -> None:
         """Look at all sources, for their roles and facts."""

@@ -91,9 +91,8 @@ def _pages(entry: Format, stream: BinaryIO, request: Request) -> tuple[Page, ...
     if entry.pages is None:
         return numbered(1)
     key = _identity(stream)
-    known = _listed.get(key)
-    if known is not None:
-        return known
+    if key in _listed:
+        return _listed[key]
     pages = tuple(entry.pages(stream, request))
     stream.seek(0)
     if key is not None and len(pages) > 1:
