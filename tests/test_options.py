@@ -82,8 +82,6 @@ def test_on_the_command_line_an_error_names_the_flag(capfd: pytest.CaptureFixtur
         == "--force, --retry-failed, --pair, `odd name`"
     )
     target = str(tmp_path / "out.png")
-    assert run(["export", "-o", str(tmp_path / "x.onnx"), "--calibrate", "a.png"]) == ExitCode.USAGE
-    assert "--calibrate is for --precision int8, not fp32" in capfd.readouterr().err
     assert run(["fuse", "a.png", "b.png", "-o", target, "--align", "none", "--align-from", "c"]) == ExitCode.USAGE
     assert "--align none and --align-from exclude each other" in capfd.readouterr().err
 

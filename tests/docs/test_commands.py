@@ -37,7 +37,6 @@ NOT_RUN = {
     r"ffmpeg ": "a camera and a player: tests/video/test_command.py has pipes",
     r"python bench/gpu/": "for a GPU, or minutes long: tests/training has the same steps on small networks",
     r"torchrun ": "several processes: tests/training/test_ddp.py",
-    r"tita export -m tita -o int8\.onnx": "minutes: tests/export/test_export.py has a small network",
     r"python examples/render": "minutes",
     r"python weights/refresh\.py": "writes the weights of the repository: tests/export/test_shipped.py compares them",
 }

@@ -13,7 +13,7 @@ from tita_cli.cli.console import envelope, results, say
 from tita_cli.cli.expand import Only, expand
 from tita_cli.cli.stages import showing
 from tita_cli.errors import OutputError, UsageError, need
-from tita_cli.options import Group, Network, Reporting, Writing, option
+from tita_cli.options import Network, Reporting, Writing, option
 
 if TYPE_CHECKING:
     from tita_cli.export.export import Exported
@@ -33,27 +33,13 @@ class File(Writing):
 
     PANEL: ClassVar[str] = "Output"
 
-    precision: Literal["fp32", "fp16", "int8"] = option(
-        "fp32", "Of the numbers inside: fp16 halves the file and is for GPUs, int8 needs --calibrate."
-    )
+    precision: Literal["fp32", "fp16"] = option("fp32", "Of the numbers inside: fp16 halves the file and is for GPUs.")
     opset: int = option(20, "Version of ONNX's operations, 18 to 20.", metavar="N")
     size: tuple[int, int] | None = option(
         None, "The only size that the file takes, for runtimes that want one.", metavar="HxW", parse=parse_height_width,
         unset="--dynamic", many=False,
     )  # fmt: skip
     dynamic: bool = option(False, "Any size and number of images at once.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scenes(Group):
-    """What int8 is calibrated on."""
-
-    PANEL: ClassVar[str] = "Input"
-
-    images: tuple[Path, ...] = option(
-        (), "For int8: the two sources of each of four scenes or more, one after the other, repeating the option.",
-        flag="calibrate", metavar="FILE",
-    )  # fmt: skip
 
 
 @expand
@@ -70,14 +56,12 @@ def command(
         ),
     ],
     network: Annotated[Network, Only(("model",))],
-    scenes: Scenes,
     file: Annotated[File, Only(("precision", "opset", "size", "dynamic", "force"))],
     reporting: Annotated[Reporting, Only(("json", "quiet"))],
 ) -> None:
     """Write a model as an ONNX file, and check it against PyTorch on sizes that the exporter has not seen.
 
-    A file that differs by more than 1e-4 (fp32), 1/255 (fp16) or, on scenes that did not calibrate it, half a level of
-    255 on average (int8) is not written.
+    A file that differs by more than 1e-4 (fp32) or 1/255 (fp16) is not written.
 
     The file stands for itself: luminance a and b go in, N×1×H×W in 0..1, and fused and weights come out. Of a
     network for sets, images, hidden and role go in, and shares, gains, direct and weights come out.
@@ -93,7 +77,7 @@ def command(
     path = find_model(network.model, suffix=".safetensors")
     if path.suffix.lower() == ".onnx":
         raise UsageError(f"{path}: is an ONNX file already")
-    check_writable(output, overwrite=file.force, sources=[path, *scenes.images])
+    check_writable(output, overwrite=file.force, sources=[path])
     from tita_cli.export.export import export
 
     with results() as stdout, showing(quiet=reporting.quiet) as progress:
@@ -101,7 +85,6 @@ def command(
             path,
             output,
             precision=file.precision,
-            images=scenes.images,
             opset=file.opset,
             size=file.size,
             overwrite=file.force,
@@ -112,7 +95,7 @@ def command(
     if not reporting.quiet and not reporting.json:
         sizes = ", ".join(f"{check.batch}×{check.height}×{check.width}" for check in done.checks)
         say(f"{done.path}: {done.variant}, {done.precision}, opset {done.opset}, {done.size / 1e6:.1f} MB")
-        say(f"largest difference from PyTorch on {sizes}: {done.worst:.1e}, on average {done.average:.1e}")
+        say(f"largest difference from PyTorch on {sizes}: {done.worst:.1e}")
 
 
 def _report(done: Exported) -> dict[str, object]:
@@ -124,5 +107,4 @@ def _report(done: Exported) -> dict[str, object]:
         "bytes": done.size,
         "checks": [check._asdict() for check in done.checks],
         "difference": done.worst,
-        "average_difference": done.average,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,7 +16,7 @@ import torch
 from tita_cli import __version__, ort
 from tita_cli.errors import ModelError, UsageError
 from tita_cli.export.container import PREFIX, pack
-from tita_cli.export.precision import BOUNDS, PRECISIONS, calibration, to_fp16, to_int8
+from tita_cli.export.precision import BOUNDS, PRECISIONS, to_fp16
 from tita_cli.export.subject import Subject, subject_of
 from tita_cli.images.atomic import atomic_output
 from tita_cli.models.checkpoint import load_network
@@ -31,19 +31,15 @@ OPSETS = range(18, 21)
 """Of ONNX: what the exporter writes and ONNX Runtime 1.20 and later reads."""
 DEFAULT_OPSET = 20
 LICENCE = "Apache-2.0; for the terms of the training data see the model card"
-_FEWEST = 8
-"""Images that calibrate int8."""
 
 
 class Check(NamedTuple):
-    """How far a file's results are from the network's for a size and a batch, or a number of sources: anywhere, and the
-    first result on average."""
+    """How far a file's results are at most from the network's for a size and a batch, or a number of sources."""
 
     batch: int
     height: int
     width: int
     difference: float
-    average: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +58,12 @@ class Exported:
         """The largest difference of all."""
         return float(np.max([check.difference for check in self.checks]))
 
-    @property
-    def average(self) -> float:
-        """The largest average difference of a picture."""
-        return float(np.max([check.average for check in self.checks]))
-
 
 def export(
     model: Path,
     target: str | os.PathLike[str],
     *,
     precision: str = "fp32",
-    images: Sequence[str | os.PathLike[str]] = (),
     opset: int = DEFAULT_OPSET,
     size: tuple[int, int] | None = None,
     overwrite: bool = False,
@@ -83,15 +73,13 @@ def export(
 
     For a pair its inputs are ``a`` and ``b``, luminance N×1×H×W in 0..1, and its outputs ``fused`` and ``weights``
     (N×6); for a set see ``tita_cli.export.subject``. ``size``: the only H×W that
-    the file takes, multiples of a window, and N = 1; any where None. ``images``: for int8, two by two the sources of
-    four scenes or more, every other of which says what ranges there are, and the rest whether the file is any good.
+    the file takes, multiples of a window, and N = 1; any where None.
 
     The file appears only if ONNX Runtime gives what the network gives, to ``BOUNDS``, also on sizes that the trace has
     not seen. ``progress``: told the stage (load, trace, reduce, check), how many of its parts are done, and how many
-    there are. Raises ``ModelError`` for the model or a file that differs, ``UsageError``, ``InputError``,
-    ``OutputError``.
+    there are. Raises ``ModelError`` for the model or a file that differs, ``UsageError``, ``OutputError``.
     """
-    _check_options(precision, images, opset, size)
+    _check_options(precision, opset)
     progress("load", 0, 1)
     checkpoint = load_network(model)
     spec = checkpoint.network.spec
@@ -100,18 +88,14 @@ def export(
             f"`size` {size[0]}x{size[1]}: {spec.variant} takes multiples of {spec.multiple} only",
             hint="a file without `size` takes any size",
         )
-    scenes = calibration([Path(image) for image in images])
     if spec.kind == "set" and (size is not None or precision != "fp32"):
         raise UsageError("a network for sets is exported for any size, in fp32 only")
-    subject = subject_of(checkpoint.network, spec.kind, size, scenes[1::2])
+    subject = subject_of(checkpoint.network, spec.kind, size)
     progress("trace", 0, 1)
     written = _to_onnx(subject, opset)
-    if precision != "fp32":
-        progress("reduce", 0, 1)
     if precision == "fp16":
+        progress("reduce", 0, 1)
         written = to_fp16(written)
-    elif precision == "int8":
-        written = to_int8(written, scenes[::2])
     about = {
         "variant": spec.variant,
         "version": __version__,
@@ -124,33 +108,18 @@ def export(
     data = pack(written, subject.steps, spec.to_json(), precision, size, about)
     done = Exported(Path(target), spec.variant, len(data), opset, precision, tuple(_checks(data, subject, progress)))
     bound = BOUNDS[precision]
-    if not (done.worst <= bound.anywhere and done.average <= bound.average):
-        raise ModelError(
-            f"{model}: as {precision} it differs by {done.worst:.1e}, on average {done.average:.1e}, more than "
-            f"{bound.anywhere:.1e} or {bound.average:.1e}: not written",
-            hint="int8 needs scenes like those that it is for, or another model" if precision == "int8" else None,
-        )
+    if not done.worst <= bound:
+        raise ModelError(f"{model}: as {precision} it differs by {done.worst:.1e}, more than {bound:.1e}: not written")
     with atomic_output(target, overwrite=overwrite) as stream:
         stream.write(data)
     return done
 
 
-def _check_options(
-    precision: str, images: Sequence[str | os.PathLike[str]], opset: int, size: tuple[int, int] | None
-) -> None:
+def _check_options(precision: str, opset: int) -> None:
     if opset not in OPSETS:
         raise UsageError(f"`opset` {opset}: not supported", hint=f"{OPSETS.start} to {OPSETS.stop - 1}")
     if precision not in PRECISIONS:
         raise UsageError(f"`precision` {precision}: not known", hint=f"one of {', '.join(PRECISIONS)}")
-    if precision != "int8" and images:
-        raise UsageError(f"`images` is for `precision` int8, not {precision}")
-    if precision == "int8" and size is not None:
-        raise UsageError("`precision` int8 and `size` do not go together: images of any size calibrate it")
-    if precision == "int8" and (len(images) < _FEWEST or len(images) % 2):
-        raise UsageError(
-            "`precision` int8 needs the two sources of each of four scenes or more",
-            hint="`images` takes them one after the other: A1, B1, A2, B2 …",
-        )
 
 
 def _to_onnx(subject: Subject, opset: int) -> ModelProto:
@@ -207,6 +176,6 @@ def _checks(data: bytes, subject: Subject, progress: Callable[[str, int, int], N
         got = session.run(None, {name: x.numpy() for name, x in zip(subject.inputs, given, strict=True)})
         with torch.inference_mode():
             expected = subject.expected(*given)
-        differences = [np.abs(x - y.numpy()) for x, y in zip(got, expected, strict=True)]
+        difference = np.max([np.abs(x - y.numpy()).max() for x, y in zip(got, expected, strict=True)])
         count, *_, height, width = given[0].shape
-        yield Check(count, height, width, float(max(d.max() for d in differences)), float(differences[0].mean()))
+        yield Check(count, height, width, float(difference))

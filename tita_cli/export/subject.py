@@ -12,7 +12,6 @@ from tita_cli.export.container import PREFIX, StepNames
 from tita_cli.export.graph import Graph
 
 if TYPE_CHECKING:
-    from tita_cli.images.picture import FloatArray
     from tita_cli.network.tita import Tita
     from tita_cli.network.tita_lite import TitaLite
 
@@ -29,7 +28,7 @@ _CELL = 4
 class Subject(NamedTuple):
     """``inputs``, ``outputs``: names of the graph's. ``dynamic``: of each input the dimensions that may vary, and their
     names; none for the example's size only. ``steps``: see :func:`tita_cli.export.container.pack`. ``checked``: inputs
-    on which the file must give what ``expected`` gives, the first output being the one whose average counts."""
+    on which the file must give what ``expected`` gives."""
 
     graph: nn.Module
     example: tuple[Tensor, ...]
@@ -41,13 +40,8 @@ class Subject(NamedTuple):
     expected: Callable[..., Sequence[Tensor]]
 
 
-def pair_subject(
-    network: Tita, size: tuple[int, int] | None, scenes: Sequence[tuple[FloatArray, FloatArray]] = ()
-) -> Subject:
-    """A network for pairs: ``a`` and ``b`` B×1×H×W, of any size unless ``size``.
-
-    ``scenes`` are what is checked, noise where there are none.
-    """
+def pair_subject(network: Tita, size: tuple[int, int] | None) -> Subject:
+    """A network for pairs: ``a`` and ``b`` B×1×H×W, of any size unless ``size``."""
     graph = Graph(network)
     example = _noise(2, 1, 1, *size) if size else _noise(2, _PAIR_TRACED[0], 1, *_PAIR_TRACED[1:])
     with torch.inference_mode():
@@ -55,10 +49,7 @@ def pair_subject(
     names, steps = cut_names(graph)
     open_dims = {0: "batch", 2: "height", 3: "width"}
     shapes = [(1, *size)] if size else _PAIR_CHECKED
-    checked: list[tuple[Tensor, ...]] = [_noise(2, batch, 1, *sides) for batch, *sides in shapes]
-    if scenes:
-        checked = [(torch.from_numpy(a)[None, None], torch.from_numpy(b)[None, None]) for a, b in scenes]
-
+    checked = [_noise(2, batch, 1, *sides) for batch, *sides in shapes]
     return Subject(
         _WithCuts(graph).eval(), example, PAIR_INPUTS, (*names, "fused", "weights"),
         {} if size else dict.fromkeys(PAIR_INPUTS, open_dims), steps, checked, network,
@@ -83,13 +74,11 @@ def set_subject(network: TitaLite) -> Subject:
     )  # fmt: skip
 
 
-def subject_of(
-    network: nn.Module, kind: str, size: tuple[int, int] | None, scenes: Sequence[tuple[FloatArray, FloatArray]]
-) -> Subject:
+def subject_of(network: nn.Module, kind: str, size: tuple[int, int] | None) -> Subject:
     """What to export of a network of this kind."""
     if kind == "set":
         return set_subject(cast("TitaLite", network))
-    return pair_subject(cast("Tita", network), size, scenes)
+    return pair_subject(cast("Tita", network), size)
 
 
 def cut_names(graph: Graph) -> tuple[list[str], StepNames]:

@@ -46,7 +46,7 @@ class Step(NamedTuple):
 class OnnxFile:
     """An exported file, read but not loaded. Raises ``ModelError`` for one that tita did not write, or a damaged one.
 
-    ``about``: what it says of itself. ``precision``: fp32, fp16 or int8. ``size``: the only H×W that it takes, or None
+    ``about``: what it says of itself. ``precision``: fp32 or fp16. ``size``: the only H×W that it takes, or None
     for any; such a file has no steps.
     """
 
