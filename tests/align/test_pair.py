@@ -66,6 +66,21 @@ def test_a_frame_that_moved_far_is_found_without_the_search_between_modalities(
     assert corner_error(found.matrix, truth, (source.shape[1], source.shape[0])) * FRAME / source.shape[1] < 1.0
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_fixed_pattern_of_a_sensor_is_no_motion(scenes: Scenes, seed: int) -> None:
+    """Most of the frame is dark, where the sensor's pattern is all there is to be seen; it stays where it is."""
+    size = (640, 480)
+    scene = scenes.scene(seed, size=size)
+    scene[:, 260:] = 0.1
+    pattern = np.random.default_rng(seed).normal(0.0, 0.02, scene.shape)
+    truth = translating(-4.0, 2.5)
+    moved = cv2.warpPerspective(scene, truth, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    reference, source = (np.clip(plane + pattern, 0.0, 1.0).astype(np.float32) for plane in (moved, scene))
+    found = align_pictures([scenes.picture(reference), scenes.picture(source)], mode="similarity").placements[1]
+    assert found.accepted
+    assert np.abs(found.matrix[:2, 2] - truth[:2, 2]).max() < 1.0
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
 def test_unrelated_pictures_are_refused_and_stay(scenes: Scenes, seed: int) -> None:
     pictures = [scenes.picture(scenes.scene(seed), "one"), scenes.picture(scenes.scene(seed + 50, kind="ir"), "two")]
