@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tita_cli.cli.console import envelope, printable, results, say, text_bytes, warn
+from tita_cli.cli.console import envelope, printable, put, results, say, warn
 from tita_cli.cli.expand import Only, expand
 from tita_cli.options import Alignment, Input, OptionError, PerSource, Reporting, Writing
 
@@ -63,11 +63,11 @@ def command(
         if reporting.json:
             stdout.write(envelope("align", {"sources": [placement.describe() for placement in placements]}))
         elif not reporting.quiet:
-            stdout.write(text_bytes("".join(_line(placement) for placement in placements)))
+            put(stdout, "".join(_line(placement) for placement in placements))
     for note in () if reporting.quiet else notes:
         warn(note)
     if summary is not None and not reporting.quiet:
-        say(f"tita: {printable(summary)}")
+        say(f"tita: {summary}")
 
 
 def _line(placement: Placement) -> str:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from tita_cli.batch import Record, State, Summary, Tasks
 from tita_cli.batch.journal import encode
-from tita_cli.cli.console import counted, envelope, printable, results, say
+from tita_cli.cli.batch_plan import leftover_lines, planned
+from tita_cli.cli.console import folded, printable, say
 from tita_cli.cli.outcome import shape_of
 from tita_cli.pairing import Grouping
 
@@ -56,8 +57,8 @@ class Display:
         """While the batch runs."""
         self._total = tasks.counts[State.TODO]
         if not self.quiet:
-            say(f"tita: {_planned(plan, tasks)} → {folder}")
-            for line in _leftover_lines(plan, everything=self.verbose):
+            say(f"tita: {planned(plan, tasks)} → {folder}")
+            for line in leftover_lines(plan, everything=self.verbose):
                 say(line)
         yield
 
@@ -210,71 +211,11 @@ class Bar(Display):
         )
 
     def line(self, text: str) -> None:
-        self._progress.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+        text = folded(printable(text), self._progress.console.file)
+        self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _failure(record: Record) -> str:
     error = record["error"]
     hint = f" ({error['hint']})" if error.get("hint") else ""
     return f"failed: {record['output']}: {error['message']}{hint}"
-
-
-def _planned(plan: Grouping, tasks: Tasks) -> str:
-    states = tasks.counts
-    parts = [f"{counted(len(tasks), 'group')} from {counted(tasks.jobs.images, 'image')}, grouped by {plan.rule}"]
-    parts += [f"{states[State.DONE]} already done"] if states[State.DONE] else []
-    parts += [f"{states[State.FAILED]} failed earlier"] if states[State.FAILED] else []
-    parts += [f"{counted(len(plan.leftovers), 'file')} left over"] if plan.leftovers else []
-    return ", ".join(parts)
-
-
-def _leftover_lines(plan: Grouping, *, everything: bool) -> Iterator[str]:
-    """Every file that was left over, or the first of many."""
-    shown = plan.leftovers if everything else plan.leftovers[:_MOST_LISTED]
-    for leftover in shown:
-        yield printable(f"left over: {leftover.path}: {leftover.reason}")
-    if len(shown) < len(plan.leftovers):
-        yield f"… and {len(plan.leftovers) - len(shown)} more: --verbose or --dry-run --json lists them all"
-
-
-def print_plan(plan: Grouping, folder: Path, tasks: Tasks, *, as_json: bool) -> None:
-    """The plan on stdout: as a table, or as one JSON document whose groups are lines of a manifest."""
-    if as_json:
-        document = {
-            "rule": plan.rule,
-            "folder": str(folder),
-            "groups": [{**task.job.group.describe(), "output": task.job.output} for task in tasks],
-            "states": {task.job.output: {"state": task.state.value, "why": task.why} for task in tasks},
-            "leftovers": [leftover.describe() for leftover in plan.leftovers],
-        }
-        with results() as stdout:
-            stdout.write(envelope("batch", document))
-        return
-    from rich.console import Console
-    from rich.table import Column, Table
-    from rich.text import Text
-
-    console = Console(width=None if sys.stdout.isatty() else 200)
-    table = Table(
-        *(Column(name, overflow="fold") for name in ("result", "sources", "why", "state")),
-        title=Text(printable(f"{_planned(plan, tasks)} → {folder}")),
-        title_justify="left",
-    )
-    for task in tasks:
-        group = task.job.group
-        names = "\n".join(
-            printable(str(source)) + (" *" if index == group.reference else "")
-            for index, source in enumerate(group.sources)
-        )
-        state = (
-            task.state.value if task.state is not State.TODO or task.why == "new" else f"{task.state.value}: {task.why}"
-        )
-        table.add_row(Text(printable(task.job.output)), Text(names), Text(printable(group.why)), Text(printable(state)))
-    console.print(table)
-    if plan.leftovers:
-        left = Table(*(Column(name, overflow="fold") for name in ("left over", "reason")))
-        for leftover in plan.leftovers:
-            left.add_row(Text(printable(str(leftover.path))), Text(printable(leftover.reason)))
-        console.print(left)
-    if any(task.job.group.reference is not None for task in tasks):
-        console.print(Text("* the reference: its frame, size and metadata are the result's", style="dim"))

@@ -89,7 +89,7 @@ def show_plan(
 ) -> None:
     """The dry run: what would be done, as a table on stdout or one JSON document."""
     from tita_cli.batch import Recipe, judge_jobs, read_journal
-    from tita_cli.cli.batch_display import print_plan
+    from tita_cli.cli.batch_plan import print_plan
 
     history = read_journal(folder)
     # Without a journal nothing depends on the model, and a plan can be made where there is none.

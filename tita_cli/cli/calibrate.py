@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from tita_cli.cli.console import envelope, printable, results, text_bytes, warn
+from tita_cli.cli.console import envelope, printable, put, results, warn
 from tita_cli.cli.expand import Only, expand
 from tita_cli.errors import MismatchError, UsageError
 from tita_cli.options import Alignment, Group, Input, MatrixModel, OptionError, PerSource, Reporting, Writing, option
@@ -100,7 +100,7 @@ def command(
         elif not reporting.quiet:
             differ = f", which differ by {found.spread:.2f} px (median at the corners)" if found.shots > 1 else ""
             said = f"{output}: {len(found.sizes)} sources, {found.shots} shot{'s' * (found.shots > 1)}{differ}"
-            stdout.write(text_bytes(f"{printable(said)}\n"))
+            put(stdout, f"{printable(said)}\n")
     for note in () if reporting.quiet else refused:
         warn(note)
 

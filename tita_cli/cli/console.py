@@ -3,39 +3,80 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Mapping
-from typing import Any
+from typing import IO, Any, BinaryIO
 
 from tita_cli.cli.streams import results
 from tita_cli.options.flags import on_command_line
 
-__all__ = ["complain", "counted", "envelope", "printable", "results", "say", "text_bytes", "warn"]
+__all__ = [
+    "columns", "complain", "counted", "envelope", "folded", "printable", "put", "results", "say", "text_bytes", "warn",
+]  # fmt: skip
 
 JSON_VERSION = 1
+NARROW = 60
+"""Columns of a terminal below which tables become lists."""
 _PASSWORD = re.compile(r"(://[^\s/:@]+):[^\s/@]+@")
 
 
 def complain(message: str, *, hint: str | None = None) -> None:
     """Print ``tita: error: …`` as one line on stderr, and a second line with the hint."""
-    sys.stderr.write(f"tita: error: {printable(message)}\n")
+    say(f"tita: error: {message}")
     if hint:
-        sys.stderr.write(f"tita: hint: {printable(hint)}\n")
-    sys.stderr.flush()
+        say(f"tita: hint: {hint}")
 
 
 def warn(message: str) -> None:
     """Print ``tita: warning: …`` as one line on stderr."""
-    sys.stderr.write(f"tita: warning: {printable(message)}\n")
+    say(f"tita: warning: {message}")
+
+
+def say(message: str, *, whole: bool = False) -> None:
+    """Print a plain line on stderr. ``whole``: never broken, because it is to be copied or read by a program."""
+    text = printable(message)
+    sys.stderr.write(f"{text if whole else folded(text, sys.stderr)}\n")
     sys.stderr.flush()
 
 
-def say(message: str) -> None:
-    """Print a plain line on stderr."""
-    sys.stderr.write(f"{printable(message)}\n")
-    sys.stderr.flush()
+def put(stdout: BinaryIO, text: str, *, hang: int = 2) -> None:
+    """Write printable ``text`` on the stream that ``results()`` gave."""
+    stdout.write(text_bytes(folded(text, stdout, hang=hang)))
+
+
+def columns(stream: IO[Any]) -> int | None:
+    """How wide the terminal is that ``stream`` writes to; None where it is none, or does not say."""
+    try:
+        return (os.get_terminal_size(stream.fileno()).columns or None) if stream.isatty() else None
+    except OSError:  # io.UnsupportedOperation among them
+        return None
+
+
+def folded(text: str, stream: IO[Any], *, hang: int = 2) -> str:
+    """``text`` with lines that the terminal behind ``stream`` would break inside words broken between them.
+
+    They go on ``hang`` columns further in. Words are never broken, paths among them; where there is no terminal, no
+    line is.
+    """
+    width = columns(stream)
+    if width is None:
+        return text
+    return "\n".join(_wrapped(line, width, hang if width >= NARROW else 2) for line in text.split("\n"))
+
+
+def _wrapped(line: str, width: int, hang: int) -> str:
+    if len(line) <= width:
+        return line
+    words = line.lstrip(" ")
+    indent = len(line) - len(words)
+    return textwrap.fill(
+        words, width, initial_indent=" " * indent, subsequent_indent=" " * max(hang, indent),
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def printable(text: str) -> str:

@@ -44,7 +44,7 @@ def command(
         options = [one for one in chosen if one not in defaults] + (["--force"] if writing.force else [])
         arguments = ["fuse", *map(str, sources), "-o", str(result), *options]
         if not reporting.quiet:
-            say(f"$ {shlex.join(['tita', *arguments])}")
+            say(f"$ {shlex.join(['tita', *arguments])}", whole=True)
         if code := run([*arguments, *(["--quiet"] if reporting.quiet else [])]):
             return code
     if not reporting.quiet:

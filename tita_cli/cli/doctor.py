@@ -6,10 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from tita_cli.cli.console import envelope, printable, results, text_bytes
+from tita_cli.cli.console import envelope, printable, put, results
 from tita_cli.cli.expand import Only, expand
 from tita_cli.errors import ExitCode
 from tita_cli.options import Group, Reporting, option
+
+_LABELS = 14
+"""Columns that the labels in front of the lines take."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +37,7 @@ def command(tests: Tests, reporting: Annotated[Reporting, Only(("json",))]) -> i
         if reporting.json:
             stdout.write(envelope("doctor", found))
         else:
-            stdout.write(text_bytes("".join(f"{printable(line)}\n" for line in _lines(found))))
+            put(stdout, "".join(f"{printable(line)}\n" for line in _lines(found)), hang=_LABELS)
     return int(ExitCode.DEVICE if found["problems"] else ExitCode.OK)
 
 
@@ -73,4 +76,4 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _row(name: str, text: str) -> str:
-    return f"{name:14}{text}"
+    return f"{name:{_LABELS}}{text}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, ClassVar
 import typer
 
 from tita_cli.cli.arguments import expand_patterns, refuse_folder_as_output, refuse_folders
-from tita_cli.cli.console import envelope, printable, results, say, text_bytes, warn
+from tita_cli.cli.console import envelope, printable, put, results, say, warn
 from tita_cli.cli.expand import expand
 from tita_cli.cli.outcome import summary, told_once
 from tita_cli.cli.stages import showing
@@ -115,7 +115,7 @@ def command(
         if reporting.json:
             stdout.write(envelope("fuse", _report(fusion, sources, written, notes)))
         elif reporting.explain:
-            stdout.write(text_bytes(f"{printable(fusion.explain())}\n"))
+            put(stdout, f"{printable(fusion.explain())}\n")
     for note in () if reporting.quiet else told_once(notes):
         warn(note)
     if reporting.verbose:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import io
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
-from tita_cli.cli.console import envelope, printable, results, text_bytes
+from tita_cli.cli.console import NARROW, columns, envelope, printable, put, results
 from tita_cli.cli.expand import Only, expand
 from tita_cli.errors import ExitCode
 from tita_cli.options import DEFAULT_MODEL, Reporting
@@ -28,7 +27,7 @@ def command(reporting: Annotated[Reporting, Only(("json", "verbose"))]) -> int:
     from tita_cli.models.find import user_folder
 
     found = list_models()
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 200
+    width = columns(sys.stdout) or 200
     with results() as stdout:
         if reporting.json:
             body = {"models": [entry.describe() for entry in found], "user_folder": str(user_folder())}
@@ -38,7 +37,8 @@ def command(reporting: Annotated[Reporting, Only(("json", "verbose"))]) -> int:
             lines.append(
                 f"your own models: {user_folder()}" + ("" if reporting.verbose else "; --verbose shows hashes")
             )
-            stdout.write(text_bytes(_table(found, width) + "".join(f"{printable(line)}\n" for line in lines)))
+            listing = _list(found) if width < NARROW else _table(found, width)
+            put(stdout, listing + "".join(f"{printable(line)}\n" for line in lines))
     damaged = any(file.problem for entry in found for file in entry.files)
     return int(ExitCode.MODEL if damaged else ExitCode.OK)
 
@@ -49,16 +49,29 @@ def _table(found: Sequence[ModelEntry], width: int) -> str:
     from rich.table import Column, Table
     from rich.text import Text
 
-    columns = [Column("name", no_wrap=True), *(Column(name, overflow="fold") for name in ("use", "size", "licence"))]
-    table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    titles = [Column("name", no_wrap=True), *(Column(name, overflow="fold") for name in ("use", "size", "licence"))]
+    table = Table(*titles, box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for entry in found:
-        sizes = "\n".join(f"{file.path.suffix[1:]} {file.size / 1e6:.1f} MB" for file in entry.files)
-        broken = any(file.problem for file in entry.files)
-        cells = (printable(entry.name), "DAMAGED" if broken else _use(entry), sizes, printable(_licence(entry)))
-        table.add_row(*(Text(cell) for cell in cells))
+        name, use, sizes, licence = _cells(entry)
+        table.add_row(*(Text(cell) for cell in (name, use, "\n".join(sizes), licence)))
     text = io.StringIO()
     Console(file=text, width=width).print(table)
     return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
+
+
+def _list(found: Sequence[ModelEntry]) -> str:
+    """The same, a line each."""
+    lines = []
+    for entry in found:
+        name, use, sizes, licence = _cells(entry)
+        lines += [name, *(f"  {cell}" for cell in (use, ", ".join(sizes), licence) if cell)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _cells(entry: ModelEntry) -> tuple[str, str, list[str], str]:
+    sizes = [f"{file.path.suffix[1:]} {file.size / 1e6:.1f} MB" for file in entry.files]
+    broken = any(file.problem for file in entry.files)
+    return printable(entry.name), "DAMAGED" if broken else _use(entry), sizes, printable(_licence(entry))
 
 
 def _use(entry: ModelEntry) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
-from tita_cli.cli.console import envelope, printable, results, text_bytes, warn
+from tita_cli.cli.console import envelope, printable, put, results, warn
 from tita_cli.cli.expand import Only, expand
 from tita_cli.errors import InputError
 from tita_cli.files import drained
@@ -38,7 +38,10 @@ def command(
             source.seek(0)
         picture = read_picture(source, page=named, max_pixels=input.max_pixels)
         report = _report(picture, pages)
-        stdout.write(envelope("show", report) if reporting.json else text_bytes(_lines(report)))
+        if reporting.json:
+            stdout.write(envelope("show", report))
+        else:
+            put(stdout, _lines(report), hang=12)
     for note in picture.notes:
         warn(note)
 

@@ -29,7 +29,7 @@ class Lines(Silent):
     """Every record of the log as one line of JSON."""
 
     def record(self, record: dict[str, Any]) -> None:
-        console.say(json.dumps(record, ensure_ascii=False))
+        console.say(json.dumps(record, ensure_ascii=False), whole=True)
 
 
 class Bar(Silent):

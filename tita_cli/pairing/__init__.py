@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from tita_cli.pairing.find import DEFAULT_GAP, RULES, Wishes, pair_folder, pair_parallel
 from tita_cli.pairing.manifest import Manifest, read_manifest
-from tita_cli.pairing.plan import Group, Grouping, Leftover, Plan
+from tita_cli.pairing.plan import NO_IMAGE, Group, Grouping, Leftover, Plan
 
 __all__ = [
     "DEFAULT_GAP",
+    "NO_IMAGE",
     "RULES",
     "Group",
     "Grouping",

@@ -36,6 +36,9 @@ class Group:
         }
 
 
+NO_IMAGE = "not an image by its suffix"
+
+
 @dataclass(frozen=True, slots=True)
 class Leftover:
     """A file that is in no group."""

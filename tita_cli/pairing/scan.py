@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from tita_cli.errors import InputError
 from tita_cli.files import Address, resolved
 from tita_cli.images.formats import format_of_suffix, readable_suffixes
-from tita_cli.pairing.plan import Leftover
+from tita_cli.pairing.plan import NO_IMAGE, Leftover
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def _other_kind(path: Path) -> str | None:
     if path.suffix.lower() in readable_suffixes():
         return None
     known = format_of_suffix(path)
-    return "not an image by its suffix" if known is None else f"{known.title}: {known.advice}"
+    return NO_IMAGE if known is None else f"{known.title}: {known.advice}"
 
 
 def _not_an_image(path: Path) -> str | None:
