@@ -7,11 +7,13 @@ import pytest
 
 from tita_cli import Picture
 from tita_cli.errors import UsageError
+from tita_cli.fusion.look import Look
 from tita_cli.fusion.plan import Plan
+from tita_cli.fusion.roles import judge_roles
 from tita_cli.fusion.source import Source, describe_sources
 from tita_cli.images import Metadata
 from tita_cli.images.picture import FloatArray, Thermal
-from tita_cli.images.roles import role_of_name, roles_of_letters
+from tita_cli.images.roles import role_of_name, roles_of_letters, roles_of_names
 from tita_cli.options import Input, PerSource
 
 
@@ -97,6 +99,14 @@ def test_words_in_names(name: str, role: str | None) -> None:
     assert role_of_name(name) == role
 
 
+def test_a_folder_that_all_sources_are_in_says_nothing() -> None:
+    assert roles_of_names(["thermal/DJI_0001_T.JPG", "thermal/DJI_0001_V.JPG"]) == [None, None]
+    assert roles_of_names(["ir/0001.png", "vis/0001.png"]) == ["infrared", "visible"]
+    assert roles_of_names(["ir/0001_vis.png", "ir/0001.png"]) == ["visible", None]
+    sources = describe_sources([_grey("thermal/DJI_1_V.JPG", seed=2), _grey("thermal/DJI_1_T.JPG")])
+    assert judge_roles(sources, [Look.at(source.read()) for source in sources]).infrared == 1
+
+
 def test_letters_count_where_each_source_has_one() -> None:
     assert roles_of_letters(["DJI_0001_T.JPG", "DJI_0002_W.JPG"]) == ["infrared", "visible"]
     assert roles_of_letters(["plan_T.png", "plan_U.png"]) == [None, None]
@@ -117,9 +127,6 @@ def test_letters_count_where_each_source_has_one() -> None:
     ids=["name", "name of the other", "colour", "counts", "thermal file", "size", "xmp", "told"],
 )  # fmt: skip
 def test_the_infrared_is_found_in_either_order(infrared: Picture | Source, visible: Picture) -> None:
-    from tita_cli.fusion.look import Look
-    from tita_cli.fusion.roles import judge_roles
-
     for first, pair in enumerate(((infrared, visible), (visible, infrared))):
         sources = describe_sources(pair)
         roles = judge_roles(sources, [Look.at(source.read()) for source in sources])

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from tita_cli.fusion.look import Look
 from tita_cli.fusion.source import Source
-from tita_cli.images.roles import is_of_thermal_maker, role_of_metadata, role_of_name, roles_of_letters
+from tita_cli.images.roles import is_of_thermal_maker, role_of_metadata, roles_of_letters, roles_of_names
 from tita_cli.options import Role
 
 _MUCH_LARGER = 2.0
@@ -49,7 +49,7 @@ def judge_roles(sources: Sequence[Source], looks: Sequence[Look]) -> Roles:
         ("its file holds thermal counts", ["infrared" if look.thermal else None for look in looks]),
         ("its metadata", [role_of_metadata(look.metadata) for look in looks]),
         ("its palette", ["infrared" if look.palette else None for look in looks]),
-        ("its name", [role_of_name(name) for name in names]),
+        ("its name", roles_of_names(names)),
         ("the last letter of its name", roles_of_letters(names)),
         ("its maker", _different([is_of_thermal_maker(look.metadata) for look in looks])),
         ("its values are counts", _different([look.holds_counts for look in looks])),

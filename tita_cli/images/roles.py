@@ -23,11 +23,17 @@ _THERMAL_MAKERS = (
 )  # fmt: skip
 
 
-def role_of_name(name: str) -> Role | None:
+def roles_of_names(names: Sequence[str]) -> list[Role | None]:
+    """What the name of each source says. A folder that all of them are in tells none from the others."""
+    shared = len({PurePath(split_page(name)[0]).parent for name in names}) == 1
+    return [role_of_name(name, by_folder=not shared) for name in names]
+
+
+def role_of_name(name: str, *, by_folder: bool = True) -> Role | None:
     """What the words of a file's name say, else those of the folder that it is in; None where they say nothing."""
     file, page = split_page(name)
     path = PurePath(file)
-    for part in (page or "", path.stem, path.parent.name):
+    for part in (page or "", path.stem, path.parent.name if by_folder else ""):
         words = {word.casefold() for word in re.findall(r"[^\W\d_]+", part)}
         infrared, visible = words.intersection(INFRARED), words.intersection(VISIBLE)
         if infrared or visible:
