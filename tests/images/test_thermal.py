@@ -212,6 +212,22 @@ def test_a_few_hot_places_are_enough() -> None:
     assert recognise_palette(picture) == ("ironblack", True)
 
 
+@pytest.mark.parametrize("grain", [10, 25])
+def test_ironblack_is_known_though_noise_is_finer_than_chroma(grain: int) -> None:
+    """As equalisation leaves it: pixels from both sides of black share one chroma of the JPEG file."""
+    y, x = np.mgrid[0:240, 0:320]
+    scene = 128 + 75 * np.sin(x / 31) + 60 * np.cos(y / 23) + np.random.default_rng(2).normal(0, grain, x.shape)
+    picture = _lit(palettes()["ironblack"][scene.clip(0, 255).astype(np.uint8)] / 255)
+    assert recognise_palette(picture) == ("ironblack", True)
+
+
+def test_iron_with_a_grey_frame_is_not_ironblack() -> None:
+    """Both have the same colours; a camera draws its scale and its bar in grey."""
+    colors = palettes()["iron"][_scene()] / 255
+    colors[:3] = colors[:, :2] = 0.5
+    assert recognise_palette(_lit(colors)) == ("iron", True)
+
+
 def test_a_coloured_thing_in_a_grey_scene_is_no_palette() -> None:
     y, x = np.mgrid[0:240, 0:320]
     grey = np.repeat(((60 + 40 * np.sin(x / 23) + y / 4) / 255)[..., None], 3, axis=2)

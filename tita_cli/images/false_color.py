@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tita_cli.errors import InputError
+from tita_cli.images.ironblack import is_ironblack
 from tita_cli.images.palettes import palettes
 from tita_cli.images.picture import FloatArray, Picture
 from tita_cli.images.quantize import quantize
@@ -33,9 +34,7 @@ _VERY_NEAR = 8.0
 # Less smooth blocks lie near, too: a sky may have the colours of a palette, what stands before it has others.
 _NOT_FAR, _CERTAIN_SHARE, _POSSIBLE_SHARE = 20.0, 0.9, 0.8
 _MOST_STEPS, _CERTAIN_STEPS, _POSSIBLE_STEPS = 20, 12, 8
-# Of a palette that is grey in part a picture may show little else, and few colours: then all of it, greys too, lies
-# very near, which near-grey photographs do as well, and the colours go along some steps, which theirs do not.
-_FEWEST_SPOTS, _SPOTS_SHARE, _CERTAIN_SPOTS, _POSSIBLE_SPOTS = 8, 0.9, 5, 3
+_HALF_GREY = "ironblack"
 
 
 class Recognised(NamedTuple):
@@ -52,18 +51,29 @@ def recognise_palette(picture: Picture) -> Recognised | None:
     """
     if not picture.is_color:
         return None
-    smooth = _smooth_blocks(picture.pixels)
+    pixels = _sampled_blocks(picture.pixels)
+    ironblack = is_ironblack(pixels)
+    if ironblack:  # before iron, which has its colours
+        return Recognised(_HALF_GREY, True)
+    return _recognise_colorful(pixels) or (None if ironblack is None else Recognised(_HALF_GREY, False))
+
+
+def _recognise_colorful(pixels: FloatArray) -> Recognised | None:
+    """The palette without a grey half of P×N×3 pixels of blocks."""
+    smooth = _smooth_means(pixels)
     # The quarter that is smoothest: JPEG's chroma runs over the edges of regions.
     blocks, half = smooth[: max(len(smooth) // 2, _FEWEST)], smooth[np.ptp(smooth, axis=1) > _COLORFUL]
     colorful = blocks[np.ptp(blocks, axis=1) > _COLORFUL]  # the first of ``half``
     if len(colorful) < _FEWEST:
-        return _recognise_spots(smooth)
+        return None
     fitting = {}
     samples = colorful[:: max(1, len(colorful) // _SAMPLES)]
     for name, table in palettes().items():
-        part = _colorful_part(table)
+        part = float((np.ptp(table, axis=1) > _COLORFUL).mean())
         least = _LEAST_COLORFUL if part > _MOSTLY else _LEAST_COLORFUL / 4
-        if len(colorful) < least * len(blocks) or (_nearest(samples, table)[1] < _NEAR).mean() < _SAMPLE_SHARE:
+        if name == _HALF_GREY or len(colorful) < least * len(blocks):
+            continue
+        if (_nearest(samples, table)[1] < _NEAR).mean() < _SAMPLE_SHARE:
             continue
         steps, distances = _nearest(half, table)
         smoothest = distances[: len(colorful)]
@@ -74,28 +84,7 @@ def recognise_palette(picture: Picture) -> Recognised | None:
             certain = share >= _CERTAIN_SHARE and passed >= _steps(near, _CERTAIN_STEPS, _MOST_STEPS)
             fitting[name] = float(smoothest.mean()), bool(certain)
     best = min(fitting, key=lambda name: fitting[name][0], default=None)
-    found = None if best is None else Recognised(best, fitting[best][1])
-    return found if found is not None and found.certain else _recognise_spots(smooth) or found
-
-
-def _recognise_spots(blocks: FloatArray) -> Recognised | None:
-    """The palette, grey in part, of a picture that is grey but for a few hot places."""
-    colorful = blocks[np.ptp(blocks, axis=1) > _COLORFUL]
-    if len(colorful) < _FEWEST_SPOTS:
-        return None
-    for name, table in palettes().items():
-        steps, distances = _nearest(colorful, table)
-        passed = len(np.unique(steps[distances < _VERY_NEAR] // 8))
-        if _colorful_part(table) > _MOSTLY or passed < _POSSIBLE_SPOTS or np.median(distances) >= _VERY_NEAR:
-            continue
-        if (_nearest(blocks, table)[1] < _VERY_NEAR).mean() >= _SPOTS_SHARE:
-            return Recognised(name, passed >= _CERTAIN_SPOTS)
-    return None
-
-
-def _colorful_part(table: FloatArray) -> float:
-    """Of a palette, the rest of it is grey."""
-    return float((np.ptp(table, axis=1) > _COLORFUL).mean())
+    return None if best is None else Recognised(best, fitting[best][1])
 
 
 def _steps(near: float, few: int, many: int) -> int:
@@ -103,19 +92,22 @@ def _steps(near: float, few: int, many: int) -> int:
     return few if near < _VERY_NEAR else many
 
 
-def _smooth_blocks(pixels: FloatArray) -> FloatArray:
-    """The mean colours, 0..255, of the smoother half of some blocks of a picture, the smoothest first: N×3."""
+def _sampled_blocks(pixels: FloatArray) -> FloatArray:
+    """The pixels of blocks over a picture, P×N×3; of a picture smaller than a block each pixel as one."""
     rows, columns = pixels.shape[0] // _BLOCK, pixels.shape[1] // _BLOCK
     if rows == 0 or columns == 0:
-        return pixels.reshape(-1, 3) * np.float32(255)
+        return pixels.reshape(1, -1, 3)
     step = max(1, int((rows * columns / (4 * _PROBES)) ** 0.5))
     tiles = pixels[: rows * _BLOCK, : columns * _BLOCK].reshape(rows, _BLOCK, columns, _BLOCK, 3)[::step, :, ::step]
     # One pixel of all blocks after the other: NumPy is slow where what it adds up is short.
-    pixel = np.ascontiguousarray(tiles.transpose(1, 3, 0, 2, 4)).reshape(_BLOCK * _BLOCK, -1, 3)
-    means = pixel.mean(axis=0)
+    return np.ascontiguousarray(tiles.transpose(1, 3, 0, 2, 4)).reshape(_BLOCK * _BLOCK, -1, 3)
+
+
+def _smooth_means(pixel: FloatArray) -> FloatArray:
+    """The mean colours, 0..255, of the smoother half of blocks, the smoothest first: M×3."""
     spread = ((pixel[..., 0] + pixel[..., 1] + pixel[..., 2]) / np.float32(3)).std(axis=0)
     smooth = np.argsort(spread, kind="stable")[: max(len(spread) // 2, _FEWEST)]
-    return np.asarray(means[smooth] * np.float32(255), np.float32)
+    return np.asarray(pixel.mean(axis=0)[smooth] * np.float32(255), np.float32)
 
 
 def settle_palette(picture: Picture, *, refuse: bool = False) -> Picture:
