@@ -61,6 +61,26 @@ def test_grain_goes_from_the_sky_and_edges_stay() -> None:
     assert (calm[:, 200] - calm[:, [198, 202]].mean(axis=1)).mean() == pytest.approx(0.25, rel=0.1)
 
 
+def test_grain_that_neighbours_share_is_found_too() -> None:
+    """As cameras and JPEG leave it: blurred."""
+    grain = cv2.GaussianBlur(np.random.default_rng(4).normal(0, 1, (HEIGHT, WIDTH)), (0, 0), 0.65)
+    plane = (_scene() + 0.015 * grain / grain.std()).astype(np.float32)
+    assert grain_of(plane) == pytest.approx(0.015, rel=0.25)
+    calm, _ = calmed(plane)
+    sky = np.s_[4:40, 130:190]
+    assert _rms((calm - _scene())[sky]) < 0.65 * _rms((plane - _scene())[sky])
+
+
+def test_a_texture_is_no_grain() -> None:
+    """Waves and blotches all over the picture differ the more the further apart two pixels are."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
+    waves = 0.5 + 0.1 * np.sin(x / 3) * np.sin(y / 4)
+    blotches = cv2.GaussianBlur(np.random.default_rng(5).random((HEIGHT, WIDTH), np.float32), (0, 0), 4)
+    for plane in (waves, 0.5 + 0.3 * (blotches - blotches.mean()) / blotches.std()):
+        picture = Picture(np.clip(plane, 0, 1)[..., None].astype(np.float32), depth=16)
+        assert reduce_noise(picture) is picture
+
+
 def test_a_picture_without_noise_is_the_same() -> None:
     clean = Picture(_scene()[..., None], depth=16)
     assert reduce_noise(clean) is clean

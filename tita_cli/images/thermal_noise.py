@@ -84,16 +84,24 @@ def _strength(found: FloatArray) -> float:
 
 
 def grain_of(plane: FloatArray) -> float:
-    """Standard deviation of the noise of H×W that neighbours do not share, from where the picture is smoothest.
+    """Standard deviation of the grain of H×W, from where the picture is smoothest.
 
-    Of mixed second differences, in which offsets of rows and columns cancel.
+    Cameras and JPEG blur it, so that near neighbours share most of it. What two pixels that are further apart do not
+    share grows for structure, in variance at least with the square of the distance, and does not for grain.
     """
-    mixed = plane[1:, 1:] - plane[1:, :-1] - plane[:-1, 1:] + plane[:-1, :-1]
+    near, far = (_mixed(plane, distance) for distance in (2, 3))
+    return float(np.sqrt(max(_mixed(plane, 1), (9.0 * near - 4.0 * far) / 5.0)))
+
+
+def _mixed(plane: FloatArray, distance: int) -> float:
+    """Variance by mixed second differences, in which offsets of rows and columns cancel, where it is lowest."""
+    shifted = plane[distance:], plane[:-distance]
+    mixed = shifted[0][:, distance:] - shifted[0][:, :-distance] - shifted[1][:, distance:] + shifted[1][:, :-distance]
     height, width = (side // _BLOCK * _BLOCK for side in mixed.shape)
     blocks = mixed[:height, :width].reshape(height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK)
     variances = (blocks * blocks).mean(axis=(1, 3)) / 4.0
     variances = variances[variances > 0.0]  # where all is black or white there is no telling
-    return float(np.sqrt(np.percentile(variances, _SMOOTHEST))) if variances.size else 0.0
+    return float(np.percentile(variances, _SMOOTHEST)) if variances.size else 0.0
 
 
 def offsets(plane: FloatArray) -> FloatArray:
