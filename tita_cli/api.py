@@ -20,8 +20,11 @@ from tita_cli.images.from_array import picture_of
 from tita_cli.options import DEFAULT_MODEL, FuseOptions, Network, OptionError, PerSource, declared
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from tita_cli.align import Calibration, CalibrationLike, Placement
     from tita_cli.images import Picture
+    from tita_cli.options.keywords import FuseKeywords, FusionKeywords
     from tita_cli.runtime import AnyEngine
 
 __all__ = ["DEFAULT_MODEL", "Aligned", "FuseOptions", "Fusion", "Session", "align_pictures", "fuse"]
@@ -32,7 +35,7 @@ def fuse(
     options: FuseOptions | None = None,
     engine: AnyEngine | Callable[[], AnyEngine] | None = None,
     progress: Progress = silent,
-    **changes: Any,
+    **changes: Unpack[FuseKeywords],
 ) -> Fusion:
     """Fuse two or more images of one scene into one picture.
 
@@ -82,7 +85,7 @@ class Aligned(NamedTuple):
 
 
 def align_pictures(
-    *sources: SourceLike | Sequence[SourceLike], options: FuseOptions | None = None, **changes: Any
+    *sources: SourceLike | Sequence[SourceLike], options: FuseOptions | None = None, **changes: Unpack[FuseKeywords]
 ) -> Aligned:
     """Bring images of one scene into the frame of the first, or of ``reference``, and fuse nothing.
 
@@ -108,14 +111,14 @@ class Session:
     wait for one another. Raises ``ModelError``, ``DeviceError``, ``UsageError``.
     """
 
-    def __init__(self, options: FuseOptions | None = None, **changes: Any) -> None:
+    def __init__(self, options: FuseOptions | None = None, **changes: Unpack[FuseKeywords]) -> None:
         from tita_cli.runtime import load_engine
 
         self.options = (options or FuseOptions()).changed(**changes)
         self._engine = load_engine(self.options.model, **self.options.engine_settings())
         self._turn = Lock()
 
-    def fuse(self, *sources: SourceLike | Sequence[SourceLike], **changes: Any) -> Fusion:
+    def fuse(self, *sources: SourceLike | Sequence[SourceLike], **changes: Unpack[FusionKeywords]) -> Fusion:
         """As :func:`fuse`, with the session's network."""
         fixed = [name for name in changes if name in declared(Network)]
         if fixed:

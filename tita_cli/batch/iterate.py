@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tita_cli.batch.fuser import ApiFuser, FuserOptions
 from tita_cli.batch.jobs import Jobs, make_jobs
@@ -25,6 +25,11 @@ from tita_cli.models.find import file_hash, find_model
 from tita_cli.options import FuseOptions
 from tita_cli.options.batch import Rule, parse_name
 from tita_cli.pairing import DEFAULT_GAP, Wishes
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from tita_cli.options.keywords import FuseKeywords
 
 _END = object()
 StrPath = str | os.PathLike[str]
@@ -64,7 +69,7 @@ def fuse_batch(
     retry_failed: bool = False,
     overwrite: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
-    **changes: Any,
+    **changes: Unpack[FuseKeywords],
 ) -> Iterator[BatchResult]:
     """Fuse what belongs together in folders or a manifest, and yield every result as it is written, or failed.
 
