@@ -16,17 +16,17 @@ pty = pytest.importorskip("pty")
 PATH = "a/path/that/is/longer/than/the/whole/line/of/this/terminal/is/wide.png"
 
 
-def shown(arguments: list[str], width: int, folder: Path) -> list[str]:
+def shown(arguments: list[str], width: int, folder: Path, **variables: str) -> list[str]:
     """The lines that ``tita`` writes on a terminal of this width, both streams."""
     import fcntl
     import termios
 
     ours, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
-    running = subprocess.Popen(
-        [sys.executable, "-m", "tita_cli", *arguments], stdin=its, stdout=its, stderr=its, cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(Path(console.__file__).parents[2])},
-    )  # fmt: skip
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    environment["PYTHONPATH"] = str(Path(console.__file__).parents[2])
+    command = [sys.executable, "-m", "tita_cli", *arguments]
+    running = subprocess.Popen(command, stdin=its, stdout=its, stderr=its, cwd=folder, env={**environment, **variables})
     os.close(its)
     said = b""
     try:
@@ -47,6 +47,7 @@ def test_messages_break_between_words(tmp_path: Path) -> None:
     assert " ".join(narrow).split() == " ".join(wide).split()
     assert len(narrow) > len(wide)
     assert max(len(line) for line in narrow if PATH not in line) <= 40
+    assert shown(["fuse", "photographs", PATH, "-o", "out.png"], 0, tmp_path, COLUMNS="40") == narrow
 
 
 def test_models_are_a_list(tmp_path: Path) -> None:

@@ -49,9 +49,12 @@ def put(stdout: BinaryIO, text: str, *, hang: int = 2) -> None:
 
 
 def columns(stream: IO[Any]) -> int | None:
-    """How wide the terminal is that ``stream`` writes to; None where it is none, or does not say."""
+    """How wide the terminal is that ``stream`` writes to, or COLUMNS; None where it is none, or does not say."""
     try:
-        return (os.get_terminal_size(stream.fileno()).columns or None) if stream.isatty() else None
+        if not stream.isatty():
+            return None
+        stated = os.environ.get("COLUMNS", "")  # as rich's tables and the help go by
+        return (int(stated) if stated.isdecimal() else os.get_terminal_size(stream.fileno()).columns) or None
     except OSError:  # io.UnsupportedOperation among them
         return None
 
