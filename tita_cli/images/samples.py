@@ -58,9 +58,13 @@ class Samples:
         if self.missing is not None:
             alpha = _hide(_upright(self.missing, self.orientation), pixels, alpha)
         if self.data.dtype.kind == "f" and not np.isfinite(pixels).all():
-            alpha = _hide(np.asarray(np.isnan(pixels).any(axis=2)), pixels, alpha)
-            _bound_infinities(pixels)
-            notes += (f"{name}: holds values that are no numbers, they count as transparent",)
+            unknown = np.asarray(np.isnan(pixels).any(axis=2))
+            if unknown.any():
+                alpha = _hide(unknown, pixels, alpha)
+                notes += (f"{name}: holds values that are no numbers, they count as transparent",)
+            if not np.isfinite(pixels).all():
+                _bound_infinities(pixels)
+                notes += (f"{name}: holds infinite values, they count as its largest or smallest one",)
         if self.linear:
             pixels = encode_srgb(pixels)
         icc = self.icc

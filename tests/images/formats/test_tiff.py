@@ -125,6 +125,21 @@ def test_minus_9999_is_no_value_without_a_tag(tiff: Store, ramp: np.ndarray) -> 
     assert read_picture(tiff(ramp, photometric="minisblack")).alpha is None
 
 
+@pytest.mark.parametrize("lowest", [np.finfo(np.float32).min, -3.4e38])
+def test_the_lowest_float_is_no_value_without_a_tag(lowest: float, tiff: Store) -> None:
+    data = np.array([[20.5, lowest], [21.0, 22.5]], np.float32)
+    picture = read_picture(tiff(data, photometric="minisblack"))
+    assert picture.alpha is not None and picture.alpha.tolist() == [[1, 0], [1, 1]]
+    assert picture.pixels.min() == 0 and "-3.4e+38 means no value" in picture.notes[0]
+
+
+def test_infinity_is_said_to_be_a_value(tiff: Store) -> None:
+    data = np.array([[20.5, np.inf], [-np.inf, 22.5]], np.float32)
+    picture = read_picture(tiff(data, photometric="minisblack"))
+    assert picture.alpha is None and picture.pixels[..., 0].tolist() == [[20.5, 22.5], [20.5, 22.5]]
+    assert len(picture.notes) == 1 and "infinite values" in picture.notes[0]
+
+
 def test_no_value_turns_with_the_picture(tiff: Store) -> None:
     data = np.array([[1, 2, -9999]], np.float32)
     picture = read_picture(tiff(data, photometric="minisblack", extratags=[(274, "H", 1, 6, True)]))

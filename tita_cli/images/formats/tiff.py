@@ -30,7 +30,8 @@ _PREMULTIPLIED, _ALPHA = 1, 2  # kinds of extra samples
 _MOST_EXTRAS = 4
 _ORIENTATION, _XMP, _ICC, _NODATA = 274, 700, 34675, 42113
 _PREVIEW, _MASK = 1, 4  # bits of the tag NewSubfileType
-_UNDEFINED = -9999.0  # what geographic programs write where they have no value, with a tag that says so or without
+# What geographic programs write where they have no value, with a tag that says so or without; the second in floats.
+_UNDEFINED, _LOWEST = -9999.0, -3.4e38
 
 _STRIP_BYTES = 1 << 18
 _CLASSIC_BYTES = 2**32 - 2**25  # what offsets of 32 bits reach, less room for metadata
@@ -173,6 +174,9 @@ def _missing(
     if tag is None and color.dtype.kind not in "if":
         return None, ()
     missing = (color == value).all(axis=2)
+    if tag is None and color.dtype.kind == "f" and not missing.any():
+        missing = (color <= _LOWEST).all(axis=2) & np.isfinite(color).all(axis=2)
+        value = _LOWEST
     if not missing.any():
         return None, ()
     return missing, (f"{name}: {value:g} means no value, it counts as transparent",)
