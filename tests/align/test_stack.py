@@ -15,7 +15,7 @@ from PIL import Image
 
 from tita_cli.align import align_pictures, find_frame
 from tita_cli.align.estimator import Estimate
-from tita_cli.align.geometry import corner_error, translating
+from tita_cli.align.geometry import corner_error, scaling, translating
 from tita_cli.align.pair import PairEstimator
 from tita_cli.align.sequence import capture_order, choose_reference
 from tita_cli.align.structure import View
@@ -102,6 +102,39 @@ class _Told(_OnlyViews):
 
     def near(self, reference: View, source: View, guess: np.ndarray, **_: object) -> Estimate | None:
         return self.estimate(reference, source)
+
+
+class _OneWay(_OnlyViews):
+    """An estimator that finds a pair, twice as large in the wider picture, with the narrower one for reference only."""
+
+    def __init__(self) -> None:
+        super().__init__(PairEstimator())
+        self.asked = 0
+
+    def estimate(self, reference: View, source: View, **_: object) -> Estimate:
+        self.asked += 1
+        found = reference.full < source.full
+        return Estimate("similarity", scaling(0.5) @ translating(-10.0, -20.0), float(found), 0.25, False)
+
+
+@pytest.mark.parametrize("reference", [0, 1])
+def test_a_pair_of_unlike_sizes_is_sought_from_either(reference: int, scenes: Scenes) -> None:
+    wide, narrow = scenes.picture(scenes.scene(3, size=(400, 300))), scenes.picture(scenes.scene(3, size=(160, 120)))
+    estimator = _OneWay()
+    frame = find_frame(2, [wide, narrow].__getitem__, reference=reference, estimator=estimator)
+    placement = frame.placements[1 - reference]
+    onto_narrow = scaling(0.5) @ translating(-10.0, -20.0)
+    assert placement.accepted and placement.model == "similarity"
+    np.testing.assert_allclose(placement.matrix, onto_narrow if reference else np.linalg.inv(onto_narrow), atol=1e-9)
+    assert placement.residual == pytest.approx(0.25 if reference else 0.5)
+    assert estimator.asked == (1 if reference else 2)
+
+
+def test_a_pair_of_one_size_is_refused_at_once(scenes: Scenes) -> None:
+    same = scenes.picture(scenes.scene(3, size=(160, 120)))
+    estimator = _OneWay()
+    assert not find_frame(2, lambda _: same, estimator=estimator).placements[1].accepted
+    assert estimator.asked == 1
 
 
 def _named(scenes: Scenes, names: str) -> list[Picture]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from tita_cli.align.calibration import Calibration
 from tita_cli.align.estimator import Estimate, Estimator
 from tita_cli.align.frame import Frame
-from tita_cli.align.geometry import Matrix
+from tita_cli.align.geometry import Matrix, inverse, mean_scale, normalized
 from tita_cli.align.graph import Edge
 from tita_cli.align.modes import MATRIX_MODELS, Border, Mode, Model
 from tita_cli.align.placement import Placement
@@ -94,7 +94,7 @@ def _pair(
     most, exact = _allowed(mode)
     source, notes = 1 - reference, []
     if stated is None:
-        found = estimator.estimate(views[reference], views[source], most=most, exact=exact)
+        found = _from_either(estimator, views[reference], views[source], most, exact)
     else:
         found, note = _stated(names[source], names[reference], views[reference], views[source], stated, mode, estimator)
         notes += note
@@ -108,6 +108,20 @@ def _pair(
         placements[source] = Placement.unaligned(names[source], views[source].full, found.confidence)
         notes.append(_refusal(names[source], names[reference], found.confidence, mode) + ": left where it is")
     return Frame.of([placements[0], placements[1]], reference, border, tuple(notes))
+
+
+def _from_either(estimator: Estimator, reference: View, source: View, most: Model, exact: bool) -> Estimate:
+    """How ``source`` lies in ``reference``; of pictures of other sizes, as the source finds it, too: with the narrower
+    field of view for reference more of what is compared is shown by both."""
+    found = estimator.estimate(reference, source, most=most, exact=exact)
+    if found.accepted or reference.full == source.full:
+        return found
+    back = estimator.estimate(source, reference, most=most, exact=exact)
+    if not back.accepted:
+        return found
+    matrix = normalized(inverse(back.matrix))
+    residual = None if back.residual is None else back.residual * mean_scale(matrix, source.full)
+    return replace(back, matrix=matrix, residual=residual, unfitted=None, covariance=None)
 
 
 def _stack(
