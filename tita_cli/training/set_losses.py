@@ -19,8 +19,24 @@ CANCELLED = 0.1
 # Of exposures, the reference sets the tones and MEF-SSIM the contrast: the more frames, the more there is to choose.
 WEIGHTS = {
     "ivf": {"intensity": 50.0, "base": 80.0, "hot": 40.0, "gradient": 20.0, "structure": 10.0},
-    "mef": {"intensity": 12.0, "base": 18.0, "gradient": 10.0, "structure": 7.0, "exposure": 90.0, "range": 400.0},
-    "sequence": {"intensity": 5.0, "base": 10.0, "gradient": 4.0, "structure": 3.0, "exposure": 240.0, "range": 800.0},
+    "mef": {
+        "intensity": 12.0,
+        "base": 18.0,
+        "gradient": 10.0,
+        "structure": 7.0,
+        "exposure": 90.0,
+        "range": 400.0,
+        "direct": 2.0,
+    },
+    "sequence": {
+        "intensity": 1.5,
+        "base": 3.0,
+        "gradient": 1.0,
+        "structure": 1.0,
+        "exposure": 240.0,
+        "range": 800.0,
+        "direct": 2.0,
+    },
     "mff": {
         "intensity": 40.0,
         "gradient": 20.0,
@@ -49,6 +65,7 @@ def set_losses(
         shown = fused.clamp(0, 1)  # what is beyond gives no contrast, and a clamp alone no way back
         terms["exposure"] = structure_lost(frames, shown)
         terms["range"] = (fused - shown).abs().mean()
+        terms["direct"] = output.direct.mean()  # pixel by pixel, shares of exposures draw halos and outlines
     if hot is not None:
         off, weight = F.avg_pool2d(fused - target, 4).abs(), F.avg_pool2d(hot, 4)
         terms["hot"] = ((weight * off).sum((1, 2, 3)) / (weight.sum((1, 2, 3)) + 0.2)).mean()

@@ -201,11 +201,24 @@ def _bracket(entry: Entry, scene: Scene, crop: int, count: int, rng: np.random.G
         frames = _exposures(still, labels, count, rng)
     else:
         chosen = sorted(rng.choice(len(scene.frames), min(count, len(scene.frames)), replace=False))
-        frames = np.stack([to_float(window.read(scene.frames[i])) for i in chosen])
+        frames = exposures_between(np.stack([to_float(window.read(scene.frames[i])) for i in chosen]), count, rng)
         if rng.random() < 0.2:
             camera = Camera(noise=1.0, jpeg=0.0)
             frames = np.stack([camera.shoot(Sample(frame, frame), rng).a for frame in frames])
     return _turned(SetSample(frames, set_reference(frames)), rng)
+
+
+def exposures_between(frames: FloatArray, count: int, rng: np.random.Generator) -> FloatArray:
+    """N×H×W of a series and exposures between neighbours, ``count`` in all: the geometric mean of two frames is the
+    exposure between them where the camera's response is a power and neither has clipped."""
+    frames = frames[np.argsort(frames.mean((1, 2)))]
+    missing = count - len(frames)
+    if missing <= 0 or len(frames) < 2:
+        return frames
+    darker = rng.integers(len(frames) - 1, size=missing)
+    part = rng.uniform(0.2, 0.8, (missing, 1, 1)).astype(np.float32)
+    more = frames[darker] ** part * frames[darker + 1] ** (1 - part)
+    return np.concatenate((frames, np.rint(more * 255) / np.float32(255)))
 
 
 def _exposures(
