@@ -186,7 +186,7 @@ def complete(*words: str) -> list[str]:
         (("batch", "--format", "p"), ["png", "pnm", "pfm"]),
         (("calibrate", "--align", ""), ["translation", "similarity", "affine", "homography"]),
         (("eval", "--convention", ""), ["mefb", "vifb"]),
-        (("export", "--precision", ""), ["fp32", "fp16", "int8"]),
+        (("export", "--precision", ""), ["fp32", "fp16"]),
         (("config", "b"), ["batch"]),
     ],
 )
