@@ -89,13 +89,14 @@ def report_infrared(sets: list[str], names: list[str], *, listed: bool) -> None:
 
 def report_photographs() -> None:
     data = SHARED / "data"
-    found, count = [], 0
+    found, unread, count = [], [], 0
     for path in sorted(p for p in data.rglob("*") if p.suffix.lower() in SUFFIXES):
         if any(part in THERMAL for part in path.relative_to(data).parts):
             continue
         try:
             picture = read_picture(path)
-        except TitaError:
+        except TitaError as error:
+            unread.append(f"{path.relative_to(data)}: {error.message}")
             continue
         if not picture.is_color:
             continue
@@ -105,6 +106,7 @@ def report_photographs() -> None:
             found.append(f"{path.relative_to(data)}: {'is' if palette.certain else 'may be'} {palette.name}")
     print(f"{count} coloured photographs, {len(found)} taken for coloured infrared")
     print("".join(f"    {line}\n" for line in found), end="")
+    print(f"{len(unread)} files were not read" + "".join(f"\n    {line}" for line in unread))
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import get_type_hints
 
 import pytest
+from mypy import api
 
 import tita_cli
 from tita_cli.options import FuseOptions, Network, declared
@@ -35,7 +36,6 @@ def test_keywords_are_the_options() -> None:
 
 @pytest.mark.slow
 def test_a_checker_sees_a_keyword_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    api = pytest.importorskip("mypy.api")
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
     monkeypatch.setenv("MYPYPATH", str(Path(tita_cli.__file__).parents[1]))

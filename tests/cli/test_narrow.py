@@ -12,13 +12,13 @@ import pytest
 
 from tita_cli.cli import console
 
-pty = pytest.importorskip("pty")
 PATH = "a/path/that/is/longer/than/the/whole/line/of/this/terminal/is/wide.png"
 
 
 def shown(arguments: list[str], width: int, folder: Path, **variables: str) -> list[str]:
     """The lines that ``tita`` writes on a terminal of this width, both streams."""
     import fcntl
+    import pty
     import termios
 
     ours, its = pty.openpty()
