@@ -163,7 +163,7 @@ def sources(scale: float = 1.0) -> list[npt.NDArray[np.uint8]]:
     lights.append(Light((0.2, 1.0, 1.2), 0.5, (0.05, 0.05, 0.05)))
     view = render(
         shapes(), lights, Camera((-0.25, 1.45, -0.75), (0.02, 1.15, 3.2), 62), (width + spare, height + spare),
-        ambient=(0.034, 0.033, 0.034), seed=3,
+        ambient=(0.034, 0.033, 0.034), samples=25, seed=3,
     )  # fmt: skip
     frames = []
     for index, (stops, (dx, dy)) in enumerate(zip(STOPS, _SHIFTS, strict=True)):
