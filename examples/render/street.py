@@ -154,8 +154,13 @@ def sources(scale: float = 1.0) -> dict[str, npt.NDArray[np.uint8]]:
         Light((-5.0, 2.6, 9.2), 0.2, (0.5, 0.5, 0.55)),
     ]
     view = render(
-        shapes(), lights, Camera((0.4, 2.3, -1.5), (-0.3, 2.25, 14), 58), size, ambient=(0.010, 0.012, 0.020),
-        samples=25, seed=1,
+        shapes(),
+        lights,
+        Camera((0.4, 2.3, -1.5), (-0.3, 2.25, 14), 58),
+        size,
+        ambient=(0.010, 0.012, 0.020),
+        samples=25,
+        seed=1,
     )
     rng = np.random.default_rng(9)
     heat = cv2.GaussianBlur(view.temperature, (0, 0), 0.9 * scale + 0.1)
