@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tita_cli import Picture, fuse
-from tita_cli.align import find_frame
+from tita_cli.align import Calibration, find_frame
+from tita_cli.align import frame as frame_module
 from tita_cli.errors import InputError, UsageError
 from tita_cli.fusion import source as source_module
 from tita_cli.fusion.plan import Plan
@@ -87,6 +89,31 @@ def test_a_budget_changes_no_sample(picture_file: PictureFile) -> None:
     plans = [Plan(describe_sources(files), budget=budget) for budget in (0, 1 << 30)]
     for index in range(3):
         np.testing.assert_array_equal(*(plan.read(index).pixels for plan in plans))
+
+
+@pytest.mark.parametrize(("budget", "kept"), [(1 << 30, True), (1000, False)])
+def test_what_alignment_moved_is_kept_until_it_is_released(
+    budget: int, kept: bool, picture_file: PictureFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = _files(picture_file, 2)
+    moved = np.array([[1, 0, 2.5], [0, 1, 1.5], [0, 0, 1]])
+    calibration = Calibration(((160, 120), (160, 120)), (np.eye(3), moved), 0, 1, 0.0)
+    warped: list[str] = []
+    original = frame_module.warp
+
+    def warp(picture: Picture, *given: Any, **how: Any) -> Picture:
+        warped.append(picture.name)
+        return original(picture, *given, **how)
+
+    monkeypatch.setattr(frame_module, "warp", warp)
+    plan = Plan(describe_sources(files), calibration=calibration, budget=budget)
+    moving = 1 - plan.reference
+    first, second = plan.read(moving, again=True), plan.read(moving)
+    np.testing.assert_array_equal(first.pixels, second.pixels)
+    assert len(warped) == (1 if kept else 2)
+    plan.release(moving)
+    plan.read(moving)
+    assert len(warped) == (2 if kept else 3)
 
 
 def test_facts_belong_to_a_source() -> None:

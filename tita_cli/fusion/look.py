@@ -85,12 +85,14 @@ class Decoded:
     """Reads sources and keeps what it has read until it is released, so that a file is decoded once.
 
     Those that come first are kept, in the integers of their files, as far as ``budget`` bytes go (320 MiB or an eighth
-    of what is free, unless given); the others are decoded anew when they are asked for again.
+    of what is free, unless given); the others are decoded anew when they are asked for again. What they leave is for
+    pictures that were moved into the common frame, as floats: that takes longer than to decode.
     """
 
     def __init__(self, sources: Sequence[Source], budget: int | None = None) -> None:
         self._sources = sources
         self._kept: dict[int, Compact] = {}
+        self._moved: dict[int, Picture] = {}
         self._seen: set[int] = set()
         self._budget = budget
 
@@ -110,12 +112,23 @@ class Decoded:
         """Source ``index``, if it was kept."""
         return self._kept.get(index)
 
+    def keep_moved(self, index: int, picture: Picture) -> None:
+        """Keep source ``index`` as alignment moved it, if there is room; nobody may write into it."""
+        if self._held() + _bytes(picture) <= self._most():
+            self._moved[index] = picture
+
+    def moved(self, index: int) -> Picture | None:
+        """What was kept by :meth:`keep_moved`."""
+        return self._moved.get(index)
+
     def release(self, index: int) -> None:
         """Source ``index`` will not be asked for again."""
         self._kept.pop(index, None)
+        self._moved.pop(index, None)
 
     def _held(self) -> int:
-        return sum(compact.nbytes for compact in self._kept.values())
+        moved = sum(_bytes(picture) for picture in self._moved.values())
+        return moved + sum(compact.nbytes for compact in self._kept.values())
 
     def _most(self) -> int:
         if self._budget is None:
@@ -123,3 +136,7 @@ class Decoded:
 
             self._budget = min(_MOST_KEPT, free_memory() // _SHARE)
         return self._budget
+
+
+def _bytes(picture: Picture) -> int:
+    return picture.pixels.nbytes + (0 if picture.alpha is None else picture.alpha.nbytes)

@@ -120,9 +120,10 @@ class Plan:
         """How alignment placed the sources; empty where it was switched off."""
         return () if self.frame is None else self.frame.placements
 
-    def read(self, index: int) -> Picture:
-        """Source ``index`` as a strategy fuses it: H×W×1 or H×W×3 in 0..1, of one size and profile with the others."""
-        picture = self.aligned(index)
+    def read(self, index: int, *, again: bool = False) -> Picture:
+        """Source ``index`` as a strategy fuses it: H×W×1 or H×W×3 in 0..1, of one size and profile with the others.
+        ``again``: it will be asked for once more, and may be kept until it is released."""
+        picture = self.aligned(index, again=again)
         if self.deghosts and index != self.still:
             picture = self._deghosted(picture)
         return to_profile(picture, self.profile)
@@ -158,11 +159,16 @@ class Plan:
         """Source ``index`` was read for the last time."""
         self._decoded.release(index)
 
-    def aligned(self, index: int) -> Picture:
-        """Source ``index`` in range and in the common frame, in its own profile."""
+    def aligned(self, index: int, *, again: bool = False) -> Picture:
+        """Source ``index`` in range and in the common frame, in its own profile. ``again``: see :meth:`read`."""
+        kept = self._decoded.moved(index)
+        if kept is not None:
+            return kept
         picture = self._sized(index)
         if self.frame is not None:
             picture = self.frame.place(index, picture)
+            if again and not self.frame.placements[index].is_still:
+                self._decoded.keep_moved(index, picture)
         self._notes += picture.notes
         return picture
 

@@ -48,7 +48,7 @@ class SetBlend:
         seen = _Seen(count, self._engine.spec.multiple)
         for number, index in enumerate(plan.used):
             self._progress("look", number, count)
-            seen.add(plan.read(index))
+            seen.add(plan.read(index, again=True))
         if not plan.deghosts:
             seen.warn_of_motion(plan)
         self._progress("decide", 0, 1)
