@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 
@@ -11,8 +12,12 @@ def main() -> None:
     # Until our own handlers are set, Ctrl-C ends the process in silence, not in a traceback of an import.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from tita_cli.cli.collecting import pause
     from tita_cli.cli.interrupt import exit_code, leave, stop_on_signals
 
+    pause()
+    # NumPy's BLAS starts a thread a core as it is imported, and these wait by spinning; no matrix here is large enough.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         stop_on_signals()
         from tita_cli.cli.streams import take_streams

@@ -77,3 +77,18 @@ def test_a_missing_input_is_told_before_torch_is_imported(tmp_path: Path) -> Non
     got, heavy = _imported(["fuse", "a.png", "b.png", "-o", "out.png"], tmp_path)
     assert got == 3
     assert "torch" not in heavy
+
+
+@pytest.mark.parametrize("command", ["fuse", "models"])
+def test_garbage_is_collected_again_once_a_command_runs(command: str, tmp_path: Path) -> None:
+    code = (
+        "import gc, sys; from tita_cli.cli.collecting import pause; pause(); import tita_cli.cli.main as main; "
+        "main.run(sys.argv[1:]); print(gc.isenabled(), gc.get_freeze_count() > 1000)"
+    )
+    for name in "ab":
+        (tmp_path / f"{name}.pgm").write_bytes(b"P5 64 64 255 " + bytes(64 * 64))
+    arguments = ["fuse", "a.pgm", "b.pgm", "-o", "c.png", "--quiet"] if command == "fuse" else [command, "--json"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "True True"

@@ -38,6 +38,18 @@ def test_a_damaged_shipped_file_is_refused(weights: Path) -> None:
         models.find_model("light")
 
 
+def test_only_what_came_with_tita_and_is_whole_counts_as_shipped(weights: Path, tmp_path: Path) -> None:
+    assert models.is_shipped(weights / "light.onnx")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("light.onnx", models.SUMS):  # sums that somebody put beside a file vouch for nothing
+        (elsewhere / name).write_bytes((weights / name).read_bytes())
+    assert not models.is_shipped(elsewhere / "light.onnx")
+    (weights / "light.onnx").write_bytes(b"light")
+    models.file_hash.cache_clear()
+    assert not models.is_shipped(weights / "light.onnx")
+
+
 def test_a_line_of_the_sums_that_is_none_is_passed_over(weights: Path) -> None:
     sums = weights / models.SUMS
     sums.write_text("damaged\n" + sums.read_text())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, ClassVar
 import typer
 
 from tita_cli.cli.arguments import expand_patterns, refuse_folder_as_output, refuse_folders
+from tita_cli.cli.collecting import go_on
 from tita_cli.cli.console import envelope, printable, put, results, say, warn
 from tita_cli.cli.expand import expand
 from tita_cli.cli.outcome import summary, told_once
@@ -91,6 +92,7 @@ def command(
     from tita_cli.images.atomic import is_among
     from tita_cli.images.write import check_output
 
+    go_on()
     weights_map, force = mapping.weights_map, writing.force
     if weights_map is not None:
         check_output(weights_map, overwrite=force, sources=sources)

@@ -18,6 +18,7 @@ from tita_cli import __version__
 from tita_cli import config as settings
 from tita_cli.cli import config
 from tita_cli.cli.arguments import readable
+from tita_cli.cli.collecting import go_on
 from tita_cli.cli.console import complain
 from tita_cli.cli.interrupt import abort_if_interrupted, exit_code, reason, was_interrupted
 from tita_cli.cli.usage import usage_message
@@ -85,6 +86,8 @@ def _add(app: typer.Typer, name: str, command: Callable[..., Any]) -> None:
     def interruptible(**options: Any) -> Any:
         with abort_if_interrupted():
             config.tell_origin(quiet=bool(options.get("quiet")))
+            if name != "fuse":  # which does so once its own modules are there
+                go_on()
             return command(**options)
 
     text = inspect.getdoc(command) or ""

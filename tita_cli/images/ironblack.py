@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from functools import cache
 
+import cv2
 import numpy as np
 
 from tita_cli.images.color import LUMA_WEIGHTS, differences_chroma
@@ -35,10 +36,11 @@ def is_ironblack(blocks: FloatArray) -> bool | None:
 
     ``blocks``: P×N×3 in 0..1, the P pixels of N blocks over the picture.
     """
-    y, cb, cr = _split(blocks * np.float32(255))
-    chroma = np.stack([cb.mean(axis=0), cr.mean(axis=0)], axis=1)
-    hot = _hot_chroma()[np.rint(y).clip(0, 255).astype(np.intp)].mean(axis=0)
-    bright = y.mean(axis=0)
+    bright, *differences = _split(blocks.mean(axis=0) * np.float32(255))
+    chroma = np.stack(differences, axis=1)
+    y = blocks @ (np.float32(255) * np.array(LUMA_WEIGHTS, np.float32))
+    level = np.rint(y).clip(0, 255).astype(np.uint8)
+    hot = np.stack([cv2.LUT(level, plane).mean(axis=0) for plane in _hot_chroma().T.copy()], axis=1)
     strength, hottest = (np.hypot(plane[:, 0], plane[:, 1]) for plane in (chroma, hot))
     share = ((chroma * hot).sum(axis=1) / np.maximum(hottest**2, 1.0)).clip(0.0, 1.0)
     share = np.where(y.min(axis=0) < _DARK, share, np.rint(share))

@@ -97,6 +97,11 @@ def expected_hash(path: Path) -> str | None:
     return _sums(path.parent).get(path.name) if (path.parent / SUMS).is_file() else None
 
 
+def is_shipped(path: Path) -> bool:
+    """Whether a file came with tita and is as it was made."""
+    return path.parent == weights_folder() and file_hash(path) == expected_hash(path)
+
+
 @cache
 def file_hash(path: Path) -> str:
     """The SHA-256 of a file, read once a process."""

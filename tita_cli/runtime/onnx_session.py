@@ -64,16 +64,19 @@ def open_session(
     weights: Mapping[str, NDArray[Any]] | None = None,
     *,
     own_memory: bool = False,
+    known: bool = False,
 ) -> InferenceSession:
     """A session on ``place`` and nowhere else. ``weights``: those that ``model`` only names; to be kept alive with it.
 
     ``own_memory``: it manages its own, for sessions that run a whole network: the C library, which keeps what is freed,
-    needs more than twice as much for that. Many sessions at once would each keep some.
+    needs more than twice as much for that. Many sessions at once would each keep some. ``known``: it is a shipped one,
+    whose graph need not be checked.
 
     Raises ``ModelError`` for a model that is refused, and ``DeviceError`` where the provider does not come up: ONNX
     Runtime would go on on the CPU and say nothing.
     """
-    check_graph(model, weights or ())
+    if not known:
+        check_graph(model, weights or ())
     onnxruntime = ort.load()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

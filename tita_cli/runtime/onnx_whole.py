@@ -8,6 +8,7 @@ import numpy as np
 
 from tita_cli import ort
 from tita_cli.errors import ModelError
+from tita_cli.models.find import is_shipped
 from tita_cli.models.onnx_file import HINT, OnnxFile
 from tita_cli.runtime.onnx_session import Place, device_errors, open_session
 
@@ -21,7 +22,8 @@ class WholeRunner:
     def __init__(self, file: OnnxFile, place: Place, threads: int) -> None:
         self.spec = file.spec
         self._file, self._place, self._threads = file, place, threads
-        self._session = open_session(file.path.read_bytes(), place, threads, own_memory=True)
+        known = is_shipped(file.path)
+        self._session = open_session(file.path.read_bytes(), place, threads, own_memory=True, known=known)
         self._giving_back = ort.load().RunOptions()
         self._giving_back.log_severity_level = ort.SILENT  # a run has its own
         if place.is_cpu:
