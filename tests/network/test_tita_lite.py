@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -55,6 +56,22 @@ def test_sparsemax_is_the_projection_onto_the_simplex(values: list[float]) -> No
         low, high = (middle, high) if (z - middle).clamp_min(0).sum() > 1 else (low, middle)
     expected = (z - low).clamp_min(0)
     torch.testing.assert_close(sparsemax(z[None, :, None, None])[0, :, 0, 0], expected, atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize(("count", "factor"), [(2, 1.0), (4, 1.0), (8, 0.5), (16, 0.25), (32, 0.125)])
+def test_of_many_sources_each_adds_less(count: int, factor: float) -> None:
+    network = _network()
+    images = torch.rand(1, count, MULTIPLE, MULTIPLE, generator=torch.Generator().manual_seed(3))
+    with torch.inference_mode():
+        network.gain_fall.zero_()
+        before = network(images)
+        network.gain_fall.fill_(1.0)
+        after = network(images)
+    assert max(float(gain.abs().max()) for gain in before.gains) > 0.01
+    for a, b in zip(before.gains, after.gains, strict=True):
+        torch.testing.assert_close(factor * a, b, atol=1e-6, rtol=0)
+    for a, b in zip(before.shares, after.shares, strict=True):
+        assert torch.equal(a, b)
 
 
 def test_of_two_sources_each_meets_the_other() -> None:

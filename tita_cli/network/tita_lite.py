@@ -6,7 +6,8 @@
 All sources share all weights, and each meets a summary of the others: a weighted mean that leaves itself out. With two
 sources the summary is the other one, and IPA and OAF are the paper's. Exchanging sources exchanges the outputs and
 nothing else. The network does not paint. It gives each source a share of every level of a Laplacian pyramid, positive
-and of sum 1 over the sources, and small gains by which a source adds its own detail beyond its share:
+and of sum 1 over the sources, and small gains by which a source adds its own detail beyond its share, the smaller the
+more sources there are:
 
     multiscale = collapse( Σ_i (share_i[l] + gain_i[l]) · L_i[l] )
     direct     = Σ_i share_i[0] · source_i
@@ -45,6 +46,8 @@ GAINED = 4
 """Of these, the finer ones have gains."""
 MULTIPLE = TOKEN * WINDOW
 """Sides of the network's input are multiples of this."""
+FEW = 4.0
+"""Of more sources than this, each has smaller gains."""
 DEAD_ZONE = 0.05
 """Gains smaller than this are exactly 0: where one source is good as it is, it stays untouched."""
 PHOTOGRAPH, INFRARED = 1.0, -1.0
@@ -144,6 +147,7 @@ class TitaLite(nn.Module):
         self.fine2 = nn.Conv2d(dim, dim, 3, padding=1, groups=dim)
         self.fine3 = nn.Conv2d(dim, dim, 1)
         self.fine_logits = nn.Conv2d(dim, 2 + 16 + 4 + GAINED, 3, padding=1)
+        self.gain_fall = nn.Parameter(torch.full((GAINED,), 0.5))
         self.direct = nn.Conv2d(dim, 1, 1)
         self.forget = FORGET
         with torch.no_grad():
@@ -233,7 +237,10 @@ class TitaLite(nn.Module):
 
         keep = _switch(keep, self.training)
         direct = _switch(self.direct(z) + to_direct.mean(1)[..., None, None], self.training).float()
-        gains = _through(gains, F.softshrink(gains, DEAD_ZONE), self.training) * keep.reshape(b * n, 1, 1, 1)
+        # What all add is a sum, which grows with their number: of what is independent, with its square root.
+        number = torch.ones_like(keep).sum(1, keepdim=True)
+        keep = keep * (FEW / number.clamp_min(FEW)) ** self.gain_fall
+        gains = _through(gains, F.softshrink(gains, DEAD_ZONE), self.training) * keep.reshape(b * n, GAINED, 1, 1)
         return SetOutput(
             shares, [of_set(_resized(gains[:, k : k + 1], k)).float() for k in range(GAINED)], logits, direct, weights
         )
