@@ -207,3 +207,6 @@ def test_sets_of_any_size(picture_file: PictureFile, tmp_path: Path, capfdbinary
     assert run([*arguments, "--metrics", "Qabf"]) == ExitCode.MISMATCH
     assert b"of two sources, not of 3" in capfdbinary.readouterr().err
     assert run(["eval", "--fused", f"{tmp_path}/fused", "--a", f"{tmp_path}/sources/one"]) == ExitCode.USAGE
+    capfdbinary.readouterr()
+    assert run(["eval", "--fused", str(fused), "--sources", str(frames[0])]) == ExitCode.UNREADABLE_INPUT
+    assert b"a file, not a folder of sources\ntita: hint: --a FILE and --b FILE" in capfdbinary.readouterr().err

@@ -64,7 +64,9 @@ def test_patterns_that_the_shell_left_alone(tmp_path: Path) -> None:
     [
         (["vis", "ir", "-o", "out.png"], ExitCode.UNREADABLE_INPUT, "tita batch vis ir"),
         (["vis", "-o", "out.png"], ExitCode.UNREADABLE_INPUT, "tita batch vis "),
+        (["vis", "ir"], ExitCode.USAGE, "tita batch vis ir"),
         (["vis/1.png", "ir/1.png", "-o", "ir"], ExitCode.UNWRITABLE_OUTPUT, "-o ir/1-fused.png"),
+        (["vis/1.png", "ir/1.png", "-o", "new/"], ExitCode.UNWRITABLE_OUTPUT, "-o new/1-fused.png"),
     ],
 )
 def test_folders_are_answered_with_a_command(
@@ -75,6 +77,20 @@ def test_folders_are_answered_with_a_command(
     monkeypatch.chdir(tmp_path)
     assert run(["fuse", *arguments]) == code
     assert hint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["eval", "a.png", "b.png", "--fused", "f.png"], "a.png b.png: tita eval takes options only"),
+        (["show", "a.png", "b.png"], "b.png: more than tita show takes"),
+        (["show", "a.png", "b.png", "c.png"], "b.png c.png: more than tita show takes"),
+        (["fuse", "a.png", "b.png"], "tita fuse: --output or -o is missing"),
+    ],
+)
+def test_too_many_and_too_few_arguments(arguments: list[str], message: str, capsys) -> None:
+    assert run(arguments) == ExitCode.USAGE
+    assert capsys.readouterr().err.splitlines()[0] == f"tita: error: {message}"
 
 
 def test_the_last_line_says_what_became_of_the_sources(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -71,9 +72,10 @@ def refuse_folders(sources: Sequence[str]) -> None:
     raise InputError(f"{folders[0]}: is a folder", hint=hint)
 
 
-def refuse_folder_as_output(output: str, sources: Sequence[str]) -> None:
-    """Raise OutputError where ``-o`` is a folder, with a name inside it."""
-    folder = Path(output)
-    if folder.is_dir():
+def refuse_folder_as_output(output: str, sources: Sequence[str], suffix: str = ".png") -> None:
+    """Raise OutputError where ``-o`` is a folder or written as one, with a name in it that has ``suffix``."""
+    written_so = output.endswith(("/", os.sep))
+    if written_so or Path(output).is_dir():
         stem = Path(next((source for source in sources if source != "-"), "picture")).stem
-        raise OutputError(f"{output}: is a folder", hint=f"name the picture in it: -o {folder / f'{stem}-fused.png'}")
+        inside = f"{output if written_so else output + '/'}{stem}-fused{suffix}"
+        raise OutputError(f"{output}: is a folder", hint=f"name the file in it: -o {inside}")

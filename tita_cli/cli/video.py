@@ -118,7 +118,7 @@ def command(
         raise UsageError("--json and -o - both want stdout", hint="write the clip to a file")
     DeviceRequest(network.backend, network.device, network.provider).check()
     if output != PIPE:
-        refuse_folder_as_output(output, sources)
+        refuse_folder_as_output(output, sources, ".mp4")
         check_writable(output, overwrite=writing.force, sources=sources)
     elif sys.stdout.isatty():
         raise UsageError("a video does not belong on a terminal", hint="-o FILE, or pipe the output")

@@ -74,6 +74,8 @@ def match_sets(fused: Path, sources: Path) -> tuple[list[Case], list[Outcome]]:
 
     One fused file may go with a folder that holds its sources. Raises InputError and MismatchError as :func:`match`.
     """
+    if sources.is_file():
+        raise InputError(f"{sources}: is a file, not a folder of sources", hint="`a` FILE and `b` FILE name two")
     results = {fused.stem: fused} if fused.is_file() else _by_stem(fused)
     if not results:
         raise InputError(f"{fused}: no images in it")
