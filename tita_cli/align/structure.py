@@ -29,6 +29,7 @@ from tita_cli.images.picture import FloatArray, Picture
 Field: TypeAlias = FloatArray
 FieldOf: TypeAlias = Callable[[FloatArray], Field]
 _Derived = TypeVar("_Derived")
+_Further = TypeVar("_Further")
 
 _PRESMOOTHING = 0.8
 _POSTSMOOTHING = 0.6
@@ -91,7 +92,7 @@ class View:
 
     plane: FloatArray
     full: Size
-    _fields: dict[tuple[int, Callable[[FloatArray], Any]], tuple[Any, Matrix]] = field(default_factory=dict)
+    _fields: dict[tuple[int, Callable[..., Any]], tuple[Any, Matrix]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, picture: Picture, longest: int) -> View:
@@ -111,6 +112,17 @@ class View:
             plane = reduced(self.plane, longest)
             self._fields[key] = field_of(plane), resizing(self.full, (plane.shape[1], plane.shape[0]))
         return self._fields[key]
+
+    def derived(
+        self, longest: int, field_of: Callable[[FloatArray], _Derived], derive: Callable[[_Derived], _Further]
+    ) -> _Further:
+        """What ``derive`` makes of what :meth:`at` gives, made once."""
+        key = (longest, derive)
+        if key not in self._fields:
+            made, matrix = self.at(longest, field_of)
+            self._fields[key] = derive(made), matrix
+        further: _Further = self._fields[key][0]
+        return further
 
 
 def reduced(plane: FloatArray, longest: int) -> FloatArray:

@@ -97,7 +97,7 @@ def track(reference: View, source: View, matrix: Matrix, longest: int, *, octave
     fixed, to_reference = reference.at(longest, detail)
     moving, to_source = source.at(longest, detail)
     size, shape = (fixed.shape[1], fixed.shape[0]), moving.shape
-    points, _ = reference.at(longest, _corners_of_plane)
+    points = reference.derived(longest, detail, corners_of)
     laid = normalized(to_reference @ matrix @ inverse(to_source))
     if size != shape[1::-1] or not np.allclose(laid, np.eye(3), atol=1e-9):
         moving = cv2.warpPerspective(moving, laid, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
@@ -108,10 +108,6 @@ def track(reference: View, source: View, matrix: Matrix, longest: int, *, octave
     back, kept = _follow(moving, fixed, there, octaves)
     good = found & kept & (np.hypot(*(back - points).T) < _RETURN) & _inside(there, inverse(laid), shape)
     return Tracks(points[good].astype(np.float64), there[good].astype(np.float64), size, len(points))
-
-
-def _corners_of_plane(plane: FloatArray) -> npt.NDArray[np.float32]:
-    return corners_of(detail(plane))
 
 
 def _follow(
