@@ -84,9 +84,11 @@ def test_alpha_palettes_and_orientation_of_pillow_images(session: Session) -> No
         (COLOR.astype(np.float32), "floats are in 0..1"),
         (GREY.astype(complex), "complex"),
         (np.array([["a"]]), "<U1"),
+        (GREY.tolist(), "of type list, not an array"),
+        ("ir.png", "of type str, not an array"),
     ],
 )
-def test_arrays_that_mean_no_picture_are_refused(array: np.ndarray, words: str) -> None:
+def test_arrays_that_mean_no_picture_are_refused(array: Any, words: str) -> None:
     with pytest.raises(InputError, match=words) as caught:
         Picture.from_array(array)
     assert caught.value.hint
@@ -105,7 +107,7 @@ def test_measurements_have_the_range_that_they_fill(session: Session) -> None:
 
 @pytest.mark.parametrize("wrong", [3, None, object(), {"a": 1}])
 def test_what_is_no_source_is_named(wrong: object, session: Session) -> None:
-    with pytest.raises(InputError, match="source 2 is a"):
+    with pytest.raises(InputError, match="source 2 is of type"):
         session.fuse(COLOR, wrong)  # type: ignore[arg-type]
 
 

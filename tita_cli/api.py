@@ -140,7 +140,7 @@ def _described(sources: Sequence[Any], how: FuseOptions) -> tuple[Source, ...]:
         picture = picture_of(one, f"<source {index + 1}>")
         if picture is None:
             raise InputError(
-                f"source {index + 1} is a {type(one).__name__}, which is no picture",
+                f"source {index + 1} is of type {type(one).__name__}, which is no picture",
                 hint="paths, open files, NumPy arrays, Pillow images, tensors and fusions are",
             )
         given[index] = picture

@@ -41,9 +41,13 @@ def from_array(array: npt.NDArray[Any], *, name: str = "<array>", **samples: Any
 
     uint8, uint16 and bool fill their range. Floats are display values in 0..1; grey ones beyond that are measurements,
     as temperatures, whose range is then found as in a file. NaN is transparent. ``samples``: more of
-    :class:`Samples`' fields. Raises InputError for other shapes, other types, an empty array, and colour in floats
-    beyond 0..1, which may be 0..255 or linear light.
+    :class:`Samples`' fields. Raises InputError for what is no array, other shapes, other types, an empty array, and
+    colour in floats beyond 0..1, which may be 0..255 or linear light.
     """
+    if not isinstance(array, (np.ndarray, np.generic)):
+        raise InputError(
+            f"{name}: is of type {type(array).__name__}, not an array", hint="np.asarray makes one of lists"
+        )
     data = array[..., None] if array.ndim == 2 else array
     if data.ndim != 3 or 0 in data.shape or data.shape[2] not in (1, 2, 3, 4):
         shape = "×".join(map(str, array.shape)) or "a single number"
