@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tita_cli.align.consensus import agree
+from tita_cli.align.geometry import corners, transform
 from tita_cli.align.tracks import Tracks
 
 SIZE = (640, 360)
@@ -36,3 +37,15 @@ def test_a_part_that_moves_by_itself_decides_nothing() -> None:
     assert found is not None
     assert found.distance < 0.2
     assert found.residual < 0.2
+
+
+def test_clouds_that_drift_the_more_the_higher_they_are_do_not_bend_the_motion_of_the_town() -> None:
+    rng = np.random.default_rng(2)
+    points = rng.uniform((5, 5), np.array(SIZE) - 5, (600, 2))
+    height = np.clip(1.0 - points[:, 1:] / (0.45 * SIZE[1]), 0.0, None)
+    off = height * (-7.0, -2.0) * (points[:, :1] < 0.8 * SIZE[0])
+    noisy = points + off + rng.normal(0.0, 0.1, points.shape)
+    found = agree(Tracks(noisy, points, SIZE, len(points)), "homography")
+    assert found is not None
+    moved = transform(found.matrix, corners(SIZE)) - corners(SIZE)
+    assert np.hypot(*moved.T).max() < 0.6

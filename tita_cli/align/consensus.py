@@ -23,6 +23,8 @@ from tita_cli.align.tracks import Tracks
 LEAST = 12  # points without which nothing is fitted
 _INLIER = 1.5  # px: MAGSAC's threshold, at which the weights end
 _LEAST_SCALE = 0.15  # px: no set of points is more precise than that
+_CLOSE, _FAR = 0.3, 0.75  # px: threshold for points that agree closely, and where their weights end
+_TIGHTER = 0.05  # by which the mean logarithm of squared distances must fall for it
 _TUKEY = 4.685
 _ROUNDS = 8
 _STRETCH, _PERSPECTIVE = 0.015, 0.02  # usual between two views, at half the frame's longer side from the centre
@@ -75,9 +77,12 @@ class Fit:
 
 def agree(tracks: Tracks, model: Model) -> Fit | None:
     """Fit ``model`` to the points; None where too few of them agree."""
-    start = _consensus(tracks) if len(tracks) >= LEAST else None
+    start = _consensus(tracks, _INLIER, cv2.USAC_MAGSAC) if len(tracks) >= LEAST else None
     found = None if start is None else _fitted(tracks, start, model)
-    return None if found is None else _over_the_frame(tracks, found) or found
+    if found is None:
+        return None
+    found = _unbent(tracks, found) or found
+    return _over_the_frame(tracks, found) or found
 
 
 def simplest(fit: Fit, tracks: Tracks, matrix: Matrix, before: Matrix) -> tuple[Model, Matrix]:
@@ -99,10 +104,10 @@ def simplest(fit: Fit, tracks: Tracks, matrix: Matrix, before: Matrix) -> tuple[
     return fit.model, matrix
 
 
-def _consensus(tracks: Tracks) -> Array | None:
-    """The parameters of the homography on which most points agree."""
+def _consensus(tracks: Tracks, threshold: float, method: int) -> Array | None:
+    """The parameters of the homography on which most points agree to within ``threshold`` pixels."""
     cv2.setRNGSeed(0)
-    matrix, _ = cv2.findHomography(tracks.source, tracks.reference, cv2.USAC_MAGSAC, _INLIER, None, 2000, 0.999)
+    matrix, _ = cv2.findHomography(tracks.source, tracks.reference, method, threshold, None, 2000, 0.999)
     if matrix is None or not is_sane(matrix, tracks.size):
         return None
     return parameters_of(matrix, tracks.size)
@@ -114,12 +119,41 @@ def _block_of(tracks: Tracks) -> npt.NDArray[np.intp]:
     return np.unique(row * _BLOCKS + column, return_inverse=True)[1].astype(np.intp)
 
 
-def _fitted(tracks: Tracks, start: Array, model: Model) -> Fit | None:
-    """The motion near ``start`` by Tukey's weights; None where too few points are near it."""
+def _unbent(tracks: Tracks, found: Fit) -> Fit | None:
+    """The motion of the points that agree far more closely than all do on ``found``; None where there are none such.
+
+    Clouds that drift above a town are off by more the higher they are, and a homography bends to that: all points are
+    nearly right then, and those of the town wrong. Where they agree by themselves, their motion is that of the scene.
+    """
+    if float(np.median(np.hypot(*_off(tracks, found.parameters).T))) < _LEAST_SCALE:
+        return None  # nothing to tell apart
+    start = _consensus(tracks, _CLOSE, cv2.USAC_ACCURATE)
+    other = None if start is None else _fitted(tracks, start, found.model, _FAR)
+    if other is None or _mismatch(tracks, other) > _mismatch(tracks, found) - _TIGHTER:
+        return None
+    return other
+
+
+def _off(tracks: Tracks, parameters: Array) -> Array:
+    """N×2: how far the points are from where a motion puts them, in pixels."""
+    return tracks.reference - tracks.source - basis(tracks.source, tracks.size) @ parameters
+
+
+def _mismatch(tracks: Tracks, fit: Fit) -> float:
+    """Mean over the blocks of the median logarithm of squared distances: how close the points are to the motion counts,
+    and of those that are on none, not how far off they are."""
+    logs = np.log(np.minimum((_off(tracks, fit.parameters) ** 2).sum(axis=1), _INLIER**2) + _LEAST_SCALE**2)
+    block = _block_of(tracks)
+    return float(np.mean([np.median(logs[block == number]) for number in range(int(block.max()) + 1)]))
+
+
+def _fitted(tracks: Tracks, start: Array, model: Model, largest: float = 2.0 * _INLIER) -> Fit | None:
+    """The motion near ``start`` by Tukey's weights, none beyond ``largest`` pixels; None where too few points are near
+    it."""
     columns, offsets = basis(tracks.source, tracks.size), tracks.reference - tracks.source
     weighed, parameters = None, start
     for _ in range(_ROUNDS):
-        weighed = _weighed(offsets - columns @ parameters)
+        weighed = _weighed(offsets - columns @ parameters, largest)
         if weighed is None:
             return None
         parameters = _solved(columns, offsets, weighed.weights / weighed.scale**2, model, tracks.size)
