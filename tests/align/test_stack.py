@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from types import SimpleNamespace
 
 import cv2
@@ -278,6 +279,20 @@ def test_the_common_area_is_valid_everywhere(mask: np.ndarray) -> None:
     else:
         assert area.cut(mask).all()
         assert area.width * area.height > 0
+
+
+@settings(deadline=None, max_examples=60)
+@given(hnp.arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.booleans()))
+def test_no_rectangle_of_a_small_mask_is_larger_than_the_common_area(mask: np.ndarray) -> None:
+    height, width = mask.shape
+    areas = [
+        (bottom - top) * (right - left)
+        for top, bottom in combinations(range(height + 1), 2)
+        for left, right in combinations(range(width + 1), 2)
+        if mask[top:bottom, left:right].all()
+    ]
+    area = common_area(mask)
+    assert max(areas, default=0) == (0 if area is None else area.width * area.height)
 
 
 @pytest.mark.parametrize("angle", [0.5, 3.0, 10.0])

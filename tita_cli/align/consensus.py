@@ -143,8 +143,20 @@ def _mismatch(tracks: Tracks, fit: Fit) -> float:
     """Mean over the blocks of the median logarithm of squared distances: how close the points are to the motion counts,
     and of those that are on none, not how far off they are."""
     logs = np.log(np.minimum((_off(tracks, fit.parameters) ** 2).sum(axis=1), _INLIER**2) + _LEAST_SCALE**2)
-    block = _block_of(tracks)
-    return float(np.mean([np.median(logs[block == number]) for number in range(int(block.max()) + 1)]))
+    return float(np.mean(_medians(logs, _block_of(tracks))))
+
+
+def _medians(values: Array, block: npt.NDArray[np.intp]) -> Array:
+    """The median of ``values`` (N) in each block, by its number; ``block`` (N) of each value."""
+    ordered, count = values[np.lexsort((values, block))], np.bincount(block)
+    first = np.cumsum(count) - count
+    return np.asarray((ordered[first + (count - 1) // 2] + ordered[first + count // 2]) / 2.0)
+
+
+def _means(values: Array, block: npt.NDArray[np.intp]) -> Array:
+    """B×2: the mean of ``values`` (N×2) in each block."""
+    sums = [np.bincount(block, values[:, k]) for k in range(2)]
+    return np.asarray(np.stack(sums, axis=1) / np.bincount(block)[:, None])
 
 
 def _fitted(tracks: Tracks, start: Array, model: Model, largest: float = 2.0 * _INLIER) -> Fit | None:
@@ -185,14 +197,14 @@ def _precision(model: Model, size: Size) -> Array:
 
 
 def _normal(columns: Array, weights: Array, model: Model, size: Size) -> Array:
-    used = columns[:, :, : FREEDOM[model]]
-    return np.asarray(np.einsum("nij,n,nik->jk", used, weights, used) + _precision(model, size))
+    used = columns[:, :, : FREEDOM[model]].reshape(-1, FREEDOM[model])
+    return np.asarray((used * np.repeat(weights, 2)[:, None]).T @ used + _precision(model, size))
 
 
 def _solved(columns: Array, offsets: Array, weights: Array, model: Model, size: Size) -> Array:
     """The parameters (8) of the motion by weighted least squares; ``weights`` in 1/px²."""
-    parameters, used = np.zeros(8), columns[:, :, : FREEDOM[model]]
-    right = np.einsum("nij,n,ni->j", used, weights, offsets)
+    parameters, used = np.zeros(8), columns[:, :, : FREEDOM[model]].reshape(-1, FREEDOM[model])
+    right = (offsets * weights[:, None]).ravel() @ used
     parameters[: FREEDOM[model]] = np.linalg.solve(_normal(columns, weights, model, size), right)
     return parameters
 
@@ -205,18 +217,15 @@ def _over_the_frame(tracks: Tracks, found: Fit) -> Fit | None:
     """
     size, moved = tracks.size, tracks.reference - tracks.source
     block, off = _block_of(tracks), moved - basis(tracks.source, size) @ found.parameters
-    known = []
-    for number in range(int(block.max()) + 1):
-        own = off[block == number]
-        middle = np.median(own, axis=0)
-        apart = float(np.median(np.hypot(*(own - middle).T)))
-        if len(own) >= _IN_BLOCK and apart < max(_INLIER, _ALIKE * float(np.hypot(*middle))):
-            known.append((*tracks.source[block == number].mean(axis=0), *middle))
-    centres, middles = (np.array(known).reshape(-1, 4)[:, k : k + 2] for k in (0, 2))
+    middles = np.stack([_medians(off[:, k], block) for k in range(2)], axis=1)
+    apart = _medians(np.hypot(*(off - middles[block]).T), block)
+    known = apart < np.maximum(_INLIER, _ALIKE * np.hypot(*middles.T))
+    known &= np.bincount(block) >= _IN_BLOCK
+    middles = middles[known]
     before = np.hypot(*middles.T)
-    if len(known) < LEAST or np.mean(before > _INLIER) < _ELSEWHERE:
+    if len(middles) < LEAST or np.mean(before > _INLIER) < _ELSEWHERE:
         return None
-    columns, weights = _distorted(centres, size), np.ones(len(known))
+    columns, weights = _distorted(_means(tracks.source, block)[known], size), np.ones(len(middles))
     for _ in range(_MANY_ROUNDS):  # least distances: a few blocks that move by themselves decide nothing
         used = columns * weights[:, None, None]
         changed = np.linalg.lstsq(used.reshape(-1, used.shape[2]), (middles * weights[:, None]).ravel(), rcond=None)[0]

@@ -6,6 +6,7 @@ turn, stretch, shear, and two of perspective. A model uses the first ``FREEDOM``
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 import cv2
@@ -26,10 +27,15 @@ def basis(points: Points, size: Size) -> Array:
     """N×2×8: how each parameter displaces ``points`` (N×2) of a frame of ``size``."""
     half = max(size) / 2.0
     x, y = ((points - (np.array(size) - 1.0) / 2.0) / half).T
-    one, zero = np.ones_like(x), np.zeros_like(x)
-    across = [one, zero, x, -y, x, y, x * x, x * y]
-    down = [zero, one, y, x, -y, x, x * y, y * y]
-    return np.stack([np.stack(across, -1), np.stack(down, -1)], axis=1)
+    columns = np.zeros((len(points), 2, 8))
+    across, down = columns[:, 0], columns[:, 1]
+    across[:, 0] = down[:, 1] = 1.0
+    across[:, 2] = across[:, 4] = down[:, 3] = down[:, 5] = x
+    across[:, 5] = down[:, 2] = y
+    across[:, 3] = down[:, 4] = -y
+    across[:, 6], down[:, 7] = x * x, y * y
+    across[:, 7] = down[:, 6] = x * y
+    return columns
 
 
 def matrix_of(parameters: Array, size: Size) -> Matrix:
@@ -42,5 +48,10 @@ def matrix_of(parameters: Array, size: Size) -> Matrix:
 def parameters_of(matrix: Matrix, size: Size) -> Array:
     """The parameters that displace points all over a frame of ``size`` most nearly as ``matrix`` does."""
     points = grid(size, 5)
-    offsets = transform(matrix, points) - points
-    return np.asarray(np.linalg.lstsq(basis(points, size).reshape(-1, 8), offsets.ravel(), rcond=None)[0])
+    return np.asarray(_solver(size) @ (transform(matrix, points) - points).ravel())
+
+
+@lru_cache(maxsize=16)
+def _solver(size: Size) -> Array:
+    """8×50: from the displacements of 5×5 points all over a frame of ``size``, least squares gives the parameters."""
+    return np.asarray(np.linalg.pinv(basis(grid(size, 5), size).reshape(-1, 8)))

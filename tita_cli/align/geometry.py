@@ -6,6 +6,7 @@ pixel is (0, 0); so halving a picture does not halve its coordinates, see ``scal
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -74,9 +75,12 @@ def displacement(first: Matrix, second: Matrix, size: Size) -> float:
     return float(np.median(np.hypot(distance[:, 0], distance[:, 1])))
 
 
+@lru_cache(maxsize=64)
 def grid(size: Size, count: int) -> Points:
-    """``count``×``count`` points spread evenly over a picture of ``size``: N×2."""
-    return np.stack(np.meshgrid(*(np.linspace(0.0, side - 1.0, count) for side in size)), axis=-1).reshape(-1, 2)
+    """``count``×``count`` points spread evenly over a picture of ``size``: N×2, not to be written into."""
+    points = np.stack(np.meshgrid(*(np.linspace(0.0, side - 1.0, count) for side in size)), axis=-1).reshape(-1, 2)
+    points.flags.writeable = False
+    return points
 
 
 def mean_scale(matrix: Matrix, size: Size) -> float:

@@ -14,7 +14,7 @@ from tita_cli.align.cross import estimate_across, estimate_turned, measure_acros
 from tita_cli.align.ecc import compare, correlation
 from tita_cli.align.estimator import Estimate
 from tita_cli.align.evidence import divided, residual, vote
-from tita_cli.align.geometry import FRAME, Matrix, normalized, resizing
+from tita_cli.align.geometry import FRAME, Matrix, inverse, normalized, resizing
 from tita_cli.align.levels import FEW_POINTS, POINTS, Level
 from tita_cli.align.modes import Model
 from tita_cli.align.polish import polish
@@ -136,9 +136,8 @@ def _alike(reference: View, source: View, start: Matrix, most: Model, exact: boo
 
 def _elsewhere(reference: View, source: View, matrix: Matrix) -> Matrix | None:
     """``matrix`` shifted to where the two correlate best, whatever the shift; None where that is where it is."""
-    fixed, moving = (reduced(view.plane, _OVERVIEW) for view in (reference, source))
-    size = fixed.shape[1], fixed.shape[0]
-    down, up = resizing(reference.full, size), resizing((moving.shape[1], moving.shape[0]), source.full)
+    (fixed, down), (moving, to_moving) = (view.at(_OVERVIEW, np.asarray) for view in (reference, source))
+    size, up = (fixed.shape[1], fixed.shape[0]), inverse(to_moving)
     laid = cv2.warpPerspective(
         moving, down @ matrix @ up, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )

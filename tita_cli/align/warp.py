@@ -174,6 +174,8 @@ def _largest_rectangle(mask: Mask) -> tuple[int, int, int, int] | None:
     heights = np.zeros(mask.shape[1] + 1, dtype=int)
     for bottom, row in enumerate(mask):
         heights[:-1] = np.where(row, heights[:-1] + 1, 0)
+        if bottom + 1 < len(mask) and not (row & ~mask[bottom + 1]).any():
+            continue  # what ends in this row goes on in the next
         open_bars: list[tuple[int, int]] = []  # (first column, height), heights rising
         for column, height in enumerate(heights.tolist()):
             first = column
