@@ -47,7 +47,7 @@ class Estimate:
 
 
 class Estimator(Protocol):
-    """Estimates the motion between two pictures from these alone."""
+    """Estimates the motion between two pictures from these alone; of a stack, several pairs at a time."""
 
     def view(self, picture: Picture, pixels: int | None = None) -> View:
         """What the estimator keeps of ``picture``, of ``pixels`` at most: a stack holds this, not the picture."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import pairwise
 
+import cv2
 import numpy as np
 
 from tita_cli.align.estimator import Estimator
@@ -60,18 +61,30 @@ def _taken(exif: bytes | None) -> str:
 def find_edges(
     views: Sequence[View], order: Sequence[int], estimator: Estimator, most: Model, exact: bool
 ) -> list[Edge]:
-    """Estimate neighbours, then reconnect what that left apart, then close loops over two, four, eight … frames."""
-    edges = [Edge(a, b, estimator.estimate(views[a], views[b], most=most, exact=exact)) for a, b in pairwise(order)]
-    edges += _reconnected(views, order, edges, estimator, most, exact)
-    placed = {frame: connected(edges, frame).matrices for frame in order[:: max(1, len(order) - 1)]}
-    for a, b in _loops(order):
+    """Estimate neighbours, then reconnect what that left apart, then close loops over two, four, eight … frames.
+
+    In as many threads as OpenCV may use: much of an estimate is one thread's work.
+    """
+
+    def neighbours(a: int, b: int) -> Edge:
+        return Edge(a, b, estimator.estimate(views[a], views[b], most=most, exact=exact))
+
+    def loop(ends: tuple[int, int]) -> Edge | None:
+        a, b = ends
         known = next((m for m in placed.values() if a in m and b in m), None)
         if known is None:
-            continue
+            return None
         found = estimator.near(views[a], views[b], normalized(inverse(known[a]) @ known[b]), most=most)
-        if found is not None:
-            edges.append(Edge(a, b, found))
-    return edges
+        return None if found is None else Edge(a, b, found)
+
+    pool = ThreadPoolExecutor(max(1, cv2.getNumThreads()), "tita-align")
+    try:
+        edges = list(pool.map(neighbours, order, order[1:]))
+        edges += _reconnected(views, order, edges, estimator, most, exact)
+        placed = {frame: connected(edges, frame).matrices for frame in order[:: max(1, len(order) - 1)]}
+        return edges + [edge for edge in pool.map(loop, _loops(order)) if edge is not None]
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _reconnected(

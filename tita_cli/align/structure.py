@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import RLock
 from typing import Any, TypeAlias, TypeVar
 
 import cv2
@@ -87,12 +88,14 @@ def band_field(plane: FloatArray) -> Field:
 class View:
     """One picture as an estimator sees it: its luminance at several sizes, and fields made of it on demand.
 
-    ``plane``: H×W luminance at the largest working size; ``full``: the picture's own size in pixels.
+    ``plane``: H×W luminance at the largest working size; ``full``: the picture's own size in pixels. Several threads
+    may ask at a time.
     """
 
     plane: FloatArray
     full: Size
     _fields: dict[tuple[int, Callable[..., Any]], tuple[Any, Matrix]] = field(default_factory=dict)
+    _lock: RLock = field(default_factory=RLock, repr=False, compare=False)
 
     @classmethod
     def of(cls, picture: Picture, longest: int) -> View:
@@ -108,21 +111,23 @@ class View:
         """What ``field_of`` makes of the luminance at a size whose longer side has at most ``longest`` pixels, made
         once; and the matrix full → that size."""
         key = (longest, field_of)
-        if key not in self._fields:
-            plane = reduced(self.plane, longest)
-            self._fields[key] = field_of(plane), resizing(self.full, (plane.shape[1], plane.shape[0]))
-        return self._fields[key]
+        with self._lock:
+            if key not in self._fields:
+                plane = reduced(self.plane, longest)
+                self._fields[key] = field_of(plane), resizing(self.full, (plane.shape[1], plane.shape[0]))
+            return self._fields[key]
 
     def derived(
         self, longest: int, field_of: Callable[[FloatArray], _Derived], derive: Callable[[_Derived], _Further]
     ) -> _Further:
         """What ``derive`` makes of what :meth:`at` gives, made once."""
         key = (longest, derive)
-        if key not in self._fields:
-            made, matrix = self.at(longest, field_of)
-            self._fields[key] = derive(made), matrix
-        further: _Further = self._fields[key][0]
-        return further
+        with self._lock:
+            if key not in self._fields:
+                made, matrix = self.at(longest, field_of)
+                self._fields[key] = derive(made), matrix
+            further: _Further = self._fields[key][0]
+            return further
 
 
 def reduced(plane: FloatArray, longest: int) -> FloatArray:
