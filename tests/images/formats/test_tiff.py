@@ -133,6 +133,24 @@ def test_the_lowest_float_is_no_value_without_a_tag(lowest: float, tiff: Store) 
     assert picture.pixels.min() == 0 and "-3.4e+38 means no value" in picture.notes[0]
 
 
+@pytest.mark.parametrize(
+    ("stated", "sample"),
+    [("-3.40282e+38", np.finfo(np.float32).min), ("-1.79769e+308", np.finfo(np.float32).min), ("-9999.99", -9999.99)],
+)
+def test_no_value_is_found_though_the_tag_has_fewer_digits(stated: str, sample: float, tiff: Store) -> None:
+    data = np.array([[20.5, sample], [21.0, 22.5]], np.float32)
+    picture = read_picture(tiff(data, photometric="minisblack", extratags=[(42113, "s", 0, stated, True)]))
+    assert picture.alpha is not None and picture.alpha.tolist() == [[1, 0], [1, 1]]
+
+
+@pytest.mark.parametrize("tag", [None, "-9999", "none"])
+def test_two_values_may_both_be_no_value(tag: str | None, tiff: Store) -> None:
+    data = np.array([[20.5, -9999, np.finfo(np.float32).min, np.nan]], np.float32)
+    tags = [] if tag is None else [(42113, "s", 0, tag, True)]
+    picture = read_picture(tiff(data, photometric="minisblack", extratags=tags))
+    assert picture.alpha is not None and picture.alpha.tolist() == [[1, 0, 0, 0]]
+
+
 def test_infinity_is_said_to_be_a_value(tiff: Store) -> None:
     data = np.array([[20.5, np.inf], [-np.inf, 22.5]], np.float32)
     picture = read_picture(tiff(data, photometric="minisblack"))

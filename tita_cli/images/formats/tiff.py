@@ -32,6 +32,7 @@ _ORIENTATION, _XMP, _ICC, _NODATA = 274, 700, 34675, 42113
 _PREVIEW, _MASK = 1, 4  # bits of the tag NewSubfileType
 # What geographic programs write where they have no value, with a tag that says so or without; the second in floats.
 _UNDEFINED, _LOWEST = -9999.0, -3.4e38
+_DIGITS = 5e-6  # of a number that is written with six
 
 _STRIP_BYTES = 1 << 18
 _CLASSIC_BYTES = 2**32 - 2**25  # what offsets of 32 bits reach, less room for metadata
@@ -168,18 +169,30 @@ def _missing(
     """Where the page states to have no value, H×W, and a note on it; None where it has values everywhere."""
     tag = page.tags.get(_NODATA)
     try:
-        value = float(tag.value) if tag is not None else _UNDEFINED
+        stated = [] if tag is None else [float(tag.value)]
     except (TypeError, ValueError):
+        stated = []
+    if not stated and color.dtype.kind in "if":
+        stated = [_UNDEFINED]
+    found = [(value, _equal(color, value)) for value in stated]
+    if color.dtype.kind == "f":
+        found.append((_LOWEST, (color <= _LOWEST) & np.isfinite(color)))
+    places = {value: where for value, where in ((value, same.all(axis=2)) for value, same in found) if where.any()}
+    if not places:
         return None, ()
-    if tag is None and color.dtype.kind not in "if":
-        return None, ()
-    missing = (color == value).all(axis=2)
-    if tag is None and color.dtype.kind == "f" and not missing.any():
-        missing = (color <= _LOWEST).all(axis=2) & np.isfinite(color).all(axis=2)
-        value = _LOWEST
-    if not missing.any():
-        return None, ()
+    missing = np.logical_or.reduce(list(places.values()))
+    value = next(iter(places))
     return missing, (f"{name}: {value:g} means no value, it counts as transparent",)
+
+
+def _equal(color: npt.NDArray[Any], value: float) -> npt.NDArray[np.bool_]:
+    """Where samples are ``value``; floats that are it to the digits that programs write into the tag."""
+    if color.dtype.kind != "f" or not np.isfinite(value):
+        return np.asarray(color == value)
+    bound = float(np.finfo(color.dtype).max)
+    value = min(max(value, -bound), bound)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(np.abs(color - color.dtype.type(value)) <= _DIGITS * abs(value))
 
 
 def _looked_up(page: tifffile.TiffPage, indices: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], float, Depth]:
