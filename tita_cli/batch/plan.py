@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
+from tita_cli.batch.earlier import EarlierResults
 from tita_cli.errors import UsageError
 from tita_cli.files import is_address, path_of, resolved
 from tita_cli.options.batch import Rule
@@ -52,8 +53,9 @@ def find_plan(
 ) -> Grouping:
     """The groups of images in ``sources``: a folder to search, parallel folders, or a manifest.
 
-    ``folder``: the output folder, which a search skips unless it is the folder to search. ``stdin``: the manifest, if
-    the source is ``-``, read as its groups are. Raises UsageError, InputError and MismatchError as pairing does.
+    ``folder``: the output folder, which a search skips unless it is the folder to search, as it does results of earlier
+    batches below. ``stdin``: the manifest, if the source is ``-``, read as its groups are. Raises UsageError,
+    InputError and MismatchError as pairing does.
     """
     wishes = wishes or Wishes()
     if any(is_manifest(source) for source in sources):
@@ -68,7 +70,8 @@ def find_plan(
     paths = [path_of(source) for source in sources]
     exclude = [folder] if all(resolved(folder) != resolved(path) for path in paths) else []
     if len(paths) == 1:
-        return pair_folder(paths[0], rule=rule, wishes=wishes, exclude=exclude)
+        earlier = EarlierResults(paths[0], folder)
+        return pair_folder(paths[0], rule=rule, wishes=wishes, exclude=exclude, results=earlier)
     if rule not in (None, "folders") or wishes != Wishes():
         raise UsageError(
             "several folders are paired by file names: `by`, `pair`, `stack` and `gap` do not apply",

@@ -19,7 +19,7 @@ from tita_cli.pairing.numbers import pair_numbers, pair_scenes
 from tita_cli.pairing.pages import pair_pages
 from tita_cli.pairing.plan import Leftover, Plan, listing, make_plan
 from tita_cli.pairing.roles import named_roles
-from tita_cli.pairing.scan import ImageFile, scan_folder
+from tita_cli.pairing.scan import ImageFile, Results, scan_folder
 from tita_cli.pairing.words import pair_folders, pair_names, present_roles
 
 RULES: tuple[Rule, ...] = get_args(Rule)
@@ -45,20 +45,25 @@ class Wishes:
 
 
 def pair_folder(
-    root: Path, *, rule: Rule | None = None, wishes: Wishes | None = None, exclude: Iterable[Path] = ()
+    root: Path,
+    *,
+    rule: Rule | None = None,
+    wishes: Wishes | None = None,
+    exclude: Iterable[Path] = (),
+    results: Results | None = None,
 ) -> Plan:
     """Find the groups of images below ``root``; everything else is left over, with the reason.
 
-    ``rule``: how they belong together; None finds out. ``exclude``: folders to skip. Raises MismatchError where that is
-    not clear, naming the candidates; InputError where ``root`` cannot be listed; UsageError where the criteria
-    contradict each other.
+    ``rule``: how they belong together; None finds out. ``exclude``: folders to skip. ``results``: files to skip.
+    Raises MismatchError where that is not clear, naming the candidates; InputError where ``root`` cannot be listed;
+    UsageError where the criteria contradict each other.
     """
     wishes = wishes or Wishes()
     if wishes.words and rule not in (None, *_WORDS):
         raise UsageError(f"`pair` names words in folders or files, which `by` {rule} does not look at")
     if wishes.size is not None and (wishes.words or rule in (*_WORDS, "pages", "scenes")):
         raise UsageError("`stack` is for stacks: `by` exposure, numbers or burst")
-    scan = scan_folder(root, exclude=exclude)
+    scan = scan_folder(root, exclude=exclude, results=results)
     plan = _Finder(root, scan.images, wishes).find(rule)
     # Files in the root whose names are nothing but a word or a number: the whole folder is the scene.
     named = [

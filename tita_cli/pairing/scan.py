@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TypeAlias
 
 from tita_cli.errors import InputError
 from tita_cli.files import Address, resolved
 from tita_cli.images.formats import format_of_suffix, readable_suffixes
 from tita_cli.pairing.plan import NO_IMAGE, Leftover
+
+Results: TypeAlias = Callable[[Path, Sequence[str]], set[str]]
+"""Which files of a folder, by their names, an earlier batch wrote; called from the top down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +42,11 @@ class Scan:
     others: tuple[Leftover, ...]
 
 
-def scan_folder(root: Path, *, exclude: Iterable[Path] = ()) -> Scan:
+def scan_folder(root: Path, *, exclude: Iterable[Path] = (), results: Results | None = None) -> Scan:
     """List the images below ``root``, at all levels, sorted, without hidden files and folders and those in ``exclude``.
 
-    Links to folders are not followed: they may form a cycle. Raises InputError where a folder cannot be listed.
+    ``results``: files to leave out without a word; not asked of addresses. Links to folders are not followed: they may
+    form a cycle. Raises InputError where a folder cannot be listed.
     """
     if isinstance(root, Address):
         return _scan_address(root, exclude)
@@ -54,8 +59,9 @@ def scan_folder(root: Path, *, exclude: Iterable[Path] = ()) -> Scan:
     for folder, below, names in os.walk(root, onerror=_refuse):
         here = Path(folder)
         below[:] = sorted(name for name in below if not name.startswith(".") and resolved(here / name) not in barred)
+        written = set() if results is None else results(here, names)
         for name in names:
-            if name.startswith("."):
+            if name.startswith(".") or name in written:
                 continue
             path = here / name
             _sort_in(path, root, _not_an_image(path), images, others)
