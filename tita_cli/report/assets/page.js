@@ -136,7 +136,6 @@
       if (text) {
         const img = make("img");
         img.dataset.place = place;
-        img.decoding = "async";
         img.alt = "";
         thumbs.append(img);
       } else {
