@@ -115,3 +115,29 @@ def test_a_png_is_not_decoded_for_its_capture_data(told: bool, tmp_path: Path, m
     monkeypatch.setattr(PngImageFile, "load", decode)
     capture = read_capture(ImageFile(path, Path(path.name)))
     assert (capture != "it has no EXIF capture time") == told
+
+
+def test_a_mixed_folder_of_camera_files(tmp_path: Path, flir_bytes: Callable[..., bytes]) -> None:
+    """Rules that find groups among different files do not contradict each other; a radiometric file is no stray."""
+    _named(tmp_path, "DJI_0011_WIDE.JPG", "DJI_0012_THRM.JPG", "street_ir.png", "street_vis.png", "beach.jpg")
+    counts = np.full((40, 60), 15000, np.uint16)
+    for name in ("FLIR0001.jpg", "T540_IR_56020.jpg"):  # the second by its name infrared without its counterpart
+        (tmp_path / name).write_bytes(flir_bytes(counts, np.zeros((80, 120, 3), np.uint8)))
+    frames = [Image.new("L", (8, 8), level) for level in (1, 2, 3)]
+    frames[0].save(tmp_path / "stray.gif", save_all=True, append_images=frames[1:])
+    plan = pair_folder(tmp_path, wishes=Wishes())
+    assert plan.rule == "names, lenses, pages" and plan.images == 6
+    assert set(_groups(tmp_path)) == {"DJI_0011", "street", "FLIR0001", "T540_IR_56020"}
+    assert {left.path.name: left.reason for left in plan.leftovers} == {
+        "beach.jpg": "its name tells no lens", "stray.gif": "holds several pictures, as few files do",
+    }  # fmt: skip
+
+
+def test_few_groups_of_several_kinds_are_said_to_be_few(tmp_path: Path) -> None:
+    _named(
+        tmp_path, "DJI_20240105143007_0001_W.JPG", "DJI_20240105143007_0001_T.JPG", "street_ir.png", "street_vis.png"
+    )
+    _named(tmp_path, *(f"{word}.jpg" for word in ("beach", "city", "lake", "hill", "dog")))
+    with pytest.raises(MismatchError, match="only a small part") as caught:
+        pair_folder(tmp_path)
+    assert "`by` names or `by` lenses" in (caught.value.hint or "")

@@ -16,7 +16,7 @@ from tita_cli.pairing.bursts import pair_bursts, pair_exposures
 from tita_cli.pairing.capture import Captures, read_captures
 from tita_cli.pairing.lenses import pair_lenses
 from tita_cli.pairing.numbers import pair_numbers, pair_scenes
-from tita_cli.pairing.pages import pair_pages
+from tita_cli.pairing.pages import RADIOMETRIC, pair_pages
 from tita_cli.pairing.plan import Leftover, Plan, listing, make_plan
 from tita_cli.pairing.roles import named_roles
 from tita_cli.pairing.scan import ImageFile, Results, scan_folder
@@ -119,42 +119,40 @@ class _Finder:
 
     def _sorted(self) -> Plan:
         """The groups of every tier, of what the stronger ones left. Mere sequence counts only in folders where nothing
-        stronger was found; an image that is known to lack its counterpart goes nowhere else."""
+        stronger was found. An image that is known to lack its counterpart goes nowhere else, unless its file has it."""
         plans: list[Plan] = []
-        rest, left = list(self._images), dict[Path, Leftover]()
+        rest, alone, left = list(self._images), set[Path](), dict[Path, Leftover]()
         for tier in TIERS:
+            images = rest if tier == ("pages",) else [image for image in rest if image.path not in alone]
             if tier is TIERS[-1]:
-                taken = {source.parent for plan in plans for group in plan.groups for source in group.sources}
-                rest = [image for image in rest if image.path.parent not in taken]
-            plan = _Finder(self._root, rest, self._wishes).best(tier) if rest else None
-            if plan is not None and (plan.rule != "pages" or self._are_most(plan)):
+                taken = {path.parent for plan in plans for path in _files(plan)}
+                images = [image for image in images if image.path.parent not in taken]
+            for plan in self._without_strays(_Finder(self._root, images, self._wishes).best(tier) if images else []):
                 plans.append(plan)
-                left |= {leftover.path: leftover for leftover in plan.leftovers}
-                grouped = {source for group in plan.groups for source in group.sources}
-                alone = {path for path, leftover in left.items() if leftover.reason.startswith("there is no")}
-                rest = [image for image in rest if image.path not in grouped | alone]
+                left |= {leftover.path: leftover for leftover in plan.leftovers if leftover.path not in alone}
+            alone = {path for path, leftover in left.items() if leftover.reason.startswith("there is no")}
+            grouped = {path for plan in plans for path in _files(plan)}
+            rest = [image for image in rest if image.path not in grouped]
         if not plans:
             raise self._nothing(TIERS)
         groups = [group for plan in plans for group in plan.groups]
-        grouped = {source for group in groups for source in group.sources}
         rules = ", ".join(dict.fromkeys(plan.rule for plan in plans))
         united = make_plan(rules, groups, [each for path, each in left.items() if path not in grouped])
         if not self._are_most(united):
             raise self._undecided(plans)
         return united
 
-    def best(self, tier: Sequence[Rule]) -> Plan | None:
-        """The only grouping that a tier offers, None where there is none. Raises MismatchError for several."""
+    def best(self, tier: Sequence[Rule]) -> list[Plan]:
+        """The groupings that a tier offers, where no image is in two of them; else raises MismatchError."""
         plans, failures = self._offers(tier, any_pages=False)
-        if len(plans) > 1:
+        if not _are_apart(plans):
             raise self._undecided(plans)
         if failures and not plans:
             raise failures[0]
-        return plans[0] if plans else None
+        return plans
 
     def _offers(self, tier: Sequence[Rule], *, any_pages: bool) -> tuple[list[Plan], list[MismatchError]]:
-        """The groupings of a tier, and why its rules failed. ``any_pages``: few files of several pictures count too: a
-        stray animation does not make a folder one of stacks."""
+        """The groupings of a tier, and why its rules failed. ``any_pages``: few files of several pictures count too."""
         plans: list[Plan] = []
         failures: list[MismatchError] = []
         for each in tier:
@@ -162,8 +160,16 @@ class _Finder:
                 plans.extend(self._apply(each))
             except MismatchError as failure:
                 failures.append(failure)
-        plans = [plan for plan in plans if any_pages or plan.rule != "pages" or self._are_most(plan)]
-        return _distinct(plans), failures
+        return _distinct(plans if any_pages else self._without_strays(plans)), failures
+
+    def _without_strays(self, plans: Sequence[Plan]) -> list[Plan]:
+        """``plans`` without what a few files of several pictures make: a stray animation does not make a folder one of
+        stacks. A radiometric file is a group for certain."""
+        return [
+            kept
+            for plan in plans
+            if (kept := _radiometric(plan) if plan.rule == "pages" and not self._are_most(plan) else plan).groups
+        ]
 
     def _only(self, tiers: Sequence[Sequence[Rule]], rule: Rule | None) -> Plan:
         """The only grouping of the first tier that offers any."""
@@ -220,14 +226,15 @@ class _Finder:
             f" ({plan.groups[0].why})"
             for plan in plans
         )
-        if len(plans) > 1:
+        if len(plans) > 1 and not _are_apart(plans):
             return MismatchError(
                 f"{self._root}: the images can be grouped in {len(plans)} ways: {ways}",
                 hint="choose one with `by`, name the words that tell the sources apart with `pair`, or give a manifest",
             )
+        rules = " or ".join(f"`by` {plan.rule}" for plan in plans)
         return MismatchError(
             f"{self._root}: only a small part of the images can be grouped: {ways}",
-            hint=f"`by` {plans[0].rule} takes these groups and leaves the rest; or say more with `pair`, or a manifest",
+            hint=f"{rules} takes these groups and leaves the rest; or say more with `pair`, or a manifest",
         )
 
     def _nothing(self, tiers: Sequence[Sequence[Rule]]) -> MismatchError:
@@ -259,16 +266,35 @@ def _missing_library(images: Sequence[ImageFile]) -> str | None:
 
 def _united(plans: Sequence[Plan]) -> list[Plan]:
     """One plan of those of several families of words, where no image is in two of them."""
-    claimed = [source for plan in plans for group in plan.groups for source in group.sources]
-    if len(plans) < 2 or len(set(claimed)) < len(claimed):
+    if len(plans) < 2 or not _are_apart(plans):
         return list(plans)
+    claimed = {source for plan in plans for group in plan.groups for source in group.sources}
     reasons: dict[Path, Leftover] = {}
     for leftover in (leftover for plan in plans for leftover in plan.leftovers):
         # "There is no ir for it" says more than "is in no folder of mri + ct".
         if leftover.path not in reasons or leftover.reason.startswith("there is no"):
             reasons[leftover.path] = leftover
-    left = [leftover for path, leftover in reasons.items() if path not in set(claimed)]
+    left = [leftover for path, leftover in reasons.items() if path not in claimed]
     return [make_plan(plans[0].rule, [group for plan in plans for group in plan.groups], left)]
+
+
+def _radiometric(plan: Plan) -> Plan:
+    """Of a plan of pages the groups that are in radiometric files; what else has several pictures is left over."""
+    groups = [group for group in plan.groups if group.why == RADIOMETRIC]
+    strays = _files(plan) - _files(replace(plan, groups=tuple(groups)))
+    return make_plan(plan.rule, groups, [Leftover(path, "holds several pictures, as few files do") for path in strays])
+
+
+def _files(plan: Plan) -> set[Path]:
+    """The files that a plan takes its sources from."""
+    sources = (source for group in plan.groups for source in group.sources)
+    return {path.with_name(path.name.rpartition("@")[0]) if plan.rule == "pages" else path for path in sources}
+
+
+def _are_apart(plans: Sequence[Plan]) -> bool:
+    """Whether no image is in groups of two plans."""
+    claimed = [_files(plan) for plan in plans]
+    return len(set().union(*claimed)) == sum(map(len, claimed))
 
 
 def _distinct(plans: Sequence[Plan]) -> list[Plan]:

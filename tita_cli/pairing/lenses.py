@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TypeAlias
 
 from tita_cli.pairing.plan import Group, Leftover, Plan, make_plan
@@ -49,10 +50,12 @@ def pair_lenses(images: Sequence[ImageFile], roles: Roles | None, clock: Clock, 
     if slots is not None and None in slots:
         return Plan("lenses", ())
     shots: dict[Slot, list[_Shot]] = defaultdict(list)
+    known: set[Path] = set()
     for image in images:
         read = _read(image, clock)
         if read is not None:
             shots[read[0]].append(read[1])
+            known.add(image.path)
     groups: list[Group] = []
     taken: set[_Shot] = set()
     for wanted in [slots] if slots is not None else [[photograph, THERMAL] for photograph in PHOTOGRAPHS]:
@@ -63,7 +66,11 @@ def pair_lenses(images: Sequence[ImageFile], roles: Roles | None, clock: Clock, 
             groups.append(Group(members[0].name, tuple(shot.image.path for shot in members), why))
     paths = {source for group in groups for source in group.sources}
     reason = f"no one picture of another lens is nearest to it, within {gap:g} s and {_COUNTED} numbers"
-    left = [Leftover(image.path, reason) for image in images if image.path not in paths]
+    left = [
+        Leftover(image.path, reason if image.path in known else "its name tells no lens")
+        for image in images
+        if image.path not in paths
+    ]
     return make_plan("lenses", groups, left)
 
 

@@ -10,6 +10,9 @@ from tita_cli.images import list_pages
 from tita_cli.pairing.plan import Group, Leftover, Plan, listing, make_plan
 from tita_cli.pairing.scan import ImageFile
 
+RADIOMETRIC = "in one file: photograph, thermal counts"
+"""Why the two pictures of a radiometric file belong together."""
+
 
 def pair_pages(images: Sequence[ImageFile]) -> Plan:
     """Every file that holds several pictures that can be fused is a group of its own."""
