@@ -1,11 +1,12 @@
 """Synthetic focus stacks whose all-in-focus truth is known: PSNR and SSIM beside enfuse and the tree of pairs.
 
-    python bench/stacks.py MODEL [MODEL ...] [--save DIR]
+    python bench/stacks.py MODEL [MODEL ...] [--large] [--save DIR]
 
 Ten stacks of 5 to 15 frames from photographs of the dev sets: the surface slopes or steps, the circle of confusion
 grows with the distance from each frame's plane of focus, some stacks breathe (each frame is magnified a little, as
 lenses do) and some have noise. Fused with `--align none` (breathing stays below half a pixel a frame). enfuse runs with
-its settings for focus: --contrast-weight=1 --exposure-weight=0 --saturation-weight=0 --hard-mask.
+its settings for focus: --contrast-weight=1 --exposure-weight=0 --saturation-weight=0 --hard-mask. `--large` takes
+photographs of 0.8 to 4.5 MP instead, of which the network sees a reduction; the circles of confusion grow with them.
 """
 
 from __future__ import annotations
@@ -36,6 +37,11 @@ PHOTOGRAPHS = (
     "mefseq/Balloons", "mefseq/Cave", "mefseq/Church", "mefseq/House", "mefseq/Lamp", "mefseq/Laurenziana",
     "mefseq/Mask", "mefseq/Ostrow", "mefseq/Tower", "mefseq/Window",
 )  # fmt: skip
+LARGE = {
+    "dynamic/Seq_00": 1, "dynamic/Seq_20": 1, "dynamic/Seq_70": 1, "photos/bracket_handheld": 1,
+    "brackets/bracket_building_11mp": 2, "photos/bracket_large": 2,
+}  # fmt: skip
+"""Photographs and what they are reduced by, since pixels of a camera are not sharp."""
 FOCUS = ("--contrast-weight=1", "--exposure-weight=0", "--saturation-weight=0", "--hard-mask")
 LADDER = (0.0, 0.7, 1.2, 2.0, 3.2, 5.0, 8.0)
 
@@ -48,12 +54,14 @@ class Stack(NamedTuple):
     truth: Pixels
 
 
-def make_stack(number: int) -> Stack:
+def make_stack(number: int, large: bool = False) -> Stack:
     """A function of its number: the photograph in the middle of a sequence, 5 to 15 frames."""
     rng = np.random.default_rng([2026, number])
-    paths = sorted((DATA / PHOTOGRAPHS[number]).iterdir())
-    truth = np.asarray(Image.open(paths[len(paths) // 2]).convert("RGB"))
+    name, reduced = list(LARGE.items())[number] if large else (PHOTOGRAPHS[number], 1)
+    paths = sorted((DATA / name).iterdir())
+    truth = np.asarray(Image.open(paths[len(paths) // 2]).convert("RGB").reduce(reduced))
     shape = truth.shape[:2]
+    blur = max(shape) / 640 if large else 1.0
     count = int(np.linspace(5, 15, len(PHOTOGRAPHS))[number])
     depth = tilted_plane(shape, rng) + np.float32(rng.uniform(0, 0.5)) * smooth_noise(shape, 3, rng)
     if number % 2:
@@ -61,7 +69,7 @@ def make_stack(number: int) -> Stack:
     low, high = np.percentile(depth, (1, 99))
     depth = np.clip((depth - low) / (high - low), 0, 1)
     light = np.square(truth.astype(np.float32) / 255)
-    blurred = [light if radius == 0 else defocus(light, radius, 0) for radius in LADDER]
+    blurred = [light if radius == 0 else defocus(light, radius * blur, 0) for radius in LADDER]
     noise = 0.012 if number % 3 == 2 else 0.0
     frames = []
     for k, plane in enumerate(np.linspace(0.02, 0.98, count)):
@@ -72,7 +80,7 @@ def make_stack(number: int) -> Stack:
             frame = magnified(frame, 1 + 0.0006 * (k - count // 2))
         shot = np.sqrt(np.maximum(frame, 0)) + noise * rng.standard_normal(truth.shape)
         frames.append(np.clip(np.rint(shot * 255), 0, 255).astype(np.uint8))
-    return Stack(PHOTOGRAPHS[number].split("/")[1], frames, truth)
+    return Stack(name.split("/")[1], frames, truth)
 
 
 def magnified(image: npt.NDArray[np.floating], scale: float) -> npt.NDArray[np.floating]:
@@ -101,6 +109,7 @@ def quality(fused: Pixels, truth: Pixels) -> tuple[float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+")
+    parser.add_argument("--large", action="store_true")
     parser.add_argument("--save", type=Path, help="write the fused pictures here")
     options = parser.parse_args()
     methods: dict[str, Fuse] = {Path(model).stem: by_model(model) for model in options.models}
@@ -108,8 +117,8 @@ def main() -> None:
         methods["enfuse"] = enfuse
     print(f"{'':14}{'frames':>7}" + "".join(f"{name:>20.18}" for name in methods))
     rows = []
-    for number in range(len(PHOTOGRAPHS)):
-        stack = make_stack(number)
+    for number in range(len(LARGE if options.large else PHOTOGRAPHS)):
+        stack = make_stack(number, options.large)
         values = []
         with tempfile.TemporaryDirectory() as folder:
             paths = [Path(folder) / f"{k:02d}.png" for k in range(len(stack.frames))]

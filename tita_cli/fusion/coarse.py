@@ -9,7 +9,7 @@ import numpy as np
 
 from tita_cli.images.picture import FloatArray
 
-MOST_PIXELS = 500_000
+MOST_PIXELS = 350_000
 """Of a source, that the network sees."""
 _TOTAL_PIXELS = 6_000_000
 """Of all sources together: 100 of them are seen smaller than two, which bounds the memory that their features take."""
