@@ -61,8 +61,8 @@ def fuse(
     load = _loading(engine, how)
     plan = Plan(
         described, align=how.align, reference=reference, border=how.border, calibration=calibration, resize=how.resize,
-        deghost=how.deghost, still=how.reference, lead=metadata, options=how, progress=progress,
-        roles_matter=asks_for_more(how),
+        deghost=how.deghost, still=how.reference, lead=metadata, options=how, threads=how.threads,
+        progress=progress, roles_matter=asks_for_more(how),
     )  # fmt: skip
     fused = choose_strategy(load(), how.color, progress).fuse(plan)
     if asks_for_more(how):
@@ -97,7 +97,7 @@ def align_pictures(
     reference, _ = _numbers(how, len(described))
     plan = Plan(
         described, align=how.align, reference=reference, border=how.border, calibration=calibration, resize=how.resize,
-        options=how,
+        options=how, threads=how.threads,
     )  # fmt: skip
     pictures = tuple(plan.aligned(index) for index in range(len(described)))
     return Aligned(pictures, plan.placements, plan.notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -82,6 +83,42 @@ def test_what_memory_does_not_hold_is_decoded_twice(picture_file: PictureFile, d
         plan.release(index)
     # The first is grey, so that it and one in colour fit, and what is released leaves no room for what was looked at.
     assert decoded == {"0.png": 1, "1.png": 1, "2.png": 2, "3.png": 2}
+
+
+@pytest.mark.parametrize(("threads", "ahead"), [(1, []), (2, ["1.png", "3.png"])])
+def test_every_second_file_is_decoded_while_another_one_is(
+    threads: int, ahead: list[str], picture_file: PictureFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = _files(picture_file, 4)
+    elsewhere: list[str] = []
+    original = Source.read
+
+    def read(source: Source) -> Picture:
+        if threading.current_thread() is not threading.main_thread():
+            elsewhere.append(Path(source.name).name)
+        return original(source)
+
+    monkeypatch.setattr(Source, "read", read)
+    plan = Plan(describe_sources(files), align="none", threads=threads)
+    assert elsewhere == ahead
+    assert [Path(look.name).name for look in plan.looks] == [file.name for file in files]
+
+
+def test_of_two_damaged_files_the_first_is_named(picture_file: PictureFile, tmp_path: Path) -> None:
+    files = _files(picture_file, 4)
+    for file in files[1:3]:
+        file.write_bytes(file.read_bytes()[:-400])
+    with pytest.raises(InputError, match=r"1\.png"):
+        Plan(describe_sources(files), align="none", threads=2)
+
+
+def test_nothing_is_decoded_ahead_that_memory_does_not_hold(
+    picture_file: PictureFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = _files(picture_file, 2)
+    monkeypatch.setattr("tita_cli.fusion.look.free_memory", lambda: 8 * 120 * 160)
+    monkeypatch.setattr("tita_cli.fusion.look.ThreadPoolExecutor", lambda *_: pytest.fail("a thread was started"))
+    assert len(Plan(describe_sources(files), align="none", threads=2).looks) == 2
 
 
 def test_a_budget_changes_no_sample(picture_file: PictureFile) -> None:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from tita_cli.errors import InputError
 from tita_cli.fusion.kind import reduced
+from tita_cli.fusion.progress import Progress, silent
 from tita_cli.fusion.source import Source
-from tita_cli.images import Metadata, Picture
+from tita_cli.images import Metadata, Picture, list_pages
 from tita_cli.images.color import luma, split_luma
 from tita_cli.images.compact import Compact
 from tita_cli.images.picture import FloatArray, Thermal
 from tita_cli.images.value_range import ValueRange, find_range, used_range
 from tita_cli.options import Depth
+from tita_cli.runtime.memory import free_memory
+from tita_cli.runtime.threads import usable_cores
 
 _CHROMA = 0.25 / 255
 """Mean chroma below this is a grey picture stored in three channels; what a colour camera sees at night has more."""
@@ -22,6 +30,8 @@ _CHROMA = 0.25 / 255
 _SAMPLED = 1 << 18  # pixels that tell enough of brightness and chroma
 _MOST_KEPT = 320 << 20  # bytes; a batch counts on 2 GiB of free memory for each stack that is fused at a time
 _SHARE = 8  # of free memory that may be kept at most
+_BYTES_AHEAD = 16  # a pixel of a picture that is decoded beside another one: floats and integers
+_MOST_AHEAD = 512 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,32 +91,86 @@ def middle(looks: Sequence[Look], used: Sequence[int]) -> int:
     return min(two, key=lambda index: abs(looks[index].brightness - 0.5))
 
 
+class _Read(NamedTuple):
+    """A source as it was read, what a look at it tells, and the integers of its file, where those give it back."""
+
+    picture: Picture
+    look: Look
+    compact: Compact | None
+
+
 class Decoded:
     """Reads sources and keeps what it has read until it is released, so that a file is decoded once.
 
     Those that come first are kept, in the integers of their files, as far as ``budget`` bytes go (320 MiB or an eighth
     of what is free, unless given); the others are decoded anew when they are asked for again. What they leave is for
     pictures that were moved into the common frame, as floats: that takes longer than to decode.
+
+    With two ``threads`` (as many as there are cores where None) or more, the file behind the one that is asked for is
+    decoded meanwhile. ``looks``: of the sources that were read.
     """
 
-    def __init__(self, sources: Sequence[Source], budget: int | None = None) -> None:
-        self._sources = sources
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        budget: int | None = None,
+        threads: int | None = None,
+        progress: Progress = silent,
+    ) -> None:
+        self._sources, self._progress = sources, progress
+        self.looks: dict[int, Look] = {}
         self._kept: dict[int, Compact] = {}
         self._moved: dict[int, Picture] = {}
-        self._seen: set[int] = set()
         self._budget = budget
+        self._threads = threads or usable_cores()
+        self._ahead: dict[int, Future[_Read]] = {}
+        self._reader: ThreadPoolExecutor | None = None
 
     def read(self, index: int) -> Picture:
         """Source ``index`` in its own values. Raises InputError."""
         if index in self._kept:
             return self._kept[index].picture()
-        picture = self._sources[index].read()
-        if index not in self._seen and not isinstance(self._sources[index].origin, Picture):
-            self._seen.add(index)  # not tried again: it did not fit, or is none of integers
-            least = picture.pixels.size * (1 if picture.depth == 8 else 2)
-            if self._held() + least <= self._most() and (compact := Compact.of(picture)) is not None:
-                self._kept[index] = compact
+        if index in self.looks:  # it was not kept: it did not fit, or is none of integers
+            return self._sources[index].read()
+        self._progress("read", len(self.looks), len(self._sources))
+        ahead = self._ahead.pop(index, None)
+        if ahead is None:
+            self._read_ahead(index + 1)
+        picture, self.looks[index], compact = self._decode(index) if ahead is None else ahead.result()
+        if compact is not None and self._held() + compact.nbytes <= self._most():
+            self._kept[index] = compact
         return picture
+
+    def look(self, index: int) -> Look:
+        """What a look at source ``index`` tells. Raises InputError."""
+        if index not in self.looks:
+            self.read(index)
+        return self.looks[index]
+
+    def _decode(self, index: int) -> _Read:
+        source = self._sources[index]
+        picture = source.read()
+        look = Look.at(picture)
+        least = picture.pixels.size * (1 if picture.depth == 8 else 2)
+        if isinstance(source.origin, Picture) or self._held() + least > self._most():
+            return _Read(picture, look, None)
+        return _Read(picture, look, Compact.of(picture))
+
+    def _read_ahead(self, index: int) -> None:
+        """Begin to decode a file, where its floats fit beside those of another one. What is wrong with it is told when
+        its turn comes."""
+        if index >= len(self._sources) or index in self.looks or self._threads < 2:
+            return
+        source = self._sources[index]
+        if not isinstance(source.origin, str | os.PathLike):  # open files may be one and the same
+            return
+        with suppress(InputError):
+            sizes = [page.size for page in list_pages(source.origin, max_pixels=source.max_pixels)]
+            pixels = max((size[0] * size[1] for size in sizes if size is not None), default=0)
+            if None in sizes or pixels * _BYTES_AHEAD > min(_MOST_AHEAD, free_memory() // _SHARE):
+                return
+            self._reader = self._reader or ThreadPoolExecutor(1, "tita-read")
+            self._ahead[index] = self._reader.submit(self._decode, index)
 
     def kept(self, index: int) -> Compact | None:
         """Source ``index``, if it was kept."""
@@ -127,13 +191,11 @@ class Decoded:
         self._moved.pop(index, None)
 
     def _held(self) -> int:
-        moved = sum(_bytes(picture) for picture in self._moved.values())
-        return moved + sum(compact.nbytes for compact in self._kept.values())
+        moved = sum(_bytes(picture) for picture in list(self._moved.values()))  # a copy: others may add to it meanwhile
+        return moved + sum(compact.nbytes for compact in list(self._kept.values()))
 
     def _most(self) -> int:
         if self._budget is None:
-            from tita_cli.runtime.memory import free_memory
-
             self._budget = min(_MOST_KEPT, free_memory() // _SHARE)
         return self._budget
 

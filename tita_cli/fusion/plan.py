@@ -55,17 +55,16 @@ class Plan:
         still: int | None = None,
         lead: int | None = None,
         budget: int | None = None,
+        threads: int | None = None,
         progress: Progress = silent,
         options: Input | None = None,
         roles_matter: bool = False,
     ) -> None:
         self.sources = tuple(sources)
         options = options or Input()
-        self._progress = progress
         self._notes: list[str] = []
         self.deghosts = deghost
-        self._decoded = Decoded(self.sources, budget)
-        self._looks: dict[int, Look] = {}
+        self._decoded = Decoded(self.sources, budget, threads, progress)
         roles_matter |= len(sources) == 2 or needs_roles(options) or any(map(_says_what_it_is, sources))
         self._facts: Facts | None = None
         self.roles = Roles((None,) * len(sources))
@@ -101,7 +100,7 @@ class Plan:
     @property
     def looks(self) -> list[Look]:
         """One for each source."""
-        return [self._look(index) for index in range(len(self.sources))]
+        return [self._decoded.look(index) for index in range(len(self.sources))]
 
     @property
     def facts(self) -> Facts:
@@ -179,12 +178,6 @@ class Plan:
             return picture
         return self.frame.masked(self.frame.place(index, picture, lambda: self._decoded.read(self.reference)))
 
-    def _look(self, index: int) -> Look:
-        if index not in self._looks:
-            self._progress("read", len(self._looks), len(self.sources))
-            self._looks[index] = Look.at(self._decoded.read(index))
-        return self._looks[index]
-
     def _settle(self, options: Input) -> None:
         """Look at all sources, for their roles and facts."""
         self.roles = judge_roles(self.sources, self.looks)
@@ -207,11 +200,7 @@ class Plan:
 
     def _first_reading(self, index: int) -> Picture:
         """Source ``index`` as far as its facts are known."""
-        if index not in self._looks:
-            self._progress("read", len(self._looks), len(self.sources))
         picture = self._decoded.read(index)
-        if index not in self._looks:
-            self._looks[index] = Look.at(picture)
         if self._facts is None:
             return apply_range(picture, find_range(picture, self.sources[index].value_range or "auto"))
         return self._in_range(index, picture)
@@ -261,7 +250,7 @@ class Plan:
     def _stated(self, index: int) -> Stated | None:
         from tita_cli.fusion.stated import stated_place
 
-        return stated_place(self.sources, self._looks, self.roles, index, self.reference)
+        return stated_place(self.sources, self._decoded.looks, self.roles, index, self.reference)
 
     def _check_sizes(self) -> None:
         from tita_cli.align.frame import check_sizes
