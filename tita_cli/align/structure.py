@@ -35,6 +35,7 @@ _Further = TypeVar("_Further")
 _PRESMOOTHING = 0.8
 _POSTSMOOTHING = 0.6
 _QUANTIZATION = 0.5 / 255.0
+_HALVED = 320  # px of the longer side, up to which a plane is made from one of twice that and not from the largest
 
 
 def luminance(picture: Picture) -> FloatArray:
@@ -113,7 +114,8 @@ class View:
         key = (longest, field_of)
         with self._lock:
             if key not in self._fields:
-                plane = reduced(self.plane, longest)
+                plane = self.plane if longest > _HALVED else self.at(2 * _HALVED, np.asarray)[0]
+                plane = reduced(plane, longest)
                 self._fields[key] = field_of(plane), resizing(self.full, (plane.shape[1], plane.shape[0]))
             return self._fields[key]
 
