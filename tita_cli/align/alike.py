@@ -35,7 +35,7 @@ def estimate_alike(
     """
     fit, tracks, matrix, begun = None, None, start, start
     for step in _steps(min(_FINE, reference.longest, source.longest), known):
-        if fit is not None and fit.spread < step.needless:
+        if fit is not None and (fit.spread < step.needless or _is_repeated(fit, min(step.longest, reference.longest))):
             continue
         tried = track(reference, source, matrix, step.longest, octaves=step.octaves)
         found = agree(tried, most)
@@ -76,6 +76,12 @@ class _Step(NamedTuple):
     longest: int
     octaves: int
     needless: float = 0.0
+
+
+def _is_repeated(fit: Fit, longest: int) -> bool:
+    """Whether a step at a size of ``longest`` pixels would compare the very pictures that ``fit`` is of: what they moved
+    by is not worth a resampling."""
+    return longest == max(fit.size) and fit.distance < _STILL
 
 
 def _steps(largest: int, known: Known) -> list[_Step]:
