@@ -79,8 +79,8 @@ class _Step(NamedTuple):
 
 
 def _is_repeated(fit: Fit, longest: int) -> bool:
-    """Whether a step at a size of ``longest`` pixels would compare the very pictures that ``fit`` is of: what they moved
-    by is not worth a resampling."""
+    """Whether a step at a size of ``longest`` pixels would compare the very pictures that ``fit`` is of, since what
+    that moved is not worth a resampling."""
     return longest == max(fit.size) and fit.distance < _STILL
 
 
