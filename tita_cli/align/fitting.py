@@ -98,8 +98,22 @@ def fit(matches: Matches, size: Size, start: Array, known: Array, model: Model =
     """
     deviations = prior(size, model)
     active = deviations > 0.0
+    parameters, normal = _solved(matches, size, start, known, model)
+    covariance = np.zeros((8, 8))
+    covariance[np.ix_(active, active)] = np.linalg.inv(normal)
+    evidence = evidence_of(matches, size, parameters)
+    unusual = 0.5 * float((((parameters + known)[active] / deviations[active]) ** 2).sum())
+    score = evidence - unusual - _PRICE * FREEDOM[model]
+    residual = _Pulls(matches).residual(basis(matches.centres, size) @ parameters)
+    return Fit(model, parameters, covariance, evidence, score, residual)
+
+
+def _solved(matches: Matches, size: Size, start: Array, known: Array, model: Model) -> tuple[Array, Array]:
+    """The parameters (8) of :func:`fit`, and the inverse of the covariance of those that ``model`` has."""
+    deviations = prior(size, model)
+    active = deviations > 0.0
     columns = basis(matches.centres, size)
-    used = columns[:, :, active]
+    used = columns[:, :, active].reshape(2 * len(columns), int(active.sum()))
     parameters = np.where(active, start, -known)
     rest = columns[:, :, ~active] @ parameters[~active]
     precision = np.diag(deviations[active] ** -2.0)
@@ -107,16 +121,11 @@ def fit(matches: Matches, size: Size, start: Array, known: Array, model: Model =
     normal = precision
     for window in _WINDOWS if active.any() else ():
         target, weight = pulls.towards(columns @ parameters, window)
-        normal = np.einsum("nij,n,nik->jk", used, weight, used) + precision
-        right = np.einsum("nij,n,ni->j", used, weight, target - rest) - precision @ known[active]
+        normal = (used * np.repeat(weight, 2)[:, None]).T @ used + precision
+        right = ((target - rest) * weight[:, None]).ravel() @ used - precision @ known[active]
         parameters = parameters.copy()
         parameters[active] = np.linalg.solve(normal, right)
-    covariance = np.zeros((8, 8))
-    covariance[np.ix_(active, active)] = np.linalg.inv(normal)
-    evidence = evidence_of(matches, size, parameters)
-    unusual = 0.5 * float((((parameters + known)[active] / deviations[active]) ** 2).sum())
-    score = evidence - unusual - _PRICE * FREEDOM[model]
-    return Fit(model, parameters, covariance, evidence, score, pulls.residual(columns @ parameters))
+    return parameters, normal
 
 
 def disagreement(matches: Matches, size: Size, found: Fit, known: Array) -> Array:
@@ -127,7 +136,7 @@ def disagreement(matches: Matches, size: Size, found: Fit, known: Array) -> Arra
     """
     total = np.zeros((8, 8))
     for halves in matches.halves():
-        one, two = (fit(half, size, found.parameters, known, found.model).parameters for half in halves)
+        one, two = (_solved(half, size, found.parameters, known, found.model)[0] for half in halves)
         total += np.outer(one - two, one - two) / 4.0
     return total / 3.0
 
@@ -137,18 +146,19 @@ class _Pulls:
 
     def __init__(self, matches: Matches) -> None:
         self._matches = matches
+        self._chances = matches.chances.astype(np.float64)
         self._grid = np.arange(2 * matches.reach + 1) - matches.reach
 
     def towards(self, at: Array, window: float) -> tuple[Array, Array]:
         """Targets (N×2) and weights (N) of the patches near the displacements ``at`` (N×2)."""
         grid = self._grid
         y, x = (np.exp(-0.5 * ((grid - at[:, k, None]) / window) ** 2) for k in (1, 0))
-        likely = self._matches.chances * y[:, :, None] * x[:, None, :]
-        mass = likely.sum(axis=(1, 2))
+        # Sums over the rows and the columns of the chances inside the window.
+        rows, columns = (self._chances @ x[:, :, None])[:, :, 0] * y, (y[:, None, :] @ self._chances)[:, 0] * x
+        mass = rows.sum(axis=1)
         # What a patch that matches nowhere would have inside the window.
         chance = OUTLIERS / (1.0 - OUTLIERS) * y.sum(axis=1) * x.sum(axis=1) / len(grid) ** 2
         safe = np.maximum(mass, 1e-12)
-        rows, columns = likely.sum(axis=2), likely.sum(axis=1)
         mean = np.stack([(columns * grid).sum(axis=1), (rows * grid).sum(axis=1)], axis=1) / safe[:, None]
         variance = ((columns + rows) * grid**2).sum(axis=1) / safe - (mean**2).sum(axis=1)
         variance = np.maximum(variance / 2.0, 1e-6)
