@@ -8,6 +8,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import tifffile
 
 from tita_cli.errors import InputError
 from tita_cli.images import list_pages, read_picture
@@ -57,3 +58,16 @@ def test_without_the_library_it_is_named(dng: Dng, refused: Refused, monkeypatch
     for content in (dng().getvalue(), b"FUJIFILMCCD-RAW 0201" + bytes(100)):
         error = refused(io.BytesIO(content), "is a camera's raw file, whose library is not installed")
         assert entry.library is not None and error.hint == entry.library.hint
+
+
+@pytest.mark.parametrize("maker", ["PENTAX", None])
+def test_samples_of_a_camera_in_the_first_picture_are_a_raw_file(
+    maker: str | None, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in PEF; without a camera's name it may be any program's, which LibRaw does not know."""
+    monkeypatch.setattr(Library, "available", property(lambda library: False))
+    file = io.BytesIO()
+    tags = [] if maker is None else [(271, "s", 0, maker, True)]
+    tifffile.imwrite(file, np.ones((8, 8), np.uint16), photometric="cfa", extratags=tags)
+    file.seek(0)
+    refused(file, "is a camera's raw file" if maker else "of kind cfa")

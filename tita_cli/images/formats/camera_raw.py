@@ -24,7 +24,8 @@ _SIGNATURES = (
     b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb", b"\0MRM", b"II\x1a\0\0\0HEAPCCDR",
 )  # fmt: skip
 TIFF = (b"II*\0", b"MM\0*")
-_DNG_VERSION, _PREVIEW = 50706, 1  # a tag, and a bit of the tag NewSubfileType
+_DNG_VERSION, _MAKE, _PREVIEW = 50706, 271, 1  # two tags, and a bit of the tag NewSubfileType
+_FILTERED = 32803  # photometric interpretation: one colour a pixel, by a filter before the sensor
 _SRGB = (2.4, 12.92)  # the curve's exponent and the slope of its beginning
 
 
@@ -35,6 +36,8 @@ def _sniff(head: bytes) -> bool:
 
 def is_raw(page: tifffile.TiffPage) -> bool:
     """Whether the first page of a TIFF file says that the file is a camera's raw one."""
+    if page.photometric == _FILTERED and _MAKE in page.tags:  # PEF has its samples in the first picture
+        return True
     return _DNG_VERSION in page.tags or bool(page.subfiletype & _PREVIEW and page.subifds)
 
 
