@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -69,8 +71,31 @@ def test_an_overlay_colours_what_is_hotter() -> None:
     cold = plan.read(1).pixels[..., 0] < 0.7
     np.testing.assert_array_equal(colored.chroma.cb[cold], fused.chroma.cb[cold])
     assert np.abs(colored.chroma.cb[hot] - fused.chroma.cb[hot]).mean() > 0.05
-    with pytest.raises(UsageError, match=r"`overlay` 60: ir.tif shows 0\.\d °C to 20\.0 °C"):
-        _styled(overlay=60.0)
+
+
+def test_an_overlay_that_nothing_reaches_changes_nothing_and_says_so() -> None:
+    """A survey has pictures without a hot place, which are no errors."""
+    plan, fused, colored = _styled(overlay=60.0)
+    np.testing.assert_array_equal(colored.luminance, fused.luminance)
+    assert fused.chroma is not None and colored.chroma is not None
+    np.testing.assert_array_equal(colored.chroma.cb, fused.chroma.cb)
+    assert plan.notes[-1].startswith("ir.tif: nothing is hotter than `overlay` 60, it shows 0.")
+
+
+@pytest.mark.parametrize("polarity", ["white-hot", "black-hot"])
+def test_an_overlay_finds_a_spot_that_is_hotter_than_the_range(polarity: str) -> None:
+    """The range leaves a thousandth of the pixels to the sun: few pixels of a hot fuse lie there, too."""
+    photograph, infrared = _pair()
+    hot = infrared.pixels.copy()
+    sign = 1 if polarity == "white-hot" else -1
+    hot[20, 30] += np.float32(sign * 6000 / 65535)  # of 2400 pixels
+    how = FuseOptions(overlay=8000.0 + sign * 4000, polarity=polarity)  # type: ignore[arg-type]
+    plan = Plan(describe_sources([photograph, replace(infrared, pixels=hot, thermal=None)]), align="none", options=how)
+    y, cb, cr = split_luma(plan.read(0).pixels)
+    colored = styled(plan, Fused(y, Chroma(cb, cr), None, None, ()), how)
+    changed = np.argwhere(colored.luminance != y)
+    assert len(changed) and (np.abs(changed - (20, 30)) <= 1).all()
+    assert not any("nothing is hotter" in note for note in plan.notes)
 
 
 def test_what_needs_the_infrared_asks_for_it() -> None:

@@ -178,6 +178,11 @@ class Plan:
             return picture
         return self.frame.masked(self.frame.place(index, picture, lambda: self._decoded.read(self.reference)))
 
+    def in_own_values(self, index: int) -> Picture:
+        """Source ``index`` in its own values, in the common frame, transparent where it shows nothing of it."""
+        picture = self._decoded.read(index)
+        return picture if self.frame is None else self.frame.place(index, picture)
+
     def _settle(self, options: Input) -> None:
         """Look at all sources, for their roles and facts."""
         self.roles = judge_roles(self.sources, self.looks)

@@ -19,6 +19,7 @@ from tita_cli.fusion.strategy import Fused
 from tita_cli.images.color import LUMA_WEIGHTS, Chroma, differences_chroma, luma, split_luma
 from tita_cli.images.palettes import palettes
 from tita_cli.images.picture import FloatArray
+from tita_cli.images.resize import resize_picture
 from tita_cli.options import OptionError, Output
 
 HOT_PALETTE = "ironbow"
@@ -71,7 +72,7 @@ def _colored(plan: Plan, fused: Fused, how: Output) -> Fused:
     share = np.ones_like(heat) if picture.alpha is None else picture.alpha.copy()
     luminance = fused.luminance
     if how.overlay is not None:
-        luminance, colored = overlaid(heat >= _threshold(plan, index, how.overlay), luminance)
+        luminance, colored = overlaid(_hotter(plan, index, how.overlay, heat), luminance)
         share *= colored
     nothing = np.zeros_like(heat)
     before = fused.chroma or Chroma(nothing, nothing)
@@ -111,11 +112,26 @@ def palette_differences(
     return fits * beside[steps, 2], fits * beside[steps, 0]
 
 
-def _threshold(plan: Plan, index: int, value: float) -> np.float32:
-    """``value``, in °C or the file's own units, in 0..1 as the source is prepared. Raises OptionError outside of it."""
+def _hotter(plan: Plan, index: int, value: float, heat: FloatArray) -> npt.NDArray[np.bool_]:
+    """Where source ``index`` is hotter than ``value``, in °C or the file's own units, H×W; ``heat``: as prepared, 0..1.
+
+    A spot smaller than what the range leaves to dead pixels and the sun may be hotter than its end: it is looked for in
+    the file's own values.
+    """
     scale = scale_of(plan, index)
     at = scale.share(value)
-    if not 0 <= at <= 1:
+    if 0 <= at <= 1:
+        return np.asarray(heat >= np.float32(at))
+    picture = plan.in_own_values(index)
+    if picture.pixels.shape[:2] != heat.shape:
+        picture = resize_picture(picture, *heat.shape)
+    black, white = picture.levels
+    counts = black + luma(picture.pixels) * np.float32(white - black)
+    threshold = scale.cold + at * (scale.hot - scale.cold)
+    hot = np.asarray(counts >= threshold if scale.hot > scale.cold else counts <= threshold)
+    if picture.alpha is not None:
+        hot &= picture.alpha > 0
+    if not hot.any():
         shown = " to ".join(f"{end:.1f} °C" if scale.celsius is not None else f"{end:g}" for end in sorted(scale.ends))
-        raise OptionError(f"`overlay` {value:g}: {plan.looks[index].name} shows {shown}")
-    return np.float32(at)
+        plan.remark(f"{picture.name}: nothing is hotter than `overlay` {value:g}, it shows {shown}")
+    return hot
