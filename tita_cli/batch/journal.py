@@ -100,7 +100,9 @@ class Journal:
                 hint="wait for it, or choose another `output`",
             ) from error
         except OSError as error:
-            raise OutputError(f"{folder}: cannot be written: {error.strerror}") from error
+            raise OutputError(
+                f"{folder}: cannot be written: {error.strerror}", hint="choose another `output`"
+            ) from error
         self._writing = threading.Lock()
         try:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _NO_LINK, 0o666)

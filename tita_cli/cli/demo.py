@@ -69,5 +69,6 @@ def _copied(origin: Path, target: Path, force: bool) -> Path:
                 raise OutputError(f"{target}: exists already", hint="--force replaces it")
             shutil.copyfile(origin, target)
     except OSError as error:
-        raise OutputError(f"{target}: cannot be written: {error.strerror}") from error
+        hint = "tita demo FOLDER writes them elsewhere"
+        raise OutputError(f"{target}: cannot be written: {error.strerror}", hint=hint) from error
     return target

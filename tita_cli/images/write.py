@@ -20,6 +20,8 @@ from tita_cli.images.provenance import add_provenance
 from tita_cli.images.quantize import quantize
 from tita_cli.options import Depth, Writing
 
+_WITH_QUALITY = ("jpeg", "avif", "webp")
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -80,6 +82,8 @@ def write_picture(
     if max(picture.width, picture.height) > entry.max_side:
         raise OutputError(f"{name}: {picture.size} is more than {entry.title} holds, {entry.max_side} pixels a side")
     notes, encode = _losses(picture, entry, used), entry.encode
+    if quality is not None and entry.name not in _WITH_QUALITY:
+        notes.append(f"{entry.title} has no quality to choose, `quality` changes nothing")
     if encode is None:
         raise OutputError(f"{name}: tita does not write {entry.title}")
     if isinstance(target, (str, os.PathLike)):

@@ -177,3 +177,18 @@ def test_documented_tables_are_those_of_the_registry(table: Callable[[], str]) -
         DOCS.write_text(f"{before}{begin}\n{table()}\n{END}{after}", encoding="utf-8")
     else:
         assert current.strip() == table(), "TITA_UPDATE_DOCS=1 writes the tables anew"
+
+
+@pytest.mark.parametrize("entry", [entry for entry in FORMATS.values() if entry.encode], ids=lambda entry: entry.name)
+def test_a_quality_that_changes_nothing_is_said_to(entry: Format, tmp_path: Path) -> None:
+    if entry.library is not None and not entry.library.available:
+        pytest.skip("its library is not installed")
+    picture = Picture(np.random.default_rng(0).random((24, 32, 3), dtype=np.float32), name="a")
+    contents, notes = [], []
+    for quality in (20, 80):
+        path = tmp_path / f"{quality}{entry.suffixes[0]}"
+        notes.append(
+            any("no quality to choose" in note for note in write_picture(picture, path, quality=quality).notes)
+        )
+        contents.append(path.read_bytes())
+    assert notes == [contents[0] == contents[1]] * 2
