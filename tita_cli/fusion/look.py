@@ -64,7 +64,7 @@ class Look:
     @classmethod
     def at(cls, picture: Picture) -> Look:
         """Look at a picture in its own values."""
-        step = max(1, int((picture.height * picture.width / _SAMPLED) ** 0.5))
+        step = max(1, round((picture.height * picture.width / _SAMPLED) ** 0.5))
         sample = picture.pixels[::step, ::step]
         has_chroma = False
         if picture.is_color:
