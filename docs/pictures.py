@@ -1,6 +1,6 @@
 """Render the pictures of README and gallery: the examples, fused by the shipped model through the command line.
 
-    python docs/pictures.py [infrared bracket focus landsat apartment styles peers terminal]
+    python docs/pictures.py [infrared bracket focus landsat apartment styles counts peers terminal]
 
 A sheet shows the sources and the result, and below them one place of each, pixel for pixel. ``peers`` shows a place of
 what MergeMertens (OpenCV), enfuse, which has to be installed, and tita make of the same aligned files. ``terminal`` is
@@ -50,6 +50,8 @@ PLACES = {
 }  # fmt: skip
 """Left and upper edge of what is shown pixel for pixel."""
 STYLES = ("", "--balance 0.8", "--palette inferno", "--overlay 170")
+COUNTS = ("--denoise off", "--denoise auto", "--palette ironbow --scale-bar")
+COUNTS_PLACES = ((150, 0), (150, 0), (WIDTH, 0))
 COMMANDS = (
     "tita fuse examples/infrared/visible.png examples/infrared/infrared.png -o street.png --explain",
     "tita fuse examples/focus/*.jpg -o table.jpg",
@@ -118,6 +120,28 @@ def styles(folder: Path) -> None:
     sheet(rows, ["tita fuse", *STYLES[1:]]).save(TARGET / "styles.jpg", quality=90, subsampling=0)
 
 
+def counts(folder: Path) -> None:
+    """The street with infrared as counts of 16 bits, to which stripes and grain of a sensor are added."""
+    visible, infrared = (examples_folder() / "infrared" / file for file in EXAMPLES["infrared"])
+    rng = np.random.default_rng(1)
+    values = 7000 + 6 * np.asarray(Image.open(infrared).convert("L"), np.float32)
+    values += 1530 * (0.02 * rng.standard_normal(values.shape) + 0.02 * rng.standard_normal(values.shape[1]))
+    thermal = folder / "thermal.tif"
+    Image.fromarray(values.astype(np.uint16)).save(thermal)
+    images = []
+    for number, option in enumerate(COUNTS):
+        out = folder / f"{number}.png"
+        tita("fuse", visible, thermal, "-o", out, "-q", *option.split())
+        images.append(Image.open(out).convert("RGB"))
+    width = (WIDTH + GAP) // len(images) - GAP
+    height = min(round(width * image.height / image.width) for image in images)
+    rows = [
+        [image.resize((width, height), Image.Resampling.LANCZOS) for image in images],
+        [crop(image, left, width) for image, left in zip(images, COUNTS_PLACES, strict=True)],
+    ]
+    sheet(rows, COUNTS).save(TARGET / "counts.jpg", quality=90, subsampling=0)
+
+
 def peers(folder: Path) -> None:
     """One place of the bracket and of the focus stack as three programs fuse the same aligned files."""
     rows = []
@@ -178,12 +202,12 @@ def terminal(folder: Path) -> None:
 
 
 def main() -> None:
-    for name in sys.argv[1:] or (*LABELS, "styles", "peers", "terminal"):
+    for name in sys.argv[1:] or (*LABELS, "styles", "counts", "peers", "terminal"):
         with tempfile.TemporaryDirectory() as folder:
             if name in LABELS:
                 example(name, Path(folder))
             else:
-                {"styles": styles, "peers": peers, "terminal": terminal}[name](Path(folder))
+                {"styles": styles, "counts": counts, "peers": peers, "terminal": terminal}[name](Path(folder))
 
 
 if __name__ == "__main__":

@@ -126,5 +126,6 @@ def test_noise_of_the_infrared_is_reduced(denoise: str, depth: int, less: bool) 
     np.testing.assert_array_equal(plan.read(0).pixels, photograph.pixels)
     assert (plan.read(1).pixels.std() < 0.5 * noisy.std()) == less
     assert any("`denoise` off" in note for note in plan.notes) == less
+    assert any("`denoise` on" in note for note in plan.notes) == (denoise == "auto" and not less)
     parts = [part.pixels for _, part in plan.parts(1, [slice(0, 50), slice(50, 96)])]
     np.testing.assert_array_equal(np.concatenate(parts), plan.read(1).pixels)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tita_cli import Picture
-from tita_cli.images.thermal_noise import calmed, grain_of, offsets, reduce_noise
+from tita_cli.images.thermal_noise import calmed, grain_of, offsets, reduce_noise, tell_noise
 
 HEIGHT, WIDTH = 192, 256
 
@@ -111,3 +111,11 @@ def test_places_without_data_keep_their_values() -> None:
     assert _rms((calm.pixels[..., 0] - _scene())[:, 60:]) < 0.6 * _rms((plane - _scene())[:, 60:])
     nothing = Picture(plane[..., None], np.zeros_like(plane), depth=16)
     assert reduce_noise(nothing) is nothing
+
+
+def test_only_much_grain_is_told() -> None:
+    much = tell_noise(Picture(_noisy(0.015, 0.0, 0.0)[0][..., None], name="ir.png"))
+    assert "ir.png: grain of 1.4%" in much.notes[-1]
+    for plane in (_noisy(0.004, 0.0, 0.0)[0][..., None], np.random.default_rng(0).random((20, 20, 1), np.float32)):
+        picture = Picture(plane)
+        assert tell_noise(picture) is picture

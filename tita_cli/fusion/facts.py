@@ -16,7 +16,7 @@ from tita_cli.options.values import range_text
 @dataclass(frozen=True, slots=True)
 class Facts:
     """For each source the values that become 0 and 1, None for its own; whether white and black are to be swapped; and
-    whether its sensor's noise is to be reduced.
+    whether its sensor's noise is to be reduced, or told where there is much of it.
 
     ``notes``: what was taken to mean which source.
     """
@@ -24,6 +24,7 @@ class Facts:
     ranges: tuple[ValueRange | None, ...]
     inverted: tuple[bool, ...]
     denoised: tuple[bool, ...]
+    noise_told: tuple[bool, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -57,11 +58,10 @@ def settle_facts(sources: Sequence[Source], looks: Sequence[Look], roles: Roles,
         ]
         notes = (*notes, *_taken("`polarity`", "black-hot", meant))
     counts = options.denoise == "auto"
-    denoised = tuple(
-        options.denoise != "off" and role == "infrared" and (look.depth > 8 or not counts)
-        for look, role in zip(looks, roles.of, strict=True)
-    )
-    return Facts(tuple(ranges), tuple(inverted), denoised, notes)
+    noisy = [options.denoise != "off" and role == "infrared" for role in roles.of]
+    denoised = tuple(may and (look.depth > 8 or not counts) for look, may in zip(looks, noisy, strict=True))
+    told_only = tuple(may and not reduced for may, reduced in zip(noisy, denoised, strict=True))
+    return Facts(tuple(ranges), tuple(inverted), denoised, told_only, notes)
 
 
 def _ranges(

@@ -15,7 +15,7 @@ from tita_cli.fusion.source import Source
 from tita_cli.images import Picture
 from tita_cli.images.profile import common_profile, to_profile
 from tita_cli.images.roles import role_of_name
-from tita_cli.images.thermal_noise import reduce_noise
+from tita_cli.images.thermal_noise import reduce_noise, tell_noise
 from tita_cli.images.value_range import ValueRange, apply_range, find_range, invert, settle_ranges
 from tita_cli.options import Input
 
@@ -220,6 +220,8 @@ class Plan:
         picture = self._in_range(index, self._decoded.read(index))
         if self.facts.denoised[index]:
             picture = reduce_noise(picture)
+        elif self.facts.noise_told[index]:
+            picture = tell_noise(picture)
         target = self.looks[self.reference]
         moved = self.frame is not None and self.frame.placements[index].accepted
         if moved or (picture.height, picture.width) == (target.height, target.width):

@@ -20,6 +20,9 @@ from tita_cli.images.picture import FloatArray, Picture
 _VISIBLE = 1.0 / 255.0
 """Standard deviation, of a range of 1, below which nobody sees noise."""
 
+_MUCH = 2.0 / 255.0
+"""From which it is told that it was kept."""
+
 _BLOCK = 16  # px: of these blocks the smoothest tell the noise
 _SMOOTHEST = 10  # percentile of their variances
 _AROUND = 9  # columns among which a column's offset is judged; odd
@@ -62,6 +65,17 @@ def reduce_noise(picture: Picture) -> Picture:
     )
     note = f"{picture.name}: {shares} of its range reduced (`denoise` off keeps it)"
     return replace(picture, pixels=np.clip(calm, 0, 1)[..., None], notes=(*picture.notes, note))
+
+
+def tell_noise(picture: Picture) -> Picture:
+    """``picture``, with a note where it has so much grain that somebody may want less."""
+    if picture.is_color or min(picture.pixels.shape[:2]) < 2 * _BLOCK:
+        return picture
+    grain = grain_of(picture.pixels[..., 0])
+    if grain < _MUCH:
+        return picture
+    note = f"{picture.name}: grain of {grain:.1%} of its range is kept (`denoise` on reduces it)"
+    return replace(picture, notes=(*picture.notes, note))
 
 
 def calmed(plane: FloatArray) -> tuple[FloatArray, Noise]:
