@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from tita_cli.align import find_frame
+from tita_cli.align import cross, find_frame
 from tita_cli.align.cross import estimate_across, estimate_turned, measure_across
 from tita_cli.align.displacements import basis, matrix_of, parameters_of
 from tita_cli.align.features import features, sharpness
@@ -155,3 +157,24 @@ def test_a_simple_motion_is_no_better_known_than_the_richest(scenes: Scenes) -> 
     simple, rich = (estimate_across(one, two, np.eye(3), "homography", exact=exact) for exact in (False, True))
     assert simple.model == "none"
     assert simple.confidence <= rich.confidence + 0.01
+
+
+def test_a_disturbed_start_that_ends_in_a_higher_peak_is_followed(
+    scenes: Scenes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = (View.of(scenes.picture(scenes.scene(3, kind=kind)), 640) for kind in ("visible", "ir"))
+    right = estimate_across(one, two, np.eye(3), "homography", exact=True)
+    converged, ends = cross._Pair._converged, []
+
+    def first_elsewhere(pair: Any, canvas: Any, matrix: Any, models: Any, near: Any) -> Any:
+        end = converged(pair, canvas, matrix, models, near)
+        if not ends:  # as from a lower peak beside it
+            beside = translating(9.0, -9.0) @ end.richest
+            end = end._replace(found=replace(end.found, matrix=beside), score=end.score - 9.0)
+        ends.append(end)
+        return end
+
+    monkeypatch.setattr(cross._Pair, "_converged", first_elsewhere)
+    found = estimate_across(one, two, np.eye(3), "homography", exact=True)
+    assert len(ends) == 3
+    assert corner_error(found.matrix, right.matrix, two.full) < 2.0

@@ -46,6 +46,7 @@ class _Stage(NamedTuple):
 _COARSE, _FINE = _Stage(320, 12, 16), _Stage(640, 12, 24)
 _SCREEN = _Stage(320, 12, 32)  # of many starts: patches that do not overlap
 _DISTURBANCE = np.array([3.0, -3.0, 2.0, 2.0, 1.0, -1.0, 1.0, 1.0])  # px of the features, see ``displacements``
+_HIGHER = 0.5  # nats by which the score of a fit from a disturbed start is higher, where the first is given up for it
 _ENOUGH = 2.5  # px of the features: after a step that was smaller, resampling again brings nothing
 
 
@@ -80,10 +81,11 @@ class Found:
 
 
 class _End(NamedTuple):
-    """What a fit on the finer canvas came to, and the motion (source → reference) of the richest model."""
+    """What a fit on the finer canvas came to; the motion (source → reference) of the richest model, and its score."""
 
     found: Found
     richest: Matrix
+    score: float
 
 
 def confidence_of(evidence: float, spread: float) -> float:
@@ -193,10 +195,19 @@ class _Pair:
         end = self._converged(canvas, near.matrix, models, near)
         if end is None or end.found.confidence < ACCEPTED:
             return None if end is None else end.found
+        return self._settled(canvas, end, models, near)
+
+    def _settled(self, canvas: Canvas, end: _End, models: tuple[Model, ...], near: Found) -> Found | None:
+        """``end``, or the higher peak that a disturbed start leads to, as precise as the two agree; None where that
+        leads nowhere."""
         disturbed = canvas.moved(end.richest, matrix_of(_DISTURBANCE, canvas.field_size))
         second = self._converged(canvas, disturbed, models[-1:], near)
         if second is None:
             return None
+        if second.score > end.score + _HIGHER:
+            better = self._converged(canvas, second.richest, models, near)
+            if better is not None:
+                end, second = better, end
         # Two ends of one motion: the covariance of either is half of that of their difference.
         off = parameters_of(canvas.offset(second.richest, end.richest), canvas.field_size)
         covariance = end.found.fit.covariance + np.outer(off, off) / 2.0
@@ -216,6 +227,7 @@ class _Pair:
             end = _End(
                 replace(found, searched=near.searched),
                 canvas.moved(matrix, matrix_of(richest.parameters, canvas.field_size)),
+                richest.score,
             )
             moved = corner_error(found.matrix, matrix, self.source.full) / canvas.pixel()
             matrix = found.matrix
