@@ -52,6 +52,12 @@ def test_size_is_checked_before_it_is_developed(dng: Dng, refused: Refused) -> N
     refused(dng(), "80×60 is .* are allowed", max_pixels=4000)
 
 
+def test_a_damaged_one_is_told_in_one_line(dng: Dng, refused: Refused, capfd: pytest.CaptureFixture[str]) -> None:
+    whole = dng().getvalue()
+    refused(io.BytesIO(whole[: len(whole) // 2]), match="is damaged or truncated")
+    assert capfd.readouterr() == ("", "")
+
+
 def test_without_the_library_it_is_named(dng: Dng, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = FORMATS["raw"]
     monkeypatch.setattr(Library, "available", property(lambda library: False))

@@ -6,11 +6,13 @@ Their first picture is a small preview, which must not pass for the photograph.
 from __future__ import annotations
 
 import io
+import re
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from tita_cli.errors import InputError, parsing
+from tita_cli.images.chatter import without_lines
 from tita_cli.images.formats.format import Format, Library, Request, has_brand
 from tita_cli.images.formats.pillow import open_pillow
 from tita_cli.images.formats.tiff_exif import read_tiff_exif
@@ -26,6 +28,8 @@ _SIGNATURES = (
 TIFF = (b"II*\0", b"MM\0*")
 _DNG_VERSION, _MAKE, _PREVIEW = 50706, 271, 1  # two tags, and a bit of the tag NewSubfileType
 _FILTERED = 32803  # photometric interpretation: one colour a pixel, by a filter before the sensor
+_ITS_OWN = re.compile("unknown file: ")
+"""What LibRaw prints about damaged files, beside raising an exception."""
 _SRGB = (2.4, 12.92)  # the curve's exponent and the slope of its beginning
 
 
@@ -50,7 +54,7 @@ def decode(stream: BinaryIO, request: Request) -> Samples:
     import rawpy
 
     stream.seek(0)
-    with rawpy.imread(stream) as raw:
+    with without_lines(_ITS_OWN), rawpy.imread(stream) as raw:
         sizes = raw.sizes
         request.check_size(max(sizes.raw_width, sizes.width), max(sizes.raw_height, sizes.height))
         data = raw.postprocess(output_bps=16, use_camera_wb=True, no_auto_bright=True, gamma=_SRGB)
@@ -63,7 +67,7 @@ def preview(stream: BinaryIO) -> BinaryIO:
     import rawpy
 
     stream.seek(0)
-    with rawpy.imread(stream) as raw:
+    with without_lines(_ITS_OWN), rawpy.imread(stream) as raw:
         return io.BytesIO(raw.extract_thumb().data)
 
 
