@@ -116,6 +116,7 @@ def test_places_without_data_keep_their_values() -> None:
 def test_only_much_grain_is_told() -> None:
     much = tell_noise(Picture(_noisy(0.015, 0.0, 0.0)[0][..., None], name="ir.png"))
     assert "ir.png: grain of 1.4%" in much.notes[-1]
-    for plane in (_noisy(0.004, 0.0, 0.0)[0][..., None], np.random.default_rng(0).random((20, 20, 1), np.float32)):
+    noise = np.random.default_rng(0).random((80, 80, 1), np.float32)
+    for plane in (_noisy(0.004, 0.0, 0.0)[0][..., None], noise, noise[:20, :20]):
         picture = Picture(plane)
         assert tell_noise(picture) is picture

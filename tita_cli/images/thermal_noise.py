@@ -20,8 +20,8 @@ from tita_cli.images.picture import FloatArray, Picture
 _VISIBLE = 1.0 / 255.0
 """Standard deviation, of a range of 1, below which nobody sees noise."""
 
-_MUCH = 2.0 / 255.0
-"""From which it is told that it was kept."""
+_MUCH, _ALL = 2.0 / 255.0, 0.1
+"""From which it is told that it was kept, and from which it is no grain but the picture."""
 
 _BLOCK = 16  # px: of these blocks the smoothest tell the noise
 _SMOOTHEST = 10  # percentile of their variances
@@ -72,7 +72,7 @@ def tell_noise(picture: Picture) -> Picture:
     if picture.is_color or min(picture.pixels.shape[:2]) < 2 * _BLOCK:
         return picture
     grain = grain_of(picture.pixels[..., 0])
-    if grain < _MUCH:
+    if not _MUCH <= grain < _ALL:
         return picture
     note = f"{picture.name}: grain of {grain:.1%} of its range is kept (`denoise` on reduces it)"
     return replace(picture, notes=(*picture.notes, note))

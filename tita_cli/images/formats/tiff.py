@@ -175,7 +175,7 @@ def _missing(
     if not stated and color.dtype.kind in "if":
         stated = [_UNDEFINED]
     found = [(value, _equal(color, value)) for value in stated]
-    if color.dtype.kind == "f":
+    if color.dtype.kind == "f" and color.dtype.itemsize > 2:  # half floats do not go that far
         found.append((_LOWEST, (color <= _LOWEST) & np.isfinite(color)))
     places = {value: where for value, where in ((value, same.all(axis=2)) for value, same in found) if where.any()}
     if not places:
