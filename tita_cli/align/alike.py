@@ -18,7 +18,7 @@ Known: TypeAlias = Literal["roughly", "nearly", "closely"]
 """How well a start is known: to within a tenth of the frame, some pixels of a frame 640 wide, some of its own."""
 
 _SIZE = 640
-_FINE = 1440  # 2048 are more precise by some hundredths of a pixel of a 12-megapixel frame, and take twice as long
+_FINE = 1440  # 2048 are twice as many, for some hundredths of a pixel of a 12-megapixel frame
 _OCTAVES = 4  # of the first pyramid, which finds what is off by a tenth of the frame
 _PRECISE = 0.5  # px of this size: a first estimate that is more certain than that is refined at a larger size at once
 _STILL = 0.5  # px at the size of the estimate: less is not worth a resampling
