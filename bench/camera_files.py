@@ -1,4 +1,4 @@
-"""Files as cameras write them, made by code: FLIR's and DJI's radiometric JPEG, a frame of thermal video, DNG.
+"""Files as cameras write them, made by code: FLIR's and DJI's radiometric JPEG, a frame of thermal video, DNG, RW2.
 
 The tests read them, and bench/trust.py mutates them.
 """
@@ -106,8 +106,11 @@ def dji(counts: np.ndarray, *, scale: int = 1, make: str = "DJI") -> bytes:
     return _with_segments(_jpeg(np.stack([preview, preview // 2, 255 - preview], 2), make, "M3T"), parts)
 
 
-def dng(exposure: float = 1.0, flip: int = 1) -> bytes:
-    """A DNG of 60×80 pixels, left half grey and right half red, behind a preview of 6×8."""
+def dng(exposure: float = 1.0, flip: int = 1, *, packed: bool = False) -> bytes:
+    """A DNG of 60×80 pixels, left half grey and right half red, behind a preview of 6×8.
+
+    ``packed``: in four tiles of lossless JPEG.
+    """
     colors = np.full((60, 80, 3), 0.25)
     colors[:, 40:] = (0.5, 0.05, 0.05)
     mosaic = np.empty((60, 80))
@@ -128,5 +131,38 @@ def dng(exposure: float = 1.0, flip: int = 1) -> bytes:
         preview = np.zeros((6, 8, 3), np.uint8)
         file.write(preview, photometric="rgb", subfiletype=1, subifds=1, extratags=first, metadata=None)
         samples = np.clip(mosaic * exposure * WHITE, 0, WHITE).astype(np.uint16)
-        file.write(samples, photometric=32803, extratags=second, metadata=None)
+        if not packed:
+            file.write(samples, photometric=32803, extratags=second, metadata=None)
+            return buffer.getvalue()
+        edges = [(top, left) for top in (0, 32) for left in (0, 48)]
+        padded = np.pad(samples, ((0, 4), (0, 16)), "edge")
+        tiles = [imagecodecs.ljpeg_encode(padded[y : y + 32, x : x + 48].copy(), bitspersample=12) for y, x in edges]
+        file.write(
+            iter(tiles), shape=samples.shape, dtype=np.uint16, tile=(32, 48), compression=7, photometric=32803,
+            extratags=second, metadata=None,
+        )  # fmt: skip
     return buffer.getvalue()
+
+
+def rw2(share: float = 1.0, *, way: int = 5) -> bytes:
+    """An RW2 of Panasonic's of 160×200 samples of noise, of which only ``share`` is in the file.
+
+    ``way``: of packing, 4 or 5; LibRaw takes any bytes for samples of the latter.
+    """
+    height, width, place = 160, 200, 1024
+    entries: list[tuple[int, int, int, int | bytes]] = [
+        (1, 7, 4, b"0300"), (2, 3, 1, width), (3, 3, 1, height), (4, 3, 1, 0), (5, 3, 1, 0), (6, 3, 1, height),
+        (7, 3, 1, width), (9, 3, 1, 4), (10, 3, 1, 12), (14, 3, 1, 4095), (15, 3, 1, 4095), (16, 3, 1, 4095),
+        (36, 3, 1, 500), (37, 3, 1, 263), (38, 3, 1, 438), (45, 3, 1, way), (271, 2, 10, b"Panasonic\0"),
+        (272, 2, 8, b"DMC-LX3\0"), (273, 4, 1, 2**32 - 1), (279, 4, 1, 2 * width * height), (280, 4, 1, place),
+    ]  # fmt: skip
+    directory, long = struct.pack("<H", len(entries)), b""
+    behind = 8 + 2 + 12 * len(entries) + 4
+    for tag, kind, length, value in entries:
+        field = struct.pack("<I", value) if isinstance(value, int) else value
+        if len(field) > 4:
+            field, long = struct.pack("<I", behind + len(long)), long + field
+        directory += struct.pack("<HHI", tag, kind, length) + field
+    samples = np.random.default_rng(0).integers(0, 256, width * height // (10 if way == 5 else 14) * 16, np.uint8)
+    header = (b"IIU\0" + struct.pack("<I", 8) + directory + bytes(4) + long).ljust(place, b"\0")
+    return header + samples.tobytes()[: int(share * samples.size)]

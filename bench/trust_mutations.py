@@ -306,6 +306,8 @@ def _cameras() -> Iterator[bytes]:
     for storing in ("plain", "png", "jpeg-ls"):
         yield camera_files.flir_frame(counts, storing=storing) * 3
     yield camera_files.dng()
+    yield camera_files.dng(packed=True)
+    yield camera_files.rw2()
 
 
 def _texts() -> Iterator[tuple[str, list[bytes], str]]:

@@ -58,6 +58,64 @@ def test_a_damaged_one_is_told_in_one_line(dng: Dng, refused: Refused, capfd: py
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("damage", ["zeroed", "absent", "beyond"])
+def test_image_data_that_are_absent_are_told(damage: str, dng: Dng, refused: Refused) -> None:
+    """LibRaw develops what its memory held before."""
+    pytest.importorskip("rawpy")
+    whole = dng(packed=True).getvalue()
+    assert read_picture(io.BytesIO(whole)).size == "80×60"
+    with tifffile.TiffFile(io.BytesIO(whole)) as file:
+        raw = file.pages.first.pages[0]
+        offsets = raw.dataoffsets
+        tag = raw.tags["TileOffsets"]
+    content = bytearray(whole)
+    if damage == "zeroed":
+        content[offsets[2] :] = bytes(len(content) - offsets[2])
+    else:
+        other = 2 if damage == "absent" else 2**24
+        content[tag.valueoffset : tag.valueoffset + 4] = other.to_bytes(4, "little")
+    refused(io.BytesIO(content), match=r"[12] of 4 strips or tiles of its picture are missing")
+
+
+def test_a_picture_of_zeros_is_refused_and_a_part_of_zeros_is_told(dng: Dng, refused: Refused) -> None:
+    pytest.importorskip("rawpy")
+    content = bytearray(dng().getvalue())
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        start, length = file.pages.first.pages[0].dataoffsets[0], 2 * 60 * 80
+    content[start + length // 2 : start + length] = bytes(length // 2)
+    (note,) = read_picture(io.BytesIO(content)).notes
+    assert "% of its picture is zero, as where data are missing" in note and 40 <= int(note.split(": ")[1][:2]) <= 60
+    content[start : start + length] = bytes(length)
+    refused(io.BytesIO(content), match="holds no picture, its samples are zero")
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 0.99])
+@pytest.mark.parametrize("way", [4, 5])
+def test_an_rw2_file_that_ends_too_early_is_refused(
+    share: float, way: int, camera_files: ModuleType, refused: Refused
+) -> None:
+    """LibRaw goes on with what it has read before, and finds no end."""
+    pytest.importorskip("rawpy")
+    assert read_picture(io.BytesIO(camera_files.rw2())).format == "raw"
+    error = refused(io.BytesIO(camera_files.rw2(share, way=way)), match="is damaged or truncated")
+    if way == 5 or not share:
+        assert "bytes of its picture are missing" in error.message
+
+
+def test_raw_files_whose_first_picture_is_a_thumbnail_are_raw(
+    refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """IIQ, and any whose samples stand below the first picture, which not all makers call a preview."""
+    monkeypatch.setattr(Library, "available", property(lambda library: False))
+    refused(io.BytesIO(b"II*\0\x08\x0a\0\0IIIICwaR" + bytes(100)), "is a camera's raw file")
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        writer.write(np.zeros((6, 8, 3), np.uint8), photometric="rgb", subifds=1, metadata=None)
+        writer.write(np.ones((8, 8), np.uint16), photometric="cfa", metadata=None)
+    file.seek(0)
+    refused(file, "is a camera's raw file")
+
+
 def test_without_the_library_it_is_named(dng: Dng, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = FORMATS["raw"]
     monkeypatch.setattr(Library, "available", property(lambda library: False))
