@@ -1,7 +1,7 @@
 """Measure `tita align` against other aligners: corner errors on synthetic homographies, published landmarks.
 
 python bench/align.py --data ../shared/data/dev [--sets mef,mff,mfifb,vifb,msrs,vis_ir,multifocus,registered]
-                      [--methods tita,ecc,sift,hugin] [--limit N] [--seed N] [--draws N] [--json FILE]
+                      [--methods tita,ecc,sift,hugin,points] [--limit N] [--seed N] [--draws N] [--json FILE]
                       [--stacks] [--recognition]
 
 Last, the reliability of tita's confidence: the share of the accepted pairs that are right, against the pair's own

@@ -103,6 +103,15 @@ def identity(case: Case) -> np.ndarray | None:
     return start(case)
 
 
+def points(case: Case) -> np.ndarray | None:
+    """The affine motion fitted to the very landmarks that it is judged at: what those leave to any aligner."""
+    if case.points is None:
+        return None
+    moving, fixed = case.points
+    fitted, *_ = np.linalg.lstsq(np.column_stack([moving, np.ones(len(moving))]), fixed, rcond=None)
+    return np.vstack([fitted.T, [0.0, 0.0, 1.0]])
+
+
 def placed(case: Case, method: str) -> tuple[np.ndarray | None, float]:
     """The motion by ``method``, None where it refuses, and its confidence."""
     if method == "tita":
@@ -112,5 +121,5 @@ def placed(case: Case, method: str) -> tuple[np.ndarray | None, float]:
 
 
 METHODS: dict[str, Callable[[Case], np.ndarray | None]] = {
-    "identity": identity, "ecc": ecc, "sift": sift, "hugin": hugin,
+    "identity": identity, "ecc": ecc, "sift": sift, "hugin": hugin, "points": points,
 }  # fmt: skip
