@@ -18,7 +18,10 @@ Known: TypeAlias = Literal["roughly", "nearly", "closely"]
 """How well a start is known: to within a tenth of the frame, some pixels of a frame 640 wide, some of its own."""
 
 _SIZE = 640
-_FINE = 1440  # 2048 are twice as many, for some hundredths of a pixel of a 12-megapixel frame
+FINE = 1440
+"""The longer side, in pixels, at which points are tracked at most: 2048 are twice as many, for some hundredths of a
+pixel of a 12-megapixel frame."""
+
 _OCTAVES = 4  # of the first pyramid, which finds what is off by a tenth of the frame
 _PRECISE = 0.5  # px of this size: a first estimate that is more certain than that is refined at a larger size at once
 _STILL = 0.5  # px at the size of the estimate: less is not worth a resampling
@@ -34,7 +37,7 @@ def estimate_alike(
     ``start``, and of the model "none" where that is a plain resize.
     """
     fit, tracks, matrix, begun = None, None, start, start
-    for step in _steps(min(_FINE, reference.longest, source.longest), known):
+    for step in _steps(min(FINE, reference.longest, source.longest), known):
         if fit is not None and (fit.spread < step.needless or _is_repeated(fit, min(step.longest, reference.longest))):
             continue
         tried = track(reference, source, matrix, step.longest, octaves=step.octaves)

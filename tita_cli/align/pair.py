@@ -9,7 +9,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from tita_cli.align.alike import Known, estimate_alike
+from tita_cli.align.alike import FINE, Known, estimate_alike
 from tita_cli.align.cross import estimate_across, estimate_turned, measure_across
 from tita_cli.align.ecc import compare, correlation
 from tita_cli.align.estimator import Estimate
@@ -47,7 +47,7 @@ class PairEstimator:
         if pixels is None:
             return View.of(picture, LONGEST)
         longest = math.sqrt(pixels * max(picture.width, picture.height) / min(picture.width, picture.height))
-        return View.of(picture, max(_SMALL, min(round(longest), LONGEST)))
+        return View.of(picture, max(_SMALL, min(round(longest), FINE)))
 
     def near(self, reference: View, source: View, guess: Matrix, *, most: Model = "homography") -> Estimate | None:
         return estimate_alike(reference, source, guess, most, exact=True, known="closely")

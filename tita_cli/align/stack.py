@@ -23,7 +23,9 @@ from tita_cli.align.turned import turned_by
 from tita_cli.errors import MismatchError, UsageError
 from tita_cli.images.picture import Picture
 
-_FRAMES = 3.0  # the memory of how many sources the views of a stack may take
+# The memory that the views of a stack may take, in sources (one more, and its luminance, are there while it is read),
+# and in bytes where those are small.
+_FRAMES, _LEAST = 1.2, 32 << 20
 _SAMPLE_BYTES = 6  # of a view: its luminance, and what is made of it for the estimates
 
 
@@ -77,7 +79,7 @@ def find_frame(
 
 def _pixels(picture: Picture, count: int) -> int | None:
     """How many pixels a view of one of ``count`` sources may have."""
-    return None if count == 2 else int(_FRAMES * picture.pixels.nbytes / (count * _SAMPLE_BYTES))
+    return None if count == 2 else int(max(_FRAMES * picture.pixels.nbytes, _LEAST) / (count * _SAMPLE_BYTES))
 
 
 def _allowed(mode: Mode) -> tuple[Model, bool]:
