@@ -10,7 +10,6 @@ import struct
 from math import prod
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
