@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from pathlib import Path
 from typing import Any
@@ -20,17 +21,22 @@ def plain(text: str | None) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
+def code(text: str) -> str:
+    """Code in a cell of a table, a bar in it as an entity: the site would show the backslash of an escaped one."""
+    return f"<code>{html.escape(text).replace('|', '&#124;')}</code>" if "|" in text else f"`{text}`"
+
+
 def describe(param: Any) -> tuple[str, str]:
     """Name column and meaning column of one parameter."""
     kind = getattr(param, "bare_type", str)
     metavar = "" if getattr(param, "is_flag", False) else f" {param.metavar or PLACEHOLDERS.get(kind, 'TEXT')}"
     names = ", ".join([*param.opts, *getattr(param, "secondary_opts", [])]) if param.param_type_name == "option" else ""
-    name = f"`{names}{metavar}`" if names else f"`{param.metavar or param.name.upper()}`"
+    name = code(f"{names}{metavar}" if names else param.metavar or param.name.upper())
     meaning = plain(getattr(param, "help", ""))
     default = param.default
     if names and default not in (None, False, [], ()) and not callable(default) and "default:" not in meaning:
-        meaning += f" Default: `{default}`."
-    return name.replace("|", "\\|"), meaning
+        meaning += f" Default: {code(str(default))}."
+    return name, meaning
 
 
 def section(name: str, command: Any) -> str:
@@ -53,8 +59,8 @@ def reference() -> str:
     head = [
         "# Commands",
         "",
-        "Generated from the parser by `python docs/cli_reference.py`; a test keeps it true. Exit codes:",
-        "[exit-codes.md](exit-codes.md).",
+        "Generated from the parser by `python docs/cli_reference.py`; a test keeps it true.",
+        "What a command returns: [exit codes](exit-codes.md).",
         "",
     ]
     return "\n".join(head) + "\n" + "\n".join(section(name, command) for name, command in sorted(commands.items()))

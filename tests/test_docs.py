@@ -43,3 +43,10 @@ def test_links_between_documents_lead_somewhere() -> None:
 def test_every_page_is_in_the_site() -> None:
     listed = set(re.findall(r": ([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE))
     assert listed == {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
+
+
+def test_no_code_in_a_table_has_an_escaped_bar() -> None:
+    for page in PAGES:
+        rows = [line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+        shown = [row for row in rows if re.search(r"`[^`|]*\\\|[^`]*`", row)]
+        assert not shown, f"{page.name}: the site shows the backslash; <code>a&#124;b</code> is right everywhere"

@@ -104,8 +104,13 @@ def need(what: str, *packages: str) -> None:
     missing = [package for package in packages if find_spec(package) is None]
     if missing:
         names = " and ".join("PyTorch" if package == "torch" else package for package in missing)
-        smaller = " (docs/how-to/install.md has the smaller build for the CPU)" if "torch" in missing else ""
-        raise DeviceError(f"{what} needs {names}, not installed here", hint=f"pip install {' '.join(missing)}{smaller}")
+        raise DeviceError(f"{what} needs {names}, not installed here", hint=how_to_install(*missing))
+
+
+def how_to_install(*packages: str) -> str:
+    """The command that installs ``packages``, and beside PyTorch where its smaller build is."""
+    smaller = " (docs/how-to/install.md has the smaller build for the CPU)" if "torch" in packages else ""
+    return f"pip install {' '.join(packages)}{smaller}"
 
 
 class TrainingError(TitaError):

@@ -79,6 +79,17 @@ def test_only_what_is_taken_by_default_is_tried_unless_all_is_wanted(
     assert tried == ["tita-lite on onnx, cpu"] * 2 + ["tita-lite on torch, cpu"]
 
 
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [((), []), (("onnx",), ["onnx is not installed, and tita export needs it: pip install onnx"])],
+)
+def test_what_only_export_needs_is_told(
+    missing: tuple[str, ...], said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "find_spec", lambda name: None if name in missing else object())
+    assert doctor._remarks() == said
+
+
 def test_without_a_gpu_and_without_torch_all_is_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -89,4 +100,5 @@ def test_without_a_gpu_and_without_torch_all_is_well(
     shown = capfd.readouterr().out
     assert "none, the CPU is used (the NVIDIA driver is not there)" in shown
     assert "PyTorch is not installed" in shown
+    assert "(docs/how-to/install.md has the smaller build for the CPU)" in shown
     assert shown.endswith("everything works\n")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tita_cli import __version__
-from tita_cli.errors import DeviceError, TitaError
+from tita_cli.errors import DeviceError, TitaError, how_to_install
 from tita_cli.models.find import expected_hash, file_hash, shipped_models, weights_folder
 from tita_cli.options import DEFAULT_MODEL
 from tita_cli.ort import telemetry_is_off
@@ -130,10 +130,15 @@ def _providers(problems: list[str]) -> dict[str, Any]:
 
 
 def _remarks() -> list[str]:
-    if find_spec("torch") is not None:
+    missing = [package for package in ("torch", "onnx") if find_spec(package) is None]
+    if not missing:
         return []
-    what = "tita train, tita export, tita convert and .pth files need"
-    return [f"PyTorch is not installed: {'this GPU, ' if ask_driver().gpus else ''}{what} it (pip install torch)"]
+    if "torch" in missing:
+        what = "tita train, tita export, tita convert and .pth files need"
+        text = f"PyTorch is not installed, and {'this GPU, ' if ask_driver().gpus else ''}{what} it"
+    else:
+        text = "onnx is not installed, and tita export needs it"
+    return [f"{text}: {how_to_install(*missing)}"]
 
 
 def _folders() -> dict[str, str]:
