@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import sys
 import threading
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tita_cli import Picture, Session, TitaError, align_pictures, fuse_batch, write_picture
+from tita_cli import Picture, Session, TitaError, align_pictures, fuse, fuse_batch, write_picture
 from tita_cli.errors import InputError, UsageError
 from tita_cli.images.color import to_range
 from tita_cli.options import OptionError
@@ -92,6 +94,16 @@ def test_arrays_that_mean_no_picture_are_refused(array: Any, words: str) -> None
     with pytest.raises(InputError, match=words) as caught:
         Picture.from_array(array)
     assert caught.value.hint
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="exceptions have notes from Python 3.11 on")
+def test_a_traceback_shows_the_hint() -> None:
+    with pytest.raises(TitaError) as caught:
+        fuse(COLOR, GREY, aling="none")
+    lines = "".join(traceback.format_exception(caught.value)).splitlines()
+    assert lines[-2].endswith("OptionError: no option is called aling")
+    assert lines[-1] == "hint: did you mean align?"
+    assert not hasattr(InputError("a line without one"), "__notes__")
 
 
 def test_measurements_have_the_range_that_they_fill(session: Session) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
@@ -36,7 +37,8 @@ class TitaError(Exception):
     """A failure that the user can understand and usually fix.
 
     ``message``: one line that names the file or value. ``hint``: an option or command that would help, or None.
-    Options stand in both as Python names them, in backquotes; the command line shows flags.
+    Options stand in both as Python names them, in backquotes; the command line shows flags. From Python 3.11 on, the
+    hint is a note of the exception, too, so that a traceback and a notebook show it.
     """
 
     exit_code: ExitCode = ExitCode.INTERNAL
@@ -45,6 +47,8 @@ class TitaError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if hint is not None and sys.version_info >= (3, 11):
+            self.add_note(f"hint: {hint}")
 
 
 class UsageError(TitaError):
