@@ -252,6 +252,17 @@ def test_light_of_one_colour_is_no_palette() -> None:
         assert found is None or not found.certain
 
 
+def test_a_saturated_photograph_of_one_hue_is_not_taken() -> None:
+    """Brown goes along the edges of RGB then, as hot does, from black over red and yellow to white; much is clipped in
+    the corner that is red."""
+    steps = _scene()
+    colors = palettes()["hot"]
+    assert recognise_palette(_lit(colors[steps] / 255)) == ("hot", True)
+    red = int(np.abs(colors - np.array([255, 0, 0])).sum(axis=1).argmin())
+    clipped = np.where((steps > 60) & (steps < 140), red, steps)
+    assert recognise_palette(_lit(colors[clipped] / 255)) == ("hot", False)
+
+
 def test_a_dusk_sky_is_no_palette() -> None:
     """Its colours may be those of inferno, but what stands before it has others."""
     sky = np.repeat(palettes()["inferno"][np.linspace(25, 235, 72).astype(int), None] / 255, 256, axis=1)

@@ -11,7 +11,6 @@ import pytest
 
 pytest.importorskip("av")
 
-from tita_cli.errors import UsageError
 from tita_cli.options import FuseOptions
 from tita_cli.video import Encoding, VideoOptions, fuse_video
 
@@ -60,8 +59,34 @@ def test_an_overlay_leaves_what_is_cold_alone(fused: Callable[..., np.ndarray]) 
     border = int(np.argmax(change > 10))
     assert 60 < border < 95  # 20 to 235 over 128 columns: 150 is at the 77th
     assert change[: border - 4].max() < 3
-    with pytest.raises(UsageError, match="`overlay` 999"):
-        fused(overlay=999.0)
+
+
+def test_an_overlay_outside_of_the_range_is_as_with_stills(
+    write_clip: WriteClip, scene: Scene, set_engine: Any, tmp_path: Path
+) -> None:
+    """A spot hotter than the range is found, below it all is coloured, and where nothing is hotter a note says so."""
+    infrared = ramp()
+    infrared[40:43, 10:13] = 250  # fewer pixels than the range leaves out: its end is at 218 in the codes of the clip
+    sources = [str(write_clip("ir.mkv", [infrared] * 3)), str(write_clip("vis.mkv", [scene(1)] * 3))]
+    out = str(tmp_path / "out.mkv")
+
+    def fuse(overlay: float | None) -> tuple[np.ndarray, list[str]]:
+        how = FuseOptions(align="none", overlay=overlay)
+        told = fuse_video(sources, out, options=how, video=LOSSLESS, engine=set_engine, overwrite=True).notes
+        import av
+
+        with av.open(out) as container:
+            return list(container.decode(video=0))[-1].to_ndarray(format="rgb24").astype(np.float32), told
+
+    plain, _ = fuse(None)
+    spot, told = fuse(225.0)
+    change = np.abs(spot - plain).max(axis=2)
+    assert change[39:44, 9:14].max() > 20 and change[:, 30:].max() < 3 and not any("hotter" in note for note in told)
+    everything, told = fuse(1.0)
+    assert (np.abs(everything - plain).max(axis=2) > 5).mean() > 0.9 and not any("hotter" in note for note in told)
+    nothing, told = fuse(999.0)
+    assert np.array_equal(nothing, plain)
+    assert sum("nothing is hotter than `overlay` 999" in note for note in told) == 1
 
 
 def test_balance_ends_at_the_sources(fused: Callable[..., np.ndarray], scene: Scene) -> None:

@@ -35,6 +35,11 @@ _VERY_NEAR = 8.0
 _NOT_FAR, _CERTAIN_SHARE, _POSSIBLE_SHARE = 20.0, 0.9, 0.8
 _MOST_STEPS, _CERTAIN_STEPS, _POSSIBLE_STEPS = 20, 12, 8
 _HALF_GREY = "ironblack"
+# A photograph of one dominating hue that is saturated until channels are clipped goes along edges of the RGB cube, as
+# hot does. But a fifth or more of its smoothest blocks are in a coloured corner of it, of infrared an eighth at most,
+# or a tenth of them are off the palette, such as greys, of infrared one in thirty.
+_EDGE_SHARE, _CORNER_SHARE, _NEAR_EDGE_SHARE = 0.9, 0.16, 0.95
+_CORNER = 10  # of 255, from both ends of a channel
 
 
 class Recognised(NamedTuple):
@@ -82,6 +87,9 @@ def _recognise_colorful(pixels: FloatArray) -> Recognised | None:
         share = float((distances < _NOT_FAR).mean())
         if near < _NEAR and share >= _POSSIBLE_SHARE and passed >= _steps(near, _POSSIBLE_STEPS, _CERTAIN_STEPS):
             certain = share >= _CERTAIN_SHARE and passed >= _steps(near, _CERTAIN_STEPS, _MOST_STEPS)
+            if certain and _edge_share(table) > _EDGE_SHARE:
+                near_edges = float((_nearest(blocks, table)[1] < _NEAR).mean())
+                certain = near_edges >= _NEAR_EDGE_SHARE and _corner_share(blocks) <= _CORNER_SHARE
             fitting[name] = float(smoothest.mean()), bool(certain)
     best = min(fitting, key=lambda name: fitting[name][0], default=None)
     return None if best is None else Recognised(best, fitting[best][1])
@@ -90,6 +98,17 @@ def _recognise_colorful(pixels: FloatArray) -> Recognised | None:
 def _steps(near: float, few: int, many: int) -> int:
     """How many steps of a palette the colours have to pass: ``few`` where they lie very near to it."""
     return few if near < _VERY_NEAR else many
+
+
+def _edge_share(table: FloatArray) -> float:
+    """The share of a palette's colours of which two channels are 0 or 255."""
+    return float((((table < 1) | (table > 254)).sum(axis=1) >= 2).mean())
+
+
+def _corner_share(colors: FloatArray) -> float:
+    """The share of colours all of whose channels are clipped, black and white apart."""
+    clipped = (np.minimum(colors, 255 - colors) < _CORNER).all(axis=1)
+    return float((clipped & (np.ptp(colors, axis=1) > 128)).mean())
 
 
 def _sampled_blocks(pixels: FloatArray) -> FloatArray:

@@ -171,7 +171,7 @@ class _Job:
         if not result.frames:
             raise KeyboardInterrupt if result.interrupted else self._nothing()
         result.seconds = time.monotonic() - begun
-        result.notes = [*self._plan.notes, *writer.notes, *self._notes(result)]
+        result.notes = [*self._plan.notes, *self._style.notes, *writer.notes, *self._notes(result)]
         return result
 
     def _work(

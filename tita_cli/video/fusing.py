@@ -8,10 +8,12 @@ from fractions import Fraction
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from tita_cli.fusion.blend import Blend
 from tita_cli.fusion.coarse import Grid
 from tita_cli.fusion.plan import Plan
+from tita_cli.fusion.thermal import infrared_of
 from tita_cli.images.picture import FloatArray
 from tita_cli.options import Depth, FuseOptions, PerSource, RangeSetting
 from tita_cli.runtime.set_engine import Decision, SetEngine
@@ -30,7 +32,7 @@ _COLOR = 2
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A frame that is decided and not yet blended. ``ends``: the codes that are 0 and 1 in each of the planes."""
+    """A frame that is decided and not yet blended. ``hot``: where an overlay shows, H×W; None without one."""
 
     ticks: int
     time: Fraction
@@ -38,7 +40,7 @@ class Ready:
     decision: Decision
     planes: tuple[FloatArray, ...]
     colors: tuple[tuple[Codes, Codes], ...]
-    ends: tuple[tuple[float, float], ...]
+    hot: npt.NDArray[np.bool_] | None
 
     def luminance(self) -> FloatArray:
         """H×W in 0..1."""
@@ -66,6 +68,8 @@ class Fuser:
     def __init__(
         self, clips: Sequence[Clip], plan: Plan, engine: SetEngine, how: FuseOptions, steady: float, depth: Depth
     ) -> None:
+        """Raises OptionError for an overlay where it is not clear which clip is the infrared."""
+        self._overlaid = None if how.overlay is None else (infrared_of(plan, how), how.overlay)
         self._engine, self._plan = engine, plan
         self.registration = Registration(plan, follows=how.align_from is None and how.align != "none")
         window = self.registration.window
@@ -95,10 +99,11 @@ class Fuser:
         """Decide on one frame of each clip; the reference's time stamp is the result's."""
         place, reference = self.registration, self._plan.reference
         time = frames[reference].time
-        own = []
-        for frame, lookup, values in zip(frames, self._lookups, self._values, strict=True):
-            codes = frame.luminance if lookup is None else lookup.intensity(frame)
-            own.append(values.luminance(codes, float(time)))
+        codes = [
+            frame.luminance if lookup is None else lookup.intensity(frame)
+            for frame, lookup in zip(frames, self._lookups, strict=True)
+        ]
+        own = [values.luminance(plane, float(time)) for plane, values in zip(codes, self._values, strict=True)]
         place.observe(own, float(time))
         base = np.ascontiguousarray(place.cut(own[reference]))
         planes = tuple(
@@ -109,8 +114,20 @@ class Fuser:
         hidden = np.stack([self.grid.hidden(plane) for plane in planes])
         decision = self._steady.settled(self._engine.decide(small, hidden, self._roles), small, float(time))
         colors = tuple(self._color(frames[index], index) for index in self.colored)
-        ends = tuple(values.ends for values in self._values)
-        return Ready(frames[reference].ticks, time, self.grid, decision, planes, colors, ends)
+        return Ready(frames[reference].ticks, time, self.grid, decision, planes, colors, self._hot(codes, base))
+
+    def _hot(self, codes: Sequence[Codes], base: FloatArray) -> npt.NDArray[np.bool_] | None:
+        """Where the infrared is hotter than an overlay's threshold, in the frame of the result.
+
+        By its codes: a spot may be hotter than the end of the range. ``base``: of the result's size.
+        """
+        if self._overlaid is None:
+            return None
+        index, threshold = self._overlaid
+        inverted = self._plan.facts.inverted[index]
+        hot = codes[index] <= threshold if inverted else codes[index] >= threshold
+        placed = self.registration.luminance(index, hot.astype(np.float32), np.zeros_like(base))
+        return np.asarray(placed >= 0.5)
 
     def _color(self, frame: Frame, index: int) -> tuple[Codes, Codes]:
         """Chroma in the frame of the result, in codes of the layout that the result has."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from tita_cli.errors import UsageError
 from tita_cli.fusion.plan import Plan
 from tita_cli.fusion.scale import scale_of
 from tita_cli.fusion.thermal import HOT_PALETTE, infrared_of, overlaid, palette_differences
@@ -26,20 +25,26 @@ class Style:
     def __init__(self, plan: Plan, how: FuseOptions, layout: Layout, colored: tuple[int, ...]) -> None:
         """``layout``: of the result. ``colored``: indices of the clips whose chroma frames have.
 
-        Raises OptionError where it is not clear which clip is the infrared, UsageError for an overlay that never shows.
+        Raises OptionError where it is not clear which clip is the infrared.
         """
         self.colors = how.palette is not None or how.overlay is not None
         self._infrared = infrared_of(plan, how) if self.colors else None
         second = 1 if plan.roles.infrared is None else plan.roles.infrared
         self._toward, self._share = second if how.balance > 0.5 else 1 - second, np.float32(abs(2 * how.balance - 1))
         self._colored, self._overlay, self._layout = colored, how.overlay, layout
+        self._plan, self._shown = plan, False
         self._table = palettes()[how.palette or HOT_PALETTE] / np.float32(255) if self.colors else None
-        if self._overlay is not None and self._infrared is not None:
-            scale = scale_of(plan, self._infrared)
-            if not 0 <= scale.share(self._overlay) <= 1:
-                low, high = sorted(scale.ends)
-                name = plan.looks[self._infrared].name
-                raise UsageError(f"`overlay` {self._overlay:g}: {name} shows {low:g} to {high:g}")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of the frames so far."""
+        if self._overlay is None or self._infrared is None or self._shown:
+            return ()
+        name = self._plan.looks[self._infrared].name
+        low, high = sorted(scale_of(self._plan, self._infrared).ends)
+        return (
+            f"{name}: nothing is hotter than `overlay` {self._overlay:g}, its first frame shows {low:g} to {high:g}",
+        )
 
     def picture(self, frame: Ready) -> tuple[FloatArray, tuple[Codes, Codes] | None]:
         """Luminance H×W in 0..1, and chroma in codes, of half the size."""
@@ -58,9 +63,9 @@ class Style:
     ) -> tuple[FloatArray, tuple[Codes, Codes]]:
         heat = np.clip(frame.planes[infrared], 0, 1)
         share: FloatArray = np.ones_like(heat)
-        if self._overlay is not None:
-            cold, hot = frame.ends[infrared]
-            luminance, share = overlaid(heat >= (self._overlay - cold) / (hot - cold), luminance)
+        if frame.hot is not None:
+            self._shown = self._shown or bool(frame.hot.any())
+            luminance, share = overlaid(frame.hot, luminance)
         weights = _WEIGHTS.get(self._layout.tags.get("colorspace", BT601), _BT601_WEIGHTS)
         middle, reach = self._layout.chroma_levels
         size = -(-luminance.shape[1] // 2), -(-luminance.shape[0] // 2)

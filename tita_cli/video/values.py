@@ -42,12 +42,6 @@ class Values:
         self._table: FloatArray | None = None
         self._time: float | None = None
 
-    @property
-    def ends(self) -> tuple[float, float]:
-        """The codes of 0 and 1 in the luminance given last."""
-        low, high = self._bounds
-        return (high, low) if self._inverted else (low, high)
-
     def luminance(self, codes: Codes, time: float) -> FloatArray:
         """H×W float32 in 0..1 of the frame at ``time``, seconds."""
         if self._follows:
