@@ -1,12 +1,14 @@
 """How often infrared that a palette has coloured is recognised, and how often a photograph is taken for it.
 
-    python bench/palettes.py [--infrared | --photographs] [--sets vifb,msrs,tno] [--palettes ironblack,iron,…] [--list]
+    python bench/palettes.py [--infrared | --photographs] [--sets vifb,msrs,tno] [--palettes ironblack,iron,…]
+                             [--unnamed] [--list]
 
 Infrared of the dev sets is spread over its range (plain), or equalised over the whole picture or in tiles (CLAHE), as
 cameras do; coloured by each palette; stored as PNG and as JPEG with halved chroma. Prints how many pictures are known
 with certainty, possibly ("may be"), taken for another palette, or missed; a palette that differs from the right one by
-its shade or range alone (their colours are 25 of 255 apart in the mean at most) counts as right. Of photographs, all
-coloured ones of the dev and training sets, it prints those that are taken for coloured infrared.
+its shade or range alone (their colours are 25 of 255 apart in the mean at most) counts as right. Hot is certain
+only where something else says that it is infrared, as it does here unless ``--unnamed``. Of photographs, all coloured
+ones of the dev and training sets, it prints those that are taken for coloured infrared.
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ def alike(one: str, other: str) -> bool:
     return float(np.abs(palettes()[one] - palettes()[other]).mean()) <= 25
 
 
-def report_infrared(sets: list[str], names: list[str], *, listed: bool) -> None:
+def report_infrared(sets: list[str], names: list[str], *, named: bool, listed: bool) -> None:
     pictures = {
         f"{name}/{path.stem}": np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE))
         for name in sets
@@ -72,7 +74,7 @@ def report_infrared(sets: list[str], names: list[str], *, listed: bool) -> None:
                 kinds: Counter[str] = Counter()
                 missed = []
                 for name, grey in pictures.items():
-                    found = recognise_palette(stored(table[spread(grey, how)], quality))
+                    found = recognise_palette(stored(table[spread(grey, how)], quality), infrared=named)
                     right = found is not None and alike(found.name, palette)
                     kind = (
                         "missed" if found is None else "other" if not right else "certain" if found.certain else "may"
@@ -115,10 +117,12 @@ def main() -> None:
     parser.add_argument("--photographs", action="store_true", help="photographs only")
     parser.add_argument("--sets", default="vifb,msrs,tno")
     parser.add_argument("--palettes", default=",".join(palettes()))
+    parser.add_argument("--unnamed", action="store_true", help="no name says that it is infrared")
     parser.add_argument("--list", action="store_true", help="name what is missed")
     options = parser.parse_args()
     if not options.photographs:
-        report_infrared(options.sets.split(","), options.palettes.split(","), listed=options.list)
+        sets, names = options.sets.split(","), options.palettes.split(",")
+        report_infrared(sets, names, named=not options.unnamed, listed=options.list)
     if not options.infrared:
         report_photographs()
 

@@ -12,6 +12,7 @@ from tita_cli.fusion.plan import Plan
 from tita_cli.fusion.roles import judge_roles
 from tita_cli.fusion.source import Source, describe_sources
 from tita_cli.images import Metadata
+from tita_cli.images.palettes import palettes
 from tita_cli.images.picture import FloatArray, Thermal
 from tita_cli.images.roles import role_of_name, roles_of_letters, roles_of_names
 from tita_cli.options import Input, PerSource
@@ -147,3 +148,21 @@ def test_the_photograph_gives_frame_and_size_in_either_order() -> None:
         assert plan.looks[plan.reference].name == "b.png"
         assert {plan.read(index).size for index in (0, 1)} == {"64×48"}
     assert Plan(describe_sources((small, _photograph())), align="none", resize=True, reference=0).reference == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "turned"),
+    [
+        ("ir/a.png", None, True), ("set/a_thermal.png", None, True), ("set/a.png", None, False),
+        ("set/a.png", {0: "infrared"}, True), ("ir/a.png", {0: "visible"}, False),
+    ],
+)  # fmt: skip
+def test_hot_is_certain_where_role_or_name_say_infrared(name: str, told: object, turned: bool) -> None:
+    y, x = np.mgrid[0:96, 0:128]
+    steps = (127 + 80 * np.sin(x / 17) + 47 * np.cos(y / 11)).clip(0, 255).astype(np.uint8)
+    coloured = Picture(palettes()["hot"][steps] / np.float32(255), name=name)
+    role = PerSource() if told is None else PerSource.of(told)
+    source, _ = describe_sources([coloured, _photograph("set/b.png")], role=role)
+    read = source.read()
+    assert read.palette == ("hot" if turned else None) and read.is_color is not turned
+    assert ("may be infrared" in read.notes[-1]) is not turned

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tita_cli.errors import InputError, UsageError
-from tita_cli.images import Picture, read_picture
+from tita_cli.images import Metadata, Picture, read_picture
 from tita_cli.images.false_color import palette_to_intensity, recognise_palette, settle_palette
 from tita_cli.images.palettes import palettes
 from tita_cli.images.value_range import (
@@ -170,11 +171,12 @@ def test_palettes_are_recognised_and_undone(name: str, quality: int | None) -> N
     )
     buffer.seek(0)
     picture = read_picture(buffer)
-    assert recognise_palette(picture) == (name, True)
+    assert recognise_palette(picture, infrared=True) == (name, True)
+    assert recognise_palette(picture) == (name, name != "hot")
     with pytest.raises(InputError, match=name) as caught:
-        settle_palette(picture, refuse=True)
+        settle_palette(picture, infrared=True, refuse=True)
     assert caught.value.hint is not None and "`false_color` intensity" in caught.value.hint
-    intensity = settle_palette(picture)
+    intensity = settle_palette(picture, infrared=True)
     assert not intensity.is_color
     # Some palettes repeat a colour, where the way back is not unique.
     assert np.abs(intensity.pixels[..., 0] * 255 - scene).mean() < (1 if quality is None else 6)
@@ -252,15 +254,20 @@ def test_light_of_one_colour_is_no_palette() -> None:
         assert found is None or not found.certain
 
 
-def test_a_saturated_photograph_of_one_hue_is_not_taken() -> None:
-    """Brown goes along the edges of RGB then, as hot does, from black over red and yellow to white; much is clipped in
-    the corner that is red."""
-    steps = _scene()
-    colors = palettes()["hot"]
-    assert recognise_palette(_lit(colors[steps] / 255)) == ("hot", True)
-    red = int(np.abs(colors - np.array([255, 0, 0])).sum(axis=1).argmin())
-    clipped = np.where((steps > 60) & (steps < 140), red, steps)
-    assert recognise_palette(_lit(colors[clipped] / 255)) == ("hot", False)
+def test_hot_takes_more_than_colours() -> None:
+    """A brown scene whose saturation was raised until channels are clipped has those of hot."""
+    brown = np.linspace(0, 1.6, 160)[None, :, None].repeat(96, axis=0) * np.array([1.6, 1.0, 0.6])
+    brown = brown.clip(0, 1)
+    grey = (brown @ np.array([0.299, 0.587, 0.114]))[..., None]
+    photograph = _lit(grey + 3 * (brown - grey))
+    assert recognise_palette(photograph, infrared=True) == ("hot", True)
+    assert recognise_palette(photograph) == ("hot", False)
+    assert settle_palette(photograph, refuse=True).is_color
+    infrared = _lit(palettes()["hot"][_scene()] / 255)
+    assert recognise_palette(infrared) == ("hot", False)
+    assert not settle_palette(infrared, infrared=True).is_color
+    xmp = b'<Description drone-dji:ImageSource="InfraredCamera"/>'
+    assert recognise_palette(replace(infrared, metadata=Metadata(xmp=xmp))) == ("hot", True)
 
 
 def test_a_dusk_sky_is_no_palette() -> None:

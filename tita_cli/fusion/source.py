@@ -12,6 +12,7 @@ from tita_cli.errors import MismatchError, UsageError
 from tita_cli.files import drained, is_address, is_handed_over, names_several, open_input, path_of, split_page
 from tita_cli.images import Picture, list_pages, read_picture
 from tita_cli.images.formats.format import listed
+from tita_cli.images.roles import roles_of_letters, roles_of_names
 from tita_cli.options import FalseColor, OptionError, PerSource, Polarity, RangeSetting, Role
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Source:
     ``page``: the name of one picture of a file with several. ``max_pixels``: more are refused before decoding.
     ``value_range``: which values become black and white. ``polarity``: of infrared. ``role``: what it is.
     ``false_color``: what becomes of infrared that a palette has coloured. None: nothing was told.
+    ``named``: what its name says it is, beside those of the others.
     """
 
     origin: Origin
@@ -42,6 +44,7 @@ class Source:
     polarity: Polarity | None = None
     role: Role | None = None
     false_color: FalseColor | None = None
+    named: Role | None = None
 
     @property
     def name(self) -> str:
@@ -66,7 +69,8 @@ class Source:
 
         if self.false_color == "intensity":
             return palette_to_intensity(picture)
-        return settle_palette(picture, refuse=self.false_color == "refuse")
+        infrared = (self.role or self.named) == "infrared"
+        return settle_palette(picture, infrared=infrared, refuse=self.false_color == "refuse")
 
     def shares_file(self, other: Source) -> bool:
         """Whether both are pictures of one file."""
@@ -111,9 +115,11 @@ def describe_sources(
     return tuple(
         replace(
             source, value_range=source.value_range or values, polarity=source.polarity or hot, role=source.role or what,
-            false_color=source.false_color or color or false_color.general,
+            false_color=source.false_color or color or false_color.general, named=by_word or by_letter,
         )
-        for source, (values, hot, what, color) in zip(found, facts, strict=True)
+        for source, (values, hot, what, color), by_word, by_letter in zip(
+            found, facts, roles_of_names(names), roles_of_letters(names), strict=True
+        )
     )  # fmt: skip
 
 

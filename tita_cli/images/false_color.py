@@ -17,6 +17,7 @@ from tita_cli.images.ironblack import is_ironblack
 from tita_cli.images.palettes import palettes
 from tita_cli.images.picture import FloatArray, Picture
 from tita_cli.images.quantize import quantize
+from tita_cli.images.roles import role_of_metadata
 
 _BLOCK = 4  # px: the mean of a smooth block has lost what JPEG did to its colour
 _PROBES = 1500
@@ -35,11 +36,9 @@ _VERY_NEAR = 8.0
 _NOT_FAR, _CERTAIN_SHARE, _POSSIBLE_SHARE = 20.0, 0.9, 0.8
 _MOST_STEPS, _CERTAIN_STEPS, _POSSIBLE_STEPS = 20, 12, 8
 _HALF_GREY = "ironblack"
-# A photograph of one dominating hue that is saturated until channels are clipped goes along edges of the RGB cube, as
-# hot does. But a fifth or more of its smoothest blocks are in a coloured corner of it, of infrared an eighth at most,
-# or a tenth of them are off the palette, such as greys, of infrared one in thirty.
-_EDGE_SHARE, _CORNER_SHARE, _NEAR_EDGE_SHARE = 0.9, 0.16, 0.95
-_CORNER = 10  # of 255, from both ends of a channel
+# A brown or sunlit photograph goes along the edges of the RGB cube from black over red and yellow to white, as hot
+# does, once its saturation is raised until channels are clipped: colours alone never make hot certain.
+_OF_WARM_LIGHT = "hot"
 
 
 class Recognised(NamedTuple):
@@ -49,10 +48,11 @@ class Recognised(NamedTuple):
     certain: bool
 
 
-def recognise_palette(picture: Picture) -> Recognised | None:
+def recognise_palette(picture: Picture, *, infrared: bool = False) -> Recognised | None:
     """The palette that coloured ``picture``; None for photographs and grey pictures.
 
-    The colours of smooth places must lie on a palette, and go along most of it.
+    The colours of smooth places must lie on a palette, and go along most of it. ``infrared``: something else says that
+    it is infrared, without which it is never certain that hot coloured it; metadata of the camera say so, too.
     """
     if not picture.is_color:
         return None
@@ -60,7 +60,10 @@ def recognise_palette(picture: Picture) -> Recognised | None:
     ironblack = is_ironblack(pixels)
     if ironblack:  # before iron, which has its colours
         return Recognised(_HALF_GREY, True)
-    return _recognise_colorful(pixels) or (None if ironblack is None else Recognised(_HALF_GREY, False))
+    found = _recognise_colorful(pixels) or (None if ironblack is None else Recognised(_HALF_GREY, False))
+    if found is None or found.name != _OF_WARM_LIGHT or infrared or role_of_metadata(picture.metadata) == "infrared":
+        return found
+    return Recognised(found.name, False)
 
 
 def _recognise_colorful(pixels: FloatArray) -> Recognised | None:
@@ -87,9 +90,6 @@ def _recognise_colorful(pixels: FloatArray) -> Recognised | None:
         share = float((distances < _NOT_FAR).mean())
         if near < _NEAR and share >= _POSSIBLE_SHARE and passed >= _steps(near, _POSSIBLE_STEPS, _CERTAIN_STEPS):
             certain = share >= _CERTAIN_SHARE and passed >= _steps(near, _CERTAIN_STEPS, _MOST_STEPS)
-            if certain and _edge_share(table) > _EDGE_SHARE:
-                near_edges = float((_nearest(blocks, table)[1] < _NEAR).mean())
-                certain = near_edges >= _NEAR_EDGE_SHARE and _corner_share(blocks) <= _CORNER_SHARE
             fitting[name] = float(smoothest.mean()), bool(certain)
     best = min(fitting, key=lambda name: fitting[name][0], default=None)
     return None if best is None else Recognised(best, fitting[best][1])
@@ -98,17 +98,6 @@ def _recognise_colorful(pixels: FloatArray) -> Recognised | None:
 def _steps(near: float, few: int, many: int) -> int:
     """How many steps of a palette the colours have to pass: ``few`` where they lie very near to it."""
     return few if near < _VERY_NEAR else many
-
-
-def _edge_share(table: FloatArray) -> float:
-    """The share of a palette's colours of which two channels are 0 or 255."""
-    return float((((table < 1) | (table > 254)).sum(axis=1) >= 2).mean())
-
-
-def _corner_share(colors: FloatArray) -> float:
-    """The share of colours all of whose channels are clipped, black and white apart."""
-    clipped = (np.minimum(colors, 255 - colors) < _CORNER).all(axis=1)
-    return float((clipped & (np.ptp(colors, axis=1) > 128)).mean())
 
 
 def _sampled_blocks(pixels: FloatArray) -> FloatArray:
@@ -129,12 +118,14 @@ def _smooth_means(pixel: FloatArray) -> FloatArray:
     return np.asarray(pixel.mean(axis=0)[smooth] * np.float32(255), np.float32)
 
 
-def settle_palette(picture: Picture, *, refuse: bool = False) -> Picture:
+def settle_palette(picture: Picture, *, infrared: bool = False, refuse: bool = False) -> Picture:
     """``picture`` as intensity where it is certain that a palette has coloured it, with a note where that may be.
+
+    ``infrared``: as in :func:`recognise_palette`.
 
     :raises InputError: it is certain, and such pictures are to be refused; the hint names the ways out.
     """
-    found = recognise_palette(picture)
+    found = recognise_palette(picture, infrared=infrared)
     if found is None:
         return picture
     if not found.certain:
