@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tita_cli import Picture, fuse
+from tita_cli import Picture, fuse, read_picture
 from tita_cli.errors import MismatchError, UsageError
 from tita_cli.runtime import load_engine
 
@@ -143,6 +143,32 @@ def test_thermal_counts_are_mapped_and_said(tiny_model: Path) -> None:
     assert fusion.picture.depth == 16
     full = fuse([_picture(1), thermal], model=str(tiny_model), value_range="full", align="none")
     assert not full.notes
+
+
+def _degrees() -> list[Picture]:
+    """Two pictures of 10 to 40 °C."""
+    scene = 10 + 30 * np.random.default_rng(0).random((24, 40, 1), dtype=np.float32)
+    return [Picture(scene + shift, depth=32, name=f"{shift}.tif") for shift in (0.0, 0.5)]
+
+
+def test_degrees_are_shown_where_a_format_has_no_floats(tiny_model: Path, tmp_path: Path) -> None:
+    """Beyond 0..1 all of them would be white."""
+    fusion = fuse(_degrees(), model=str(tiny_model), align="none")
+    kept, shown = tmp_path / "kept.tif", tmp_path / "shown.png"
+    assert fusion.save(kept).depth == 32
+    assert 20 < float(np.median(read_picture(kept).pixels)) < 30
+    assert any("PNG holds no values beyond 0 to 1, 10" in note for note in fusion.save(shown).notes)
+    assert float(np.median(read_picture(shown).pixels)) == pytest.approx(0.5, abs=0.1)
+    assert 100 < np.median(np.asarray(fusion.to_pil())) < 156
+    short = fuse(_degrees(), model=str(tiny_model), align="none", depth=16)
+    assert short.array.dtype == np.uint16 and 0.3 < np.median(short.array) / 65535 < 0.7
+    assert any("become black to white in 16 bits" in note for note in short.notes)
+
+
+def test_the_colours_of_a_palette_are_no_degrees(tiny_model: Path) -> None:
+    how = {"palette": "inferno", "role": {0: "infrared", 1: "visible"}}
+    fusion = fuse(_degrees(), model=str(tiny_model), align="none", **how)  # type: ignore[arg-type]
+    assert fusion.picture.is_color and 0.5 < fusion.picture.pixels.max() < 1.1
 
 
 def test_a_stack_of_counts_fuses_into_counts(tiny_model: Path) -> None:

@@ -62,7 +62,7 @@ def fuse(
     plan = Plan(
         described, align=how.align, reference=reference, border=how.border, calibration=calibration, resize=how.resize,
         deghost=how.deghost, still=how.reference, lead=metadata, options=how, threads=how.threads,
-        progress=progress, roles_matter=asks_for_more(how),
+        progress=progress, roles_matter=asks_for_more(how), colored=how.palette is not None or how.overlay is not None,
     )  # fmt: skip
     fused = choose_strategy(load(), how.color, progress).fuse(plan)
     if asks_for_more(how):

@@ -292,3 +292,8 @@ def test_a_photograph_near_a_part_of_a_palette_is_none() -> None:
     some = Picture(palettes()["magma"][60 + (_scene() * (74 / 255)).astype(np.uint8)].astype(np.float32) / 255)
     assert recognise_palette(some) == ("magma", False)
     assert "may be infrared" in settle_palette(some, refuse=True).notes[-1]
+
+
+def test_a_result_has_no_value_above_its_sensors_white() -> None:
+    brighter = Picture(np.full((2, 2, 3), 1.01, np.float32), depth=16, levels=(0, 65535))
+    assert undo_range(brighter, ValueRange(0.0, 4095 / 65535, of_sensor=True)).pixels.max() * 65535 <= 4095.001

@@ -42,7 +42,7 @@ def finish(
     picture = Picture(
         fused.luminance[..., None] if fused.chroma is None else merge_luma(fused.luminance, *fused.chroma),
         fused.alpha,
-        depth=depth or max(plan.looks[index].depth for index in plan.used),
+        depth=max(plan.looks[index].depth for index in plan.used),
         name=look.name,
         metadata=kept,
         format=look.format,
@@ -50,7 +50,12 @@ def finish(
     )
     if plan.frame is not None:
         picture = plan.frame.masked(picture)
-    picture = undo_range(picture, plan.shared)
+    picture = undo_range(picture, plan.restored)
+    if depth is not None:
+        if picture.shown is not None and depth < 32:
+            low, high = picture.shown
+            plan.remark(f"{picture.name}: {low:g} to {high:g} become black to white in {depth} bits a sample")
+        picture = picture.with_depth(depth)
     if picture.depth == 32:
         return picture
     return replace(picture, pixels=to_range(picture.pixels))

@@ -28,8 +28,9 @@ class Plan:
     """The sources of a fusion in the order given, prepared on demand: in one range, size, frame and profile.
 
     ``looks``: one for each source. ``frame``: what alignment found, None where it was switched off. ``shared``: the one
-    range of all sources where they measure the same kind of thing; the result goes back into it. ``profile``: the ICC
-    profile of the prepared sources, None for sRGB.
+    range of all sources where they measure the same kind of thing; ``restored``: the same where the result goes back
+    into it, which one that a palette has ``colored`` does not. ``profile``: the ICC profile of the prepared sources,
+    None for sRGB.
 
     ``resize``: whether sources of other sizes are brought to the reference's. ``deghost``: whether what moved gives way
     to what one source shows there: ``still``, or the middle exposure where that is None. ``lead``: index of the source
@@ -59,11 +60,12 @@ class Plan:
         progress: Progress = silent,
         options: Input | None = None,
         roles_matter: bool = False,
+        colored: bool = False,
     ) -> None:
         self.sources = tuple(sources)
         options = options or Input()
         self._notes: list[str] = []
-        self.deghosts = deghost
+        self.deghosts, self._colored = deghost, colored
         self._decoded = Decoded(self.sources, budget, threads, progress)
         roles_matter |= len(sources) == 2 or needs_roles(options) or any(map(_says_what_it_is, sources))
         self._facts: Facts | None = None
@@ -83,8 +85,8 @@ class Plan:
             self._check_sizes()
         self.still = middle(self.looks, self.used) if still is None else still
         lead = self.reference if lead is None else lead
-        colored = next((look for look in self.looks if look.has_chroma), None)
-        self.profile = common_profile(self.looks[lead], colored)
+        with_chroma = next((look for look in self.looks if look.has_chroma), None)
+        self.profile = common_profile(self.looks[lead], with_chroma)
 
     @property
     def used(self) -> tuple[int, ...]:
@@ -189,6 +191,7 @@ class Plan:
         self._facts = settle_facts(self.sources, self.looks, self.roles, options)
         self._notes += self._facts.notes
         self._ranges, self.shared = settle_ranges(self._facts.ranges)
+        self.restored = None if self._colored else self.shared
 
     def _align(self, align: Mode, reference: int | None, border: Border, calibration: Calibration | None) -> None:
         self.frame: Frame | None = None
@@ -212,7 +215,7 @@ class Plan:
 
     def _in_range(self, index: int, picture: Picture) -> Picture:
         """``picture``, of source ``index``, with the values of its range at 0..1, white where it is hot."""
-        picture = apply_range(picture, self.value_range(index), undone=self.shared is not None)
+        picture = apply_range(picture, self.value_range(index), undone=self.restored is not None)
         return invert(picture) if self.facts.inverted[index] else picture
 
     def _sized(self, index: int) -> Picture:

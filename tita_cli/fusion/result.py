@@ -71,7 +71,7 @@ class Fusion:
         grey_of_16 = self.picture.depth == 16 and not self.picture.is_color and self.picture.alpha is None
         if self.picture.depth == 8 or grey_of_16:
             return Image.fromarray(self.array)
-        return replace(self, picture=replace(self.picture, depth=8)).to_pil()
+        return replace(self, picture=self.picture.with_depth(8)).to_pil()
 
     def to_tensor(self) -> Tensor:
         """A PyTorch tensor, C×H×W float32, nominally in 0..1."""

@@ -14,7 +14,6 @@ from tita_cli.images import Picture
 from tita_cli.images.color import luma
 from tita_cli.images.palettes import palettes
 from tita_cli.images.picture import FloatArray
-from tita_cli.images.value_range import undo_range
 from tita_cli.options import OptionError, Output
 
 _LINES = 28  # of text, in the height of a picture
@@ -39,7 +38,7 @@ def with_scale_bar(plan: Plan, picture: Picture, how: Output) -> Picture:
     if how.overlay is not None:
         cold = np.arange(256) / 255.0 < scale.share(how.overlay)
         colors = np.where(cold[:, None], luma(colors[None])[0, :, None], colors)
-    bar = undo_range(replace(picture, pixels=_drawn(scale, colors, picture.height)), plan.shared).pixels
+    bar = _drawn(scale, colors, picture.height)
     pixels = picture.pixels if picture.is_color else np.repeat(picture.pixels, 3, axis=2)
     alpha = picture.alpha
     if alpha is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -90,6 +90,7 @@ class Picture:
     ``thermal``: of thermal counts, which an infrared camera took; None where the file does not say so.
     ``palette``: the one that had coloured it, of a grey picture that was turned back to intensity.
     ``notes``: what reading could not keep or had to guess, one line each, for the user.
+    ``shown``: of measurements in floats beyond 0..1, the pixels that integers hold as black and white; None for others.
     """
 
     pixels: FloatArray
@@ -102,6 +103,7 @@ class Picture:
     thermal: Thermal | None = None
     palette: str | None = None
     notes: tuple[str, ...] = ()
+    shown: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         """Raises InputError for pixels of another shape or of integers, which :meth:`from_array` takes."""
@@ -135,3 +137,11 @@ class Picture:
     @property
     def is_color(self) -> bool:
         return int(self.pixels.shape[2]) == 3
+
+    def with_depth(self, depth: Depth) -> Picture:
+        """Itself with ``depth`` bits a sample; measurements become shares of what they show where that is no float."""
+        if depth == 32 or self.shown is None:
+            return replace(self, depth=depth)
+        low, high = self.shown
+        pixels = (self.pixels - np.float32(low)) / np.float32(high - low)
+        return replace(self, pixels=pixels, depth=depth, shown=None)

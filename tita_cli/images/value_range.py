@@ -145,13 +145,17 @@ def apply_range(picture: Picture, value_range: ValueRange | None, *, undone: boo
 def undo_range(picture: Picture, value_range: ValueRange | None) -> Picture:
     """The inverse of :func:`apply_range`, except for what it clipped.
 
-    Counts of more than 16 bits stay in 0..1: no format that is written holds them.
+    Counts of more than 16 bits stay in 0..1: no format that is written holds them. Grey floats remember what they show.
     """
     black, white = picture.levels
     if value_range is None or white - black > _WIDEST:
         return picture
-    low, high, _ = value_range
-    return replace(picture, pixels=picture.pixels * np.float32(high - low) + np.float32(low))
+    low, high, of_sensor = value_range
+    pixels = picture.pixels * np.float32(high - low) + np.float32(low)
+    if of_sensor:
+        np.clip(pixels, low, high, out=pixels)
+    measured = picture.depth == 32 and not picture.is_color and not 0 <= low < high <= 1
+    return replace(picture, pixels=pixels, shown=(low, high) if measured else None)
 
 
 def invert(picture: Picture) -> Picture:

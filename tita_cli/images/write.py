@@ -79,9 +79,10 @@ def write_picture(
     entry = choose_format(path, format)
     used = choose_depth(entry, depth or picture.depth, demanded=depth is not None, name=name)
     entry.require_library(name, OutputError)
+    notes, picture = _losses(picture, entry, used), picture.with_depth(used)
     if max(picture.width, picture.height) > entry.max_side:
         raise OutputError(f"{name}: {picture.size} is more than {entry.title} holds, {entry.max_side} pixels a side")
-    notes, encode = _losses(picture, entry, used), entry.encode
+    encode = entry.encode
     if quality is not None and entry.name not in _WITH_QUALITY:
         notes.append(f"{entry.title} has no quality to choose, `quality` changes nothing")
     if encode is None:
@@ -99,7 +100,10 @@ def _losses(picture: Picture, entry: Format, used: Depth) -> list[str]:
     notes = []
     if used < picture.depth:
         notes.append(f"{entry.title} holds {used} bits a sample, the picture has {picture.depth}")
-    if picture.alpha is not None and not entry.alpha:
+    if picture.shown is not None and used < 32:
+        low, high = picture.shown
+        notes.append(f"{entry.title} holds no values beyond 0 to 1, {low:g} to {high:g} become black to white")
+    if picture.alpha is not None and not entry.alpha and (picture.alpha < 1).any():
         notes.append(f"{entry.title} holds no transparency, the picture is laid over black")
     metadata = picture.metadata
     blocks: list[tuple[str, str, object]] = [
