@@ -44,6 +44,8 @@ def test_dji_names_a_second_apart(tmp_path: Path) -> None:
         ["0001_W.JPG", "0001_T.JPG"], ["0002_W.JPG", "0002_T.JPG"],
     ]  # fmt: skip
     assert [left.path.name for left in plan.leftovers] == ["DJI_20240105143100_0003_T.JPG"]
+    # Told the letters, names alone find the first pair, whose clock stood still.
+    assert pair_folder(tmp_path, wishes=Wishes(("W", "T"))).groups == plan.groups
 
 
 def test_lenses_that_count_on(tmp_path: Path) -> None:

@@ -298,8 +298,12 @@ def _are_apart(plans: Sequence[Plan]) -> bool:
 
 
 def _distinct(plans: Sequence[Plan]) -> list[Plan]:
-    """One plan for each distinct grouping, whichever rule found it."""
+    """One plan for each distinct grouping, whichever rule found it.
+
+    What names find only in part, since a camera's clock went on between two pictures, its lenses find as a whole.
+    """
     found: dict[frozenset[frozenset[Path]], Plan] = {}
     for plan in plans:
         found.setdefault(frozenset(frozenset(group.sources) for group in plan.groups), plan)
-    return list(found.values())
+    whole = [groups for groups, plan in found.items() if plan.rule == "lenses"]
+    return [plan for groups, plan in found.items() if plan.rule != "names" or not any(groups < one for one in whole)]
