@@ -144,6 +144,20 @@ def test_counts_in_32_bits_fill_the_range() -> None:
     assert undo_range(mapped, find_range(picture)) is mapped  # 16 bits would make them black
 
 
+def test_signed_counts_in_32_bits_keep_their_levels() -> None:
+    """As shares of a range that begins at the lowest number, floats would tell 256 of them from the next only."""
+    scene = np.linspace(-200, 1000, 4096).round().astype(np.int32).reshape(64, 64)
+    scene[0, 0] = -9999
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, scene)
+    buffer.seek(0)
+    picture = read_picture(buffer)
+    assert picture.alpha is not None and picture.alpha.sum() == 4095
+    mapped = apply_range(picture, find_range(picture))
+    assert len(np.unique(mapped.pixels)) > 1150
+    assert "values -19" in mapped.notes[-1] and float(np.median(mapped.pixels)) == pytest.approx(0.5, abs=0.01)
+
+
 def test_parse_range() -> None:
     assert parse_range("auto") == "auto" and parse_range("full") == "full" and parse_range("-10,40.5") == (-10.0, 40.5)
     for wrong in ("", "some", "1", "2,1", "1,1", "1,2,3", "nan,1", "0,inf"):

@@ -158,8 +158,8 @@ def _range(page: tifffile.TiffPage, kind: np.dtype[Any]) -> tuple[float, float, 
     bits = int(page.bitspersample)
     depth: Depth = 8 if bits <= 8 else 16 if bits <= 16 else 32
     if kind.kind == "i":
-        limits = np.iinfo(kind)
-        return float(limits.min), float(limits.max), depth
+        limits = np.iinfo(kind)  # float32 tells neighbours of more than 16 bits apart near 0 only
+        return float(limits.min) if depth < 32 else 0.0, float(limits.max), depth
     return 0.0, float(2**bits - 1), depth
 
 
