@@ -166,3 +166,12 @@ def test_hot_is_certain_where_role_or_name_say_infrared(name: str, told: object,
     read = source.read()
     assert read.palette == ("hot" if turned else None) and read.is_color is not turned
     assert ("may be infrared" in read.notes[-1]) is not turned
+
+
+@pytest.mark.parametrize(("name", "kept"), [("a.png", True), ("a_ir.png", True), ("a_vis.png", False)])
+def test_false_color_may_be_told_of_a_role(name: str, kept: bool) -> None:
+    y, x = np.mgrid[0:96, 0:128]
+    steps = (127 + 80 * np.sin(x / 17) + 47 * np.cos(y / 11)).clip(0, 255).astype(np.uint8)
+    coloured = Picture(palettes()["inferno"][steps] / np.float32(255), name=name)
+    told = PerSource.of({"infrared": "keep"})
+    assert describe_sources([coloured, _photograph()], false_color=told)[0].read().is_color is kept

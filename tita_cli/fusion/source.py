@@ -94,9 +94,9 @@ def describe_sources(
     """A record for each source, with what is told of it; a ``Source`` among ``given`` keeps its own facts.
 
     A file given alone stands for all the pictures in it that can be fused, and so does ``stack.tif@2-5`` for those.
-    What is told of no source in particular, or of a role, is for the plan, which looks at them. Pipes are read to their
-    end. Raises UsageError for fewer than two sources, OptionError for something told of a source that is not there,
-    InputError for a file that is not there.
+    What is told of no source in particular, or of a role, is for the plan, which looks at them, but for
+    ``false_color``, by which they are read. Pipes are read to their end. Raises UsageError for fewer than two sources,
+    OptionError for something told of a source that is not there, InputError for a file that is not there.
     """
     if role.general is not None:
         raise OptionError(f"`role` {role.general}: of which source?", hint=f"`role` 2:{role.general}")
@@ -115,7 +115,10 @@ def describe_sources(
     return tuple(
         replace(
             source, value_range=source.value_range or values, polarity=source.polarity or hot, role=source.role or what,
-            false_color=source.false_color or color or false_color.general, named=by_word or by_letter,
+            named=by_word or by_letter,
+            # What a palette has coloured is infrared, unless something says otherwise.
+            false_color=source.false_color or color
+            or false_color.meant(source.role or what or by_word or by_letter or "infrared") or false_color.general,
         )
         for source, (values, hot, what, color), by_word, by_letter in zip(
             found, facts, roles_of_names(names), roles_of_letters(names), strict=True
