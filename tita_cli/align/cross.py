@@ -27,9 +27,10 @@ from tita_cli.align.turned import turned_starts
 
 _STILL = 4.0  # px at the corners of a 640-px-wide frame: what published registered pairs are off by, as a rule
 _INDISTINCT = 3.0  # nats: a motion with no more evidence than this over none is none
-# Maximum likelihood on training pairs put off by known motions and on pictures of two scenes: bench/align_odds.py.
-_EVIDENCE, _PER_NAT = 60.0, 16.0  # nats at which the evidence alone gives a confidence of a half, and its scale
-_SPREAD, _STEEP = 6.0, 6.0  # px on a 640-px-wide frame, at which the precision alone does, and how steeply
+# From training pairs put off by known motions and pictures of two scenes (bench/align_odds.py): wrong ones reach 60
+# nats there, right ones begin at 85. Stricter, since the features were trained on those: two roads at night reach 78.
+_EVIDENCE, _PER_NAT = 80.0, 8.0  # nats at which the evidence alone gives a confidence of a half, and its scale
+_SPREAD, _STEEP = 7.0, 6.0  # px on a 640-px-wide frame, at which the precision alone does, and how steeply
 _SEARCHED = 20.0  # nats less for what was found among many starts: the best of them agrees better by chance
 _PROMISING, _STANDS_OUT = 8.0, 20.0  # nats that a start needs to be followed, and the best of many starts
 _ORIENTED = 22.0  # nats as the source lies, from which it is not turned: chance gives up to 20
@@ -45,8 +46,15 @@ class _Stage(NamedTuple):
 
 _COARSE, _FINE = _Stage(320, 12, 16), _Stage(640, 12, 24)
 _SCREEN = _Stage(320, 12, 32)  # of many starts: patches that do not overlap
-_DISTURBANCE = np.array([3.0, -3.0, 2.0, 2.0, 1.0, -1.0, 1.0, 1.0])  # px of the features, see ``displacements``
+# Starts beside the first, in px of the features, see ``displacements``; chosen to be unlike each other.
+_DISTURBANCES = np.array([
+    [3.0, -3.0, 2.0, 2.0, 1.0, -1.0, 1.0, 1.0],
+    [-3.0, 3.0, -2.0, 2.0, 1.0, 1.0, -1.0, 1.0],
+    [3.0, 3.0, 2.0, -2.0, -1.0, 1.0, 1.0, -1.0],
+])  # fmt: skip
 _HIGHER = 0.5  # nats by which the score of a fit from a disturbed start is higher, where the first is given up for it
+_AGREED = 1.0  # px of the features at the corners, from one end to another: more starts would bring nothing
+_LIGHTER = 4.0  # nats by which a score is lower, where its fit counts for 1/e of the best: the patches share errors
 _ENOUGH = 2.5  # px of the features: after a step that was smaller, resampling again brings nothing
 
 
@@ -198,20 +206,32 @@ class _Pair:
         return self._settled(canvas, end, models, near)
 
     def _settled(self, canvas: Canvas, end: _End, models: tuple[Model, ...], near: Found) -> Found | None:
-        """``end``, or the higher peak that a disturbed start leads to, as precise as the two agree; None where that
-        leads nowhere."""
-        disturbed = canvas.moved(end.richest, matrix_of(_DISTURBANCE, canvas.field_size))
-        second = self._converged(canvas, disturbed, models[-1:], near)
-        if second is None:
+        """The mean of ``end`` and of where disturbed starts lead, as precise as those agree; None where those lead
+        nowhere. Its model is that of the highest peak."""
+        ends = [end]
+        for disturbance in _DISTURBANCES:
+            disturbed = canvas.moved(end.richest, matrix_of(disturbance, canvas.field_size))
+            other = self._converged(canvas, disturbed, models[-1:], near)
+            if other is not None:
+                ends.append(other)
+                if corner_error(other.richest, end.richest, self.source.full) < _AGREED * canvas.pixel():
+                    break
+        if len(ends) == 1:
             return None
-        if second.score > end.score + _HIGHER:
-            better = self._converged(canvas, second.richest, models, near)
-            if better is not None:
-                end, second = better, end
-        # Two ends of one motion: the covariance of either is half of that of their difference.
-        off = parameters_of(canvas.offset(second.richest, end.richest), canvas.field_size)
-        covariance = end.found.fit.covariance + np.outer(off, off) / 2.0
-        return replace(end.found, fit=replace(end.found.fit, covariance=covariance))
+        best = max(ends, key=lambda one: one.score)
+        better = self._converged(canvas, best.richest, models, near) if best.score > end.score + _HIGHER else None
+        if better is not None:
+            end, ends = better, [better, *(one for one in ends if one is not best)]
+        off = np.array([
+            parameters_of(canvas.offset(end.richest, one.richest), canvas.field_size) for one in ends
+        ])  # fmt: skip
+        weights = np.exp(np.minimum([one.score - end.score for one in ends], 0.0) / _LIGHTER)
+        weights /= weights.sum()
+        mean = weights @ off
+        scatter = (off - mean).T @ (off - mean) / (len(ends) - 1)
+        covariance = end.found.fit.covariance + scatter * float(weights @ weights)
+        moved = canvas.moved(end.found.matrix, matrix_of(mean, canvas.field_size))
+        return replace(end.found, matrix=moved, fit=replace(end.found.fit, covariance=covariance))
 
     def _converged(self, canvas: Canvas, matrix: Matrix, models: tuple[Model, ...], near: Found) -> _End | None:
         """Where the patches lead from ``matrix``; None where that is no motion."""

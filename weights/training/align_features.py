@@ -39,6 +39,7 @@ SHARES = {"msrs": 0.2, "roadscene": 0.28, "llvip": 0.08, "m3fd": 0.08, "m3svd": 
           "sice": 0.06}  # fmt: skip
 INEXACT = {"stills": 0.35, "sice": 0.5, "m3svd": 0.7, "msrs": 1.0}  # px of the features; other sets:
 INEXACT_ELSE = 1.3
+WILD = 0.2  # the share of pairs of two sensors in which the second's tones are shuffled, as at another hour
 OUTLIERS = 0.1  # the share of patches that match nowhere
 RATE = 2e-3
 GRID = (
@@ -64,18 +65,25 @@ class Features(nn.Module):
 
     def forward(self, plane: Tensor) -> Tensor:
         weight = self.filters.weight - self.filters.weight.mean((2, 3), keepdim=True)
-        edges = F.avg_pool2d(F.conv2d(F.pad(plane, (2, 2, 2, 2), mode="replicate"), weight).abs(), 2)
+        edges = halved(F.conv2d(F.pad(plane, (2, 2, 2, 2), mode="replicate"), weight).abs())
         energy = F.avg_pool2d((edges * edges).mean(1, keepdim=True), 8, ceil_mode=True, count_include_pad=False)
         energy = F.avg_pool2d(F.pad(energy, (1, 1, 1, 1), mode="replicate"), 3, 1)
         energy = F.interpolate(energy, size=edges.shape[2:], mode="bilinear", align_corners=False)
         edges = torch.clamp(edges / (energy + torch.exp(2 * self.epsilon)).sqrt(), max=4.0)
         near = F.relu(self.stem(edges))
-        around = F.relu(self.down(F.avg_pool2d(near, 2)))
+        around = F.relu(self.down(halved(near)))
         for layer in self.trunk:
             around = around + F.relu(layer(around))
         around = F.interpolate(self.up(around), size=near.shape[2:], mode="bilinear", align_corners=False)
         features: Tensor = self.head(torch.cat([near, F.relu(around)], 1))
         return features
+
+
+def halved(planes: Tensor) -> Tensor:
+    """Means of 2×2 pixels; while training as a resampling, whose gradient takes a CPU less than half of the time."""
+    if torch.onnx.is_in_onnx_export():
+        return F.avg_pool2d(planes, 2)
+    return F.interpolate(planes, scale_factor=0.5, mode="bilinear", align_corners=False)
 
 
 def _derivatives(count: int) -> Tensor:
@@ -108,9 +116,9 @@ def load(data: Path) -> dict[str, list[Planes]]:
         folder = data / "ivf" / name
         visible = sorted((folder / "vis").iterdir())
         sets[name] = [(read(path), read(next((folder / "ir").glob(f"{path.stem}.*")))) for path in visible]
-    stills = [*sorted((data / "stills/bsds").iterdir())[:150], *sorted((data / "stills/urban").iterdir())[:30]]
+    stills = [*sorted((data / "stills/bsds").iterdir()), *sorted((data / "stills/urban").iterdir())]
     sets["stills"] = [(plane, plane) for plane in map(read, stills)]
-    scenes = [sorted(folder.iterdir()) for folder in sorted((data / "mef/sice").iterdir())[:80]]
+    scenes = [sorted(folder.iterdir()) for folder in sorted((data / "mef/sice").iterdir())]
     sets["sice"] = [(read(frames[0]), read(frames[-1])) for frames in scenes]
     return sets
 
@@ -126,8 +134,23 @@ def toned(crop: np.ndarray, rng: np.random.Generator, *, wild: bool) -> np.ndarr
     if rng.random() < 0.5:
         plane = cv2.GaussianBlur(plane, (0, 0), rng.uniform(0.3, 1.6))
     plane = (plane - 0.5) * np.float32(np.exp(rng.uniform(-0.9, 0.2))) + 0.5 + np.float32(rng.uniform(-0.1, 0.1))
-    noise = np.float32(rng.uniform(0, 0.02) * (rng.random() < 0.6))
+    noise = np.float32(rng.choice([0.0, 0.02, 0.06], p=[0.4, 0.45, 0.15]) * rng.random())
     return np.clip(plane + rng.normal(0, 1, plane.shape).astype(np.float32) * noise, 0, 1).astype(np.float32)
+
+
+def spoilt(plane: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """What only one sensor shows: light that falls off, and places that are dark, or that show something else."""
+    if rng.random() < 0.3:
+        coarse = rng.uniform(0.05, 1.0, (3, 3)).astype(np.float32)
+        plane = plane * cv2.resize(coarse, plane.shape[::-1], interpolation=cv2.INTER_CUBIC).clip(0.02, 1.0)
+    if rng.random() < 0.3:
+        sides = rng.integers(16, 64, 2)
+        y, x = (rng.integers(0, side - length) for side, length in zip(plane.shape, sides, strict=True))
+        v, u = (rng.integers(0, side - length) for side, length in zip(plane.shape, sides, strict=True))
+        plane = plane.copy()
+        patch = other[v : v + sides[0], u : u + sides[1]]
+        plane[y : y + sides[0], x : x + sides[1]] = patch if rng.random() < 0.5 else patch.mean()
+    return plane
 
 
 def sample(sets: dict[str, list[Planes]], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
@@ -165,7 +188,12 @@ def sample(sets: dict[str, list[Planes]], rng: np.random.Generator) -> tuple[np.
         )
 
     one, two = linear(base, zoom), linear(base + turn, zoom * scale)
-    first, second = toned(crop(a, one, 0.0), rng, wild=False), toned(crop(b, two, shift), rng, wild=name == "stills")
+    wild = name == "stills" or rng.random() < WILD
+    plain = crop(a, one, 0.0), crop(b, two, shift)
+    first, second = (
+        toned(spoilt(own, other, rng), rng, wild=unlike)
+        for own, other, unlike in zip(plain, reversed(plain), (False, wild), strict=True)
+    )
     between = two @ np.linalg.inv(one)
     at = np.array(CENTRES) * 2 - 0.5
     moved = (at - middle) @ between.T + middle + shift
@@ -196,7 +224,10 @@ def correlations(one: Tensor, two: Tensor, half: int) -> Tensor:
     shape = outer.shape
 
     def mean(planes: Tensor) -> Tensor:
-        return F.avg_pool2d(F.avg_pool2d(planes, (2 * half, 1), 1), (1, 2 * half), 1)
+        for axis in (-1, -2):
+            sums = F.pad(planes.cumsum(axis), (1, 0) if axis == -1 else (0, 0, 1, 0))
+            planes = sums.narrow(axis, 2 * half, count) - sums.narrow(axis, 0, count)
+        return planes / (4 * half * half)
 
     means = mean(outer.reshape(-1, 1, side, side)).reshape(*shape[:3], count, count)
     squares = mean((outer * outer).sum(2).reshape(-1, 1, side, side)).reshape(*shape[:2], count, count)
@@ -250,12 +281,12 @@ def train(rank: int, args: argparse.Namespace) -> None:
         address = f"tcp://127.0.0.1:{args.port}"
         dist.init_process_group("gloo", init_method=address, rank=rank, world_size=args.workers)
     sets = load(args.data)
-    held = batch({k: v[::10] for k, v in sets.items()}, np.random.default_rng(7), 48)
+    held = batch({k: v[::10] for k, v in sets.items()}, np.random.default_rng(7), 144)
     sets = {k: [one for i, one in enumerate(v) if i % 10] for k, v in sets.items()}
     torch.manual_seed(0)
-    net, rng = Features(), np.random.default_rng(rank)
+    net, rng = Features(), np.random.default_rng([args.seed, rank])
     if args.resume:
-        net.load_state_dict(torch.load(args.resume, weights_only=True))
+        net.load_state_dict(weights_of(args.resume))
     optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=1e-4)
     began, elapsed, step, seen = time.time(), 0.0, 0, []
     while elapsed < 60 * args.minutes:
@@ -312,9 +343,29 @@ def export(weights: Path) -> None:
         output_names=["features"], dynamic_axes={"plane": {2: "height", 3: "width"}},
     )  # fmt: skip
     model = onnx.load_model_from_string(stream.getvalue())
-    onnx.helper.set_model_props(model, {"sharpness": f"{math.exp(float(net.scale.detach())):.3f}"})
+    sharpness, epsilon = math.exp(float(net.scale.detach())), float(net.epsilon.detach())
+    onnx.helper.set_model_props(model, {"sharpness": f"{sharpness:.3f}", "epsilon": f"{epsilon:.5f}"})
     ONNX.write_bytes(model.SerializeToString())
     check(net)
+
+
+def weights_of(path: Path) -> dict[str, Tensor]:
+    """The weights in a file of this script's, or in what it exported."""
+    if path.suffix != ".onnx":
+        loaded: dict[str, Tensor] = torch.load(path, weights_only=True)
+        return loaded
+    import onnx
+
+    model = onnx.load(path)
+    stored = {one.name: torch.from_numpy(onnx.numpy_helper.to_array(one).copy()) for one in model.graph.initializer}
+    known = {one.key: float(one.value) for one in model.metadata_props}
+    state = Features().state_dict()
+    first = next(weight for weight in stored.values() if weight.shape == state["filters.weight"].shape)
+    scalars = {"scale": math.log(known["sharpness"]), "epsilon": known["epsilon"]}
+    return {
+        name: first if name == "filters.weight" else torch.tensor(scalars[name]) if name in scalars else stored[name]
+        for name in state
+    }
 
 
 def check(net: Features) -> None:
@@ -337,7 +388,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=45)
     parser.add_argument("--workers", type=int, default=1, help="processes, each with its own batches")
     parser.add_argument("--port", type=int, default=29733, help="of this machine, between the workers")
-    parser.add_argument("--resume", type=Path, help="weights to go on from")
+    parser.add_argument("--resume", type=Path, help="weights to go on from, also features.onnx")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rate", type=float, default=1.0, help="factor on the learning rate")
     parser.add_argument("--export", type=Path, metavar="WEIGHTS")
     args = parser.parse_args()
