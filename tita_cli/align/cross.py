@@ -30,7 +30,7 @@ _INDISTINCT = 3.0  # nats: a motion with no more evidence than this over none is
 # From training pairs put off by known motions and pictures of two scenes (bench/align_odds.py): wrong ones reach 60
 # nats there, right ones begin at 85. Stricter, since the features were trained on those: two roads at night reach 78.
 _EVIDENCE, _PER_NAT = 80.0, 8.0  # nats at which the evidence alone gives a confidence of a half, and its scale
-_SPREAD, _STEEP = 7.0, 6.0  # px on a 640-px-wide frame, at which the precision alone does, and how steeply
+_SPREAD, _STEEP = 9.0, 6.0  # px on a 640-px-wide frame, at which the precision alone does, and how steeply
 _SEARCHED = 20.0  # nats less for what was found among many starts: the best of them agrees better by chance
 _PROMISING, _STANDS_OUT = 8.0, 20.0  # nats that a start needs to be followed, and the best of many starts
 _ORIENTED = 22.0  # nats as the source lies, from which it is not turned: chance gives up to 20
