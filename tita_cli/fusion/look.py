@@ -31,7 +31,7 @@ _SAMPLED = 1 << 18  # pixels that tell enough of brightness and chroma
 _MOST_KEPT = 320 << 20  # bytes; a batch counts on 2 GiB of free memory for each stack that is fused at a time
 _SHARE = 8  # of free memory that may be kept at most
 _BYTES_AHEAD = 16  # a pixel of a picture that is decoded beside another one: floats and integers
-_MOST_AHEAD = 512 << 20
+_MOST_AHEAD = 320 << 20
 
 
 @dataclass(frozen=True, slots=True)
