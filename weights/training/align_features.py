@@ -1,6 +1,7 @@
 """Train the dense features that alignment between modalities compares, and export them to ONNX.
 
     python weights/training/align_features.py --data TRAIN --out align-features.pt [--minutes 45] [--workers 2]
+                                               [--resume tita_cli/align/features.onnx]
     python weights/training/align_features.py --export align-features.pt
 
 TRAIN has ivf/SET/{vis,ir}, stills/{bsds,urban} and mef/sice/SCENE. The export goes to tita_cli/align/features.onnx.
