@@ -175,3 +175,26 @@ def test_false_color_may_be_told_of_a_role(name: str, kept: bool) -> None:
     coloured = Picture(palettes()["inferno"][steps] / np.float32(255), name=name)
     told = PerSource.of({"infrared": "keep"})
     assert describe_sources([coloured, _photograph()], false_color=told)[0].read().is_color is kept
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "turned"),
+    [
+        ("a.png", {0: "intensity"}, True),
+        ("a.png", {"a.png": "intensity"}, True),
+        ("a_ir.png", {"infrared": "intensity"}, True),
+        ("a.png", {"infrared": "intensity"}, False),  # nothing says that it is
+        ("a.png", "intensity", False),
+        ("a_ir.png", "intensity", False),
+        ("a.png", {1: "intensity"}, False),
+        ("a.png", None, False),
+    ],
+)
+def test_who_says_that_a_source_is_coloured_infrared_is_obeyed_or_told(name: str, told: object, turned: bool) -> None:
+    part = palettes()["jet"][100 + (40 * _waves(48, 64, seed=4)).astype(int)] / np.float32(255)
+    sources = [Picture(part, name=name), _grey("b_vis.png")]
+    plan = _plan(*sources, **({} if told is None else {"false_color": told}))
+    assert (plan.looks[0].palette == "jet") is turned and plan.looks[0].is_color is not turned
+    assert any("nothing was turned back" in note for note in plan.notes) is (told is not None and not turned)
+    if turned:
+        assert plan.roles.of == ("infrared", "visible")

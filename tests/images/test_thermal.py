@@ -14,7 +14,7 @@ from PIL import Image
 
 from tita_cli.errors import InputError, UsageError
 from tita_cli.images import Metadata, Picture, read_picture
-from tita_cli.images.false_color import palette_to_intensity, recognise_palette, settle_palette
+from tita_cli.images.false_color import recognise_palette, settle_palette
 from tita_cli.images.palettes import palettes
 from tita_cli.images.value_range import (
     ValueRange,
@@ -188,7 +188,7 @@ def test_palettes_are_recognised_and_undone(name: str, quality: int | None) -> N
     assert recognise_palette(picture, infrared=True) == (name, True)
     assert recognise_palette(picture) == (name, name != "hot")
     with pytest.raises(InputError, match=name) as caught:
-        settle_palette(picture, infrared=True, refuse=True)
+        settle_palette(picture, "refuse", infrared=True)
     assert caught.value.hint is not None and "`false_color` intensity" in caught.value.hint
     intensity = settle_palette(picture, infrared=True)
     assert not intensity.is_color
@@ -207,8 +207,8 @@ def test_photographs_and_greys_are_no_palettes() -> None:
     sepia = grey * np.array([1.0, 0.85, 0.65], np.float32)
     for picture in (_photograph(), Picture(grey), Picture(grey[..., :1]), Picture(sepia)):
         assert recognise_palette(picture) is None
-        assert settle_palette(picture, refuse=True) is picture
-        assert palette_to_intensity(picture) is picture
+        assert settle_palette(picture, "refuse") is picture
+        assert settle_palette(picture, "intensity") is picture
 
 
 def test_a_palette_with_a_grey_part_is_known_by_its_colourful_one() -> None:
@@ -252,6 +252,29 @@ def test_a_coloured_thing_in_a_grey_scene_is_no_palette() -> None:
         assert recognise_palette(_lit(grey + part * (np.array(colour) - grey))) is None
 
 
+@pytest.mark.parametrize("name", ["jet", "ironbow", "viridis", "rainbow", "magma"])
+def test_a_part_of_a_palette_is_turned_back_where_that_is_told(name: str) -> None:
+    """A narrow scene has too few of its colours to recognise it by."""
+    steps = 100 + _scene() // 6
+    part = _lit(palettes()[name][steps] / 255)
+    assert recognise_palette(part, infrared=True) is None
+    assert settle_palette(part, "intensity") is part
+    told = settle_palette(part, "intensity", colored=True)
+    assert told.palette == name and "turned back" in told.notes[-1]
+    assert np.corrcoef(told.pixels[..., 0].ravel(), steps.ravel())[0, 1] > 0.98
+
+
+def test_colours_of_no_palette_give_their_luminance_where_intensity_is_told() -> None:
+    grey = (_scene() / 255).astype(np.float32)
+    tinted = Picture(grey[..., None] * np.array([0.2, 1.0, 0.5], np.float32), metadata=Metadata(icc=b"of colours"))
+    told = settle_palette(tinted, "intensity", colored=True)
+    assert told.palette == "unknown" and told.metadata.icc is None and "luminance is taken" in told.notes[-1]
+    np.testing.assert_allclose(told.pixels[..., 0], grey * (0.299 * 0.2 + 0.587 + 0.114 * 0.5), atol=1e-6)
+    for picture in (Picture(grey[..., None]), Picture(np.repeat(grey[..., None], 3, axis=2))):
+        assert settle_palette(picture, "intensity", colored=True) is picture
+    assert settle_palette(tinted, "keep", colored=True) is tinted
+
+
 def _lit(pixels: np.ndarray) -> Picture:
     """H×W×3 in 0..1 as a JPEG file gives it."""
     buffer = io.BytesIO()
@@ -276,7 +299,7 @@ def test_hot_takes_more_than_colours() -> None:
     photograph = _lit(grey + 3 * (brown - grey))
     assert recognise_palette(photograph, infrared=True) == ("hot", True)
     assert recognise_palette(photograph) == ("hot", False)
-    assert settle_palette(photograph, refuse=True).is_color
+    assert settle_palette(photograph, "refuse").is_color
     infrared = _lit(palettes()["hot"][_scene()] / 255)
     assert recognise_palette(infrared) == ("hot", False)
     assert not settle_palette(infrared, infrared=True).is_color
@@ -302,10 +325,10 @@ def test_a_photograph_near_a_part_of_a_palette_is_none() -> None:
     part = palettes()["magma"][20 + _scene() // 8].astype(np.float32) / 255
     dim = Picture(part)
     assert recognise_palette(dim) is None
-    assert settle_palette(dim, refuse=True) is dim
+    assert settle_palette(dim, "refuse") is dim
     some = Picture(palettes()["magma"][60 + (_scene() * (74 / 255)).astype(np.uint8)].astype(np.float32) / 255)
     assert recognise_palette(some) == ("magma", False)
-    assert "may be infrared" in settle_palette(some, refuse=True).notes[-1]
+    assert "may be infrared" in settle_palette(some, "refuse").notes[-1]
 
 
 def test_a_result_has_no_value_above_its_sensors_white() -> None:

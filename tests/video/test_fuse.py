@@ -186,6 +186,16 @@ def test_false_color_becomes_intensity(write_clip: WriteClip, scene: Scene, fuse
     assert any("turned back to intensity" in note for note in result.notes)
 
 
+def test_a_clip_whose_colours_are_of_no_palette_is_grey_where_intensity_is_told_of_it(
+    write_clip: WriteClip, scene: Scene, fuse: Fuse, tmp_path: Path
+) -> None:
+    tinted = scene(3, grey=True) * np.array([0.2, 0.9, 0.5])
+    infrared = write_clip("a.mp4", [np.kron(tinted, np.ones((2, 2, 1))).astype(np.uint8)] * 2)
+    visible = write_clip("b.mp4", [np.kron(scene(1), np.ones((2, 2, 1), np.uint8))] * 2)
+    told = fuse([str(infrared), str(visible)], str(tmp_path / "c.mp4"), false_color={0: "intensity"})
+    assert any("luminance is taken as intensity" in note for note in told.notes)
+
+
 def test_what_a_clip_cannot_have(
     pair: tuple[str, str], fuse: Fuse, write_clip: WriteClip, scene: Scene, tmp_path: Path
 ) -> None:

@@ -57,6 +57,12 @@ def settle_facts(sources: Sequence[Source], looks: Sequence[Look], roles: Roles,
             if role == "infrared" and not source.polarity and polarity.meant(role) is None
         ]
         notes = (*notes, *_taken("`polarity`", "black-hot", meant))
+    if any(source.false_color == "intensity" for source in sources) and not any(look.palette for look in looks):
+        no_palette = (
+            "`false_color` intensity: no source has the colours of a palette that is known, nothing was turned back "
+            "(`false_color` N:intensity says which source to take for coloured infrared)"
+        )
+        notes = (*notes, no_palette)
     counts = options.denoise == "auto"
     noisy = [options.denoise != "off" and role == "infrared" for role in roles.of]
     denoised = tuple(may and (look.depth > 8 or not counts) for look, may in zip(looks, noisy, strict=True))

@@ -9,23 +9,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-
 from tita_cli.errors import InputError
 from tita_cli.fusion.kind import reduced
 from tita_cli.fusion.progress import Progress, silent
 from tita_cli.fusion.source import Source
 from tita_cli.images import Metadata, Picture, list_pages
-from tita_cli.images.color import luma, split_luma
+from tita_cli.images.color import is_chroma, luma, split_luma
 from tita_cli.images.compact import Compact
 from tita_cli.images.picture import FloatArray, Thermal
 from tita_cli.images.value_range import ValueRange, find_range, used_range
 from tita_cli.options import Depth
 from tita_cli.runtime.memory import free_memory
 from tita_cli.runtime.threads import usable_cores
-
-_CHROMA = 0.25 / 255
-"""Mean chroma below this is a grey picture stored in three channels; what a colour camera sees at night has more."""
 
 _SAMPLED = 1 << 18  # pixels that tell enough of brightness and chroma
 _MOST_KEPT = 320 << 20  # bytes; a batch counts on 2 GiB of free memory for each stack that is fused at a time
@@ -69,7 +64,7 @@ class Look:
         has_chroma = False
         if picture.is_color:
             y, cb, cr = split_luma(sample)
-            has_chroma = bool(np.abs(cb).mean() + np.abs(cr).mean() > _CHROMA)
+            has_chroma = is_chroma(cb, cr)
         else:
             y = luma(sample)
         return cls(

@@ -34,7 +34,8 @@ class Source:
     ``page``: the name of one picture of a file with several. ``max_pixels``: more are refused before decoding.
     ``value_range``: which values become black and white. ``polarity``: of infrared. ``role``: what it is.
     ``false_color``: what becomes of infrared that a palette has coloured. None: nothing was told.
-    ``named``: what its name says it is, beside those of the others.
+    ``named``: what its name says it is, beside those of the others. ``colored``: whether ``false_color`` was told of
+    this very source, or of its role where that is known.
     """
 
     origin: Origin
@@ -45,6 +46,7 @@ class Source:
     role: Role | None = None
     false_color: FalseColor | None = None
     named: Role | None = None
+    colored: bool = False
 
     @property
     def name(self) -> str:
@@ -63,14 +65,10 @@ class Source:
             if isinstance(self.origin, io.IOBase):
                 self.origin.seek(0)
             picture = read_picture(self.origin, page=self.page, max_pixels=self.max_pixels)
-        if self.false_color == "keep":
-            return picture
-        from tita_cli.images.false_color import palette_to_intensity, settle_palette
+        from tita_cli.images.false_color import settle_palette
 
-        if self.false_color == "intensity":
-            return palette_to_intensity(picture)
         infrared = (self.role or self.named) == "infrared"
-        return settle_palette(picture, infrared=infrared, refuse=self.false_color == "refuse")
+        return settle_palette(picture, self.false_color or "auto", infrared=infrared, colored=self.colored)
 
     def shares_file(self, other: Source) -> bool:
         """Whether both are pictures of one file."""
@@ -108,22 +106,21 @@ def describe_sources(
             hint="two files or more, or one that holds several pictures",
         )
     names = [source.name for source in found]
-    facts = zip(
-        value_range.told("value_range", names), polarity.told("polarity", names), role.told("role", names),
-        false_color.told("false_color", names), strict=True,
-    )  # fmt: skip
-    return tuple(
-        replace(
-            source, value_range=source.value_range or values, polarity=source.polarity or hot, role=source.role or what,
-            named=by_word or by_letter,
-            # What a palette has coloured is infrared, unless something says otherwise.
-            false_color=source.false_color or color
-            or false_color.meant(source.role or what or by_word or by_letter or "infrared") or false_color.general,
-        )
-        for source, (values, hot, what, color), by_word, by_letter in zip(
-            found, facts, roles_of_names(names), roles_of_letters(names), strict=True
-        )
-    )  # fmt: skip
+    ranges, polarities = value_range.told("value_range", names), polarity.told("polarity", names)
+    roles, colors = role.told("role", names), false_color.told("false_color", names)
+    named = [word or letter for word, letter in zip(roles_of_names(names), roles_of_letters(names), strict=True)]
+    described = []
+    for index, source in enumerate(found):
+        said = source.role or roles[index]
+        color = source.false_color or colors[index]
+        # What a palette has coloured is infrared, unless something says otherwise.
+        of_role = false_color.meant(said or named[index] or "infrared")
+        described.append(replace(
+            source, value_range=source.value_range or ranges[index], polarity=source.polarity or polarities[index],
+            role=said, named=named[index], false_color=color or of_role or false_color.general,
+            colored=bool(color or (of_role and (said or named[index]))),
+        ))  # fmt: skip
+    return tuple(described)
 
 
 def _prefetch(given: Sequence[Origin | Source]) -> None:

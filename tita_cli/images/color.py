@@ -20,6 +20,7 @@ _CB_SCALE = 2 * (1 - _BLUE)
 _CR_SCALE = 2 * (1 - _RED)
 _STRIP = 1 << 15  # pixels that are worked on at a time
 _TINY = np.float32(1e-6)
+_LEAST_CHROMA = 0.25 / 255  # its mean; what a colour camera sees at night has more
 
 
 class Chroma(NamedTuple):
@@ -47,6 +48,11 @@ def split_luma(pixels: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         y[rows] = light = _luma_of_planes(red, green, blue)
         cb[rows], cr[rows] = differences_chroma(blue - light, red - light)
     return y, cb, cr
+
+
+def is_chroma(cb: FloatArray, cr: FloatArray) -> bool:
+    """Whether these planes are more than those of a grey picture that is stored in three channels."""
+    return bool(np.abs(cb).mean() + np.abs(cr).mean() > _LEAST_CHROMA)
 
 
 def _luma_of_planes(red: FloatArray, green: FloatArray, blue: FloatArray) -> FloatArray:

@@ -13,11 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tita_cli.errors import InputError
+from tita_cli.images.color import is_chroma, luma, split_luma
 from tita_cli.images.ironblack import is_ironblack
-from tita_cli.images.palettes import palettes
+from tita_cli.images.palettes import UNKNOWN, palettes
 from tita_cli.images.picture import FloatArray, Picture
 from tita_cli.images.quantize import quantize
 from tita_cli.images.roles import role_of_metadata
+from tita_cli.options import FalseColor
 
 _BLOCK = 4  # px: the mean of a smooth block has lost what JPEG did to its colour
 _PROBES = 1500
@@ -118,45 +120,73 @@ def _smooth_means(pixel: FloatArray) -> FloatArray:
     return np.asarray(pixel.mean(axis=0)[smooth] * np.float32(255), np.float32)
 
 
-def settle_palette(picture: Picture, *, infrared: bool = False, refuse: bool = False) -> Picture:
-    """``picture`` as intensity where it is certain that a palette has coloured it, with a note where that may be.
+def settle_palette(
+    picture: Picture, how: FalseColor = "auto", *, infrared: bool = False, colored: bool = False
+) -> Picture:
+    """``picture`` as intensity where a palette has coloured it: auto where that is certain, with a note where it may
+    be; intensity there, too; keep never.
 
-    ``infrared``: as in :func:`recognise_palette`.
+    ``infrared``: as in :func:`recognise_palette`. ``colored``: somebody says of this picture that it is such infrared:
+    intensity then takes the nearest palette, and where its colours lie near to none their luminance.
 
-    :raises InputError: it is certain, and such pictures are to be refused; the hint names the ways out.
+    :raises InputError: refuse, and it is certain; the hint names the ways out.
     """
+    if how == "keep":
+        return picture
     found = recognise_palette(picture, infrared=infrared)
+    if how == "intensity":
+        if found is not None:
+            return undo_palette(picture, found.name)
+        return _by_nearest_palette(picture) if colored else picture
     if found is None:
         return picture
     if not found.certain:
         note = f"{picture.name}: may be infrared coloured by {found.name!r} (`false_color` intensity turns it back)"
         return replace(picture, notes=(*picture.notes, note))
-    if not refuse:
-        return palette_to_intensity(picture, found.name)
+    if how == "auto":
+        return undo_palette(picture, found.name)
     raise InputError(
         f"{picture.name}: is coloured by the palette {found.name!r}, its colours mean intensities",
         hint="`false_color` intensity turns it back, `false_color` keep takes it as it is",
     )
 
 
-def palette_to_intensity(picture: Picture, palette: str | None = None) -> Picture:
-    """``picture`` as a grey one, 0..1 along the palette that coloured it; unchanged where none did.
-
-    ``palette``: one of :func:`palettes`, or None to recognise it.
-    """
-    found = recognise_palette(picture) if palette is None else Recognised(palette, True)
-    if found is None:
-        return picture
-    name = found.name
+def undo_palette(picture: Picture, name: str) -> Picture:
+    """A coloured ``picture`` as a grey one, 0..1 along the palette called ``name`` of :func:`palettes`."""
     codes = quantize(picture.pixels, 8).astype(np.uint32)
     packed = (codes[..., 0] << 16) | (codes[..., 1] << 8) | codes[..., 2]
     colors, places = np.unique(packed, return_inverse=True)
     unpacked = np.stack([colors >> 16, (colors >> 8) & 255, colors & 255], axis=1).astype(np.float32)
     steps, _ = _nearest(unpacked, palettes()[name])
     intensity = (steps.astype(np.float32) / 255)[places.reshape(packed.shape)]
-    note = f"{picture.name}: turned back to intensity from the palette {name!r} (`false_color` keep takes it as it is)"
+    return _as_intensity(picture, intensity, name, f"turned back to intensity from the palette {name!r}")
+
+
+def _by_nearest_palette(picture: Picture) -> Picture:
+    """A ``picture`` that is said to be coloured infrared as intensity; a grey one unchanged.
+
+    Of a narrow scene too few of a palette's colours are there to recognise it by, and makers have shades of their own.
+    """
+    if not picture.is_color or not is_chroma(*split_luma(picture.pixels)[1:]):
+        return picture
+    colors = _smooth_means(_sampled_blocks(picture.pixels))
+    fitting = {}
+    for name, table in palettes().items():
+        distances = _nearest(colors, table)[1]
+        if (distances < _NOT_FAR).mean() >= _POSSIBLE_SHARE:  # the rest are marks and scales
+            fitting[name] = float(np.minimum(distances, _NOT_FAR).mean())
+    if fitting:
+        return undo_palette(picture, min(fitting, key=lambda name: fitting[name]))
+    done = "no palette that is known has its colours: their luminance is taken as intensity"
+    return _as_intensity(picture, luma(picture.pixels), UNKNOWN, done)
+
+
+def _as_intensity(picture: Picture, intensity: FloatArray, palette: str, done: str) -> Picture:
+    note = f"{picture.name}: {done} (`false_color` keep takes it as it is)"
     metadata = replace(picture.metadata, icc=None)
-    return replace(picture, pixels=intensity[..., None], palette=name, metadata=metadata, notes=(*picture.notes, note))
+    return replace(
+        picture, pixels=intensity[..., None], palette=palette, metadata=metadata, notes=(*picture.notes, note)
+    )
 
 
 def _nearest(colors: FloatArray, table: FloatArray) -> tuple[npt.NDArray[np.intp], FloatArray]:

@@ -49,6 +49,8 @@ _PLACED_CORNERS: dict[str, tuple[tuple[float, int, int, int], ...]] = {
 }  # fmt: skip
 _ALSO_OF_VIDEO = ("ironbow", "arctic", "lava", "rainbow-flir")
 """Some cameras store their picture with these colours as video has them, 16 to 235."""
+UNKNOWN = "unknown"
+"""What a picture is said to have been coloured by whose luminance was taken, as no palette fits its colours."""
 
 
 @cache

@@ -88,7 +88,7 @@ class Picture:
     ``format``: what it was read from, as ``tita_cli.images.formats`` calls it.
     ``levels``: the values of the file, in its own units (counts, degrees), that became 0 and 1.
     ``thermal``: of thermal counts, which an infrared camera took; None where the file does not say so.
-    ``palette``: the one that had coloured it, of a grey picture that was turned back to intensity.
+    ``palette``: the one that had coloured it, or "unknown", of a grey picture that was turned back to intensity.
     ``notes``: what reading could not keep or had to guess, one line each, for the user.
     ``shown``: of measurements in floats beyond 0..1, the pixels that integers hold as black and white; None for others.
     """

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tita_cli.images.false_color import palette_to_intensity
+from tita_cli.images.false_color import undo_palette
 from tita_cli.images.picture import Picture
 from tita_cli.video.frame import Codes, Frame, Layout
 
@@ -21,7 +21,7 @@ class PaletteLookup:
         steps = np.arange(1 << _BITS, dtype=np.float32) / ((1 << _BITS) - 1)
         red, green, blue = np.meshgrid(steps, steps, steps, indexing="ij")
         colors = np.stack([red, green, blue], axis=-1).reshape(1 << _BITS, -1, 3)
-        found = palette_to_intensity(Picture(colors.astype(np.float32)), name).pixels
+        found = undo_palette(Picture(colors.astype(np.float32)), name).pixels
         self._table = np.rint(found * 255).astype(np.uint8).ravel()
 
     def intensity(self, frame: Frame) -> Codes:

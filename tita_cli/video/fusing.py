@@ -14,6 +14,7 @@ from tita_cli.fusion.blend import Blend
 from tita_cli.fusion.coarse import Grid
 from tita_cli.fusion.plan import Plan
 from tita_cli.fusion.thermal import infrared_of
+from tita_cli.images.palettes import UNKNOWN
 from tita_cli.images.picture import FloatArray
 from tita_cli.options import Depth, FuseOptions, PerSource, RangeSetting
 from tita_cli.runtime.set_engine import Decision, SetEngine
@@ -76,7 +77,8 @@ class Fuser:
         self.grid = Grid.of(window.height, window.width, len(clips), engine.spec.multiple, most=MOST_PIXELS)
         self._steady = Steady(steady)
         self._roles = np.array([_role(plan, index) for index in range(len(clips))], np.float32)
-        self._lookups = [None if look.palette is None else PaletteLookup(look.palette) for look in plan.looks]
+        palettes_of = [None if look.palette == UNKNOWN else look.palette for look in plan.looks]
+        self._lookups = [None if palette is None else PaletteLookup(palette) for palette in palettes_of]
         ranges: PerSource[RangeSetting] = PerSource.of(how.value_range)
         told = ranges.told("value_range", [clip.name for clip in clips])
         self._values = []
