@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tita_cli.cli.arguments import refuse_picture_as_folder
 from tita_cli.cli.console import envelope, printable, put, results, say, warn
 from tita_cli.cli.expand import Only, expand
 from tita_cli.options import Alignment, Input, OptionError, PerSource, Reporting, Writing
@@ -47,6 +48,7 @@ def command(
     from tita_cli.fusion.alignment import write_alignment
     from tita_cli.fusion.source import describe_sources
 
+    refuse_picture_as_folder(output)
     align, align_from = alignment.align, alignment.align_from
     if align_from is not None and align not in ("auto", "strict"):
         raise OptionError(f"`align` {align} and `align_from` exclude each other")

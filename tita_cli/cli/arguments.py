@@ -12,13 +12,15 @@ from tita_cli.errors import InputError, OutputError
 from tita_cli.files import Address, is_address, path_of
 
 _NUMBER_FIRST = re.compile(r"-\.?\d(?![\d.]*$)")
+PICTURE = re.compile(r"\.(png|jpe?g|tiff?|webp|avif|hei[cf]|bmp|gif|p[bgpnf]m|hdr|exr|dng)(@\S+)?$", re.IGNORECASE)
+"""A name that looks like a picture's, whether there is such a file or not."""
 
 
 def readable(argv: Sequence[str]) -> list[str]:
     """``argv`` with ``help X`` as ``X --help``, ``file:///a%20b.tif`` as ``/a b.tif``, and ``-2ev.tif`` as a file: no
     option begins with a digit."""
     if argv and argv[0] == "help":
-        return [*argv[1:2], "--help"]
+        return [*(each for each in argv[1:2] if each != "help"), "--help"]
     here = [str(path_of(each)) if each.startswith("file://") else each for each in argv]
     return [f"./{each}" if _NUMBER_FIRST.match(each) else each for each in here]
 
@@ -58,6 +60,13 @@ def _matches(pattern: str) -> list[str]:
     return [str(match) for match in remote.match(Address(pattern))]
 
 
+def repeated(sources: Sequence[str]) -> list[str]:
+    """A note for every file that ``sources`` name more than once: its part of the picture grows by that."""
+    files = [source if is_address(source) else os.path.realpath(source) for source in sources]
+    again = {file: source for file, source in zip(files, sources, strict=True) if files.count(file) > 1}
+    return [f"{source}: is given more than once" for source in again.values()]
+
+
 def refuse_folders(sources: Sequence[str]) -> None:
     """Raise InputError for a folder among what is to be one picture, with the command that takes folders."""
     folders = [source for source in sources if Path(source).is_dir()]
@@ -70,6 +79,13 @@ def refuse_folders(sources: Sequence[str]) -> None:
             f"tita batch {folders[0]} finds what belongs together in it; tita fuse {Path(folders[0]) / '*'} fuses all"
         )
     raise InputError(f"{folders[0]}: is a folder", hint=hint)
+
+
+def refuse_picture_as_folder(output: object) -> None:
+    """Raise OutputError where a folder is to be made that is named like a picture: one was expected."""
+    name = str(output)
+    if PICTURE.search(name) and not Path(name).is_dir():
+        raise OutputError(f"{name}: is named like a picture, and a folder is written", hint="name a folder")
 
 
 def refuse_folder_as_output(output: str, sources: Sequence[str], suffix: str = ".png") -> None:

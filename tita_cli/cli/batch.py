@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from tita_cli.cli.arguments import expand_patterns
+from tita_cli.cli.arguments import expand_patterns, refuse_picture_as_folder
 from tita_cli.cli.batch_steps import (
     check_report,
     choose_pool,
@@ -89,6 +89,7 @@ def command(
     DeviceRequest(network.backend, network.device, network.provider).check()
     report, force, quiet = page.report, writing.force, reporting.quiet
     sources = expand_patterns(sources)
+    refuse_picture_as_folder(output)
     folder = default_folder(sources) if output is None else path_of(output)
     words = tuple(word.strip() for text in pairing.pair for word in text.split(","))
     plan = find_plan(

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from tita_cli.cli.arguments import refuse_picture_as_folder
 from tita_cli.cli.console import say
 from tita_cli.cli.expand import Only, expand
 from tita_cli.errors import InputError, OutputError
@@ -35,6 +36,7 @@ def command(
     """
     from tita_cli.cli.main import run
 
+    refuse_picture_as_folder(folder)
     origin = examples_folder()
     for name, pictures in EXAMPLES.items():
         sources = [_copied(origin / name / picture, folder / name / picture, writing.force) for picture in pictures]

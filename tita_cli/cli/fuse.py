@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, ClassVar
 
 import typer
 
-from tita_cli.cli.arguments import expand_patterns, refuse_folder_as_output, refuse_folders
+from tita_cli.cli.arguments import expand_patterns, refuse_folder_as_output, refuse_folders, repeated
 from tita_cli.cli.collecting import go_on
 from tita_cli.cli.console import envelope, printable, put, results, say, warn
 from tita_cli.cli.expand import expand
@@ -113,7 +113,7 @@ def command(
             )
         if weights_map is not None:
             fusion.save_winners(weights_map, overwrite=force)
-        notes = [*fusion.engine.get("notes", ()), *fusion.notes, *written.notes]
+        notes = [*repeated(sources), *fusion.engine.get("notes", ()), *fusion.notes, *written.notes]
         if reporting.json:
             stdout.write(envelope("fuse", _report(fusion, sources, written, notes)))
         elif reporting.explain:

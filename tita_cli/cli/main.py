@@ -21,7 +21,7 @@ from tita_cli.cli.arguments import readable
 from tita_cli.cli.collecting import go_on
 from tita_cli.cli.console import complain
 from tita_cli.cli.interrupt import abort_if_interrupted, exit_code, reason, was_interrupted
-from tita_cli.cli.usage import usage_message
+from tita_cli.cli.usage import refuse_single_hyphens, usage_message
 from tita_cli.errors import ExitCode, ReaderGoneError, explained
 
 HELP = "Fuse images of one scene into one picture: infrared + visible, exposure brackets, focus stacks, and more."
@@ -109,7 +109,9 @@ def run(argv: Sequence[str]) -> int:
     _silence_libraries()
     try:
         # Not standalone: usage errors reach us as exceptions, so that they too are one line.
-        code = application(*_needed(argv))(args=readable(argv), prog_name="tita", standalone_mode=False)
+        app = application(*_needed(argv))
+        refuse_single_hyphens(argv)
+        code = app(args=readable(argv), prog_name="tita", standalone_mode=False)
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         complain(reason())
@@ -117,18 +119,18 @@ def run(argv: Sequence[str]) -> int:
     except ReaderGoneError:
         return int(ExitCode.UNWRITABLE_OUTPUT)
     except Exception as error:
-        return _tell(error)
+        return _tell(error, argv)
     return int(code) if isinstance(code, int) else 0
 
 
-def _tell(error: Exception) -> int:
+def _tell(error: Exception, argv: Sequence[str]) -> int:
     """Say what is wrong, and return the exit code."""
     explain = getattr(error, "format_message", None)  # typer's usage errors, whichever click it carries
     if explain is not None:
         if type(error).__name__ == "NoArgsIsHelpError":  # a bare `tita`: the whole help is its message
             typer.echo(str(explain()), err=True)
         else:
-            message, hint = usage_message(error)
+            message, hint = usage_message(error, argv)
             complain(message, hint=hint)
         return int(getattr(error, "exit_code", ExitCode.USAGE))
     _traceback_if_asked()

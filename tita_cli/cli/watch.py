@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 
 import typer
 
+from tita_cli.cli.arguments import refuse_picture_as_folder
 from tita_cli.cli.batch_steps import check_report, recipe_of
 from tita_cli.cli.console import results, say
 from tita_cli.cli.expand import Only, expand
@@ -78,6 +79,7 @@ def command(
     from tita_cli.runtime.device import DeviceRequest
 
     DeviceRequest(network.backend, network.device, network.provider).check()
+    refuse_picture_as_folder(output)
     if page.report is not None:
         check_report(page.report, page.metrics, output, (), force=writing.force)
     options = merged(input, alignment, network, result)

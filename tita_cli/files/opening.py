@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, NoReturn
 
 from tita_cli.errors import RESOURCES, DeviceError, InputError, first_line
 from tita_cli.files.address import Address, is_address, path_of
+from tita_cli.files.mistyped import meant
 
 _MAX_PIPE = 2**32
 _PART = 1 << 20
@@ -183,7 +184,7 @@ def _opened(name: str) -> BinaryIO:
     try:
         file = _Reader(io.FileIO(name, opener=lambda path, flags: os.open(path, flags | more)))
     except FileNotFoundError as error:
-        raise InputError(f"{name}: no such file") from error
+        raise InputError(f"{name}: no such file", hint=meant(name)) from error
     except IsADirectoryError as error:
         raise InputError(f"{name}: is a folder, not a file") from error
     except PermissionError as error:

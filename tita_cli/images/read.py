@@ -14,6 +14,8 @@ from tita_cli.images.formats import READ, SNIFFED, Format, Request, recognise
 from tita_cli.images.formats.format import Decoder, Page, choose_page, numbered
 from tita_cli.images.picture import Picture
 
+_VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mts")
+
 Origin: TypeAlias = "str | os.PathLike[str] | BinaryIO"
 
 MAX_PIXELS = 2**28
@@ -63,8 +65,10 @@ def recognise_stream(stream: BinaryIO, name: str) -> tuple[Format, Decoder]:
         raise DamagedError(f"{name}: is empty")
     entry = recognise(head)
     if entry is None:
-        titles = ", ".join(entry.title for entry in READ)
-        raise DamagedError(f"{name}: is not an image that tita reads", hint=f"it reads {titles}")
+        hint = f"it reads {', '.join(entry.title for entry in READ)}"
+        if name.lower().endswith(_VIDEO_SUFFIXES):
+            hint = "tita video fuses videos"
+        raise DamagedError(f"{name}: is not an image that tita reads", hint=hint)
     if entry.decode is None:
         raise entry.refuse(name)
     entry.require_library(name, InputError)

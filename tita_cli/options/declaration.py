@@ -97,9 +97,10 @@ class Option:
             return self.parse(text)
         if self.choices:
             known = {str(choice): choice for choice in self.choices} | dict(self.aliases)
-            if text not in known:
+            written = text if text in known else text.lower()
+            if written not in known:
                 raise ValueError(_no_choice(text, self.choices))
-            return known[text]
+            return known[written]
         if self.counts:
             return source_number(text)
         if self.type not in (int, float):

@@ -10,7 +10,7 @@ _OTHERS = {"overwrite": "--force", "output": "--output", "metrics": "--metrics"}
 """What functions take that is no field, or has another name there."""
 
 
-def _flags() -> dict[str, str]:
+def flags() -> dict[str, str]:
     """Of every option that a class declares: a command's own classes count where its module was imported."""
     return _OTHERS | {name: flag_of(name, how) for group in option_classes() for name, how in declared(group).items()}
 
@@ -19,5 +19,5 @@ def on_command_line(message: str) -> str:
     """``message`` with flags in place of options in backquotes: ``--range`` for `` `value_range` ``."""
     if "`" not in message:
         return message
-    known = _flags()
+    known = flags()
     return re.sub(r"`(\w+)`", lambda match: known.get(match[1], match[0]), message)

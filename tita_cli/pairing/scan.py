@@ -52,7 +52,8 @@ def scan_folder(root: Path, *, exclude: Iterable[Path] = (), results: Results | 
         return _scan_address(root, exclude)
     if not root.is_dir():
         problem = "is not a folder" if root.exists() else "no such folder"
-        raise InputError(f"{root}: {problem}", hint="give a folder, or a manifest (.csv, .jsonl, - for stdin)")
+        hint = "give a folder, or a manifest (.csv, .jsonl, - for stdin); tita fuse takes single pictures"
+        raise InputError(f"{root}: {problem}", hint=hint)
     barred = {resolved(path) for path in exclude}
     images: list[ImageFile] = []
     others: list[Leftover] = []

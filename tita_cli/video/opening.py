@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, TypeAlias
 
 from tita_cli.errors import DamagedError, InputError, first_line
 from tita_cli.files import is_handed_over, open_input, split_page
+from tita_cli.files.mistyped import meant
 from tita_cli.video.clip import Clip, Reader
 
 VideoSource: TypeAlias = str | os.PathLike[str] | BinaryIO
@@ -30,7 +31,7 @@ def open_reader(source: VideoSource) -> Reader:
         if is_handed_over(source):
             opened = sys.stdin.buffer if name == "/dev/stdin" else path.open("rb")
         elif not path.exists():
-            raise InputError(f"{name}: no such file")
+            raise InputError(f"{name}: no such file", hint=meant(name))
         elif not path.is_file():
             raise InputError(f"{name}: is no regular file", hint="a pipe can be given as -")
         elif _is_recording(path):
