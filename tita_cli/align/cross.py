@@ -26,6 +26,7 @@ from tita_cli.align.structure import View
 from tita_cli.align.turned import turned_starts
 
 _STILL = 4.0  # px at the corners of a 640-px-wide frame: what published registered pairs are off by, as a rule
+_SURELY_STILL, _SURE = 3.0, 0.97  # px there and confidence: other starts would change either by less than is left
 _INDISTINCT = 3.0  # nats: a motion with no more evidence than this over none is none
 # From training pairs put off by known motions and pictures of two scenes (bench/align_odds.py): wrong ones reach 60
 # nats there, right ones begin at 85. Stricter, since the features were trained on those: two roads at night reach 78.
@@ -201,9 +202,14 @@ class _Pair:
             return near
         canvas = Canvas.of(self.reference, self.source.full, near.matrix, _FINE.longest)
         end = self._converged(canvas, near.matrix, models, near)
-        if end is None or end.found.confidence < ACCEPTED:
+        if end is None or end.found.confidence < ACCEPTED or (models[0] == "none" and self._is_still(end)):
             return None if end is None else end.found
         return self._settled(canvas, end, models, near)
+
+    def _is_still(self, end: _End) -> bool:
+        """Whether ``end`` leaves the source where it is, whatever other starts come to."""
+        off = max(self.off(end.found.matrix), self.off(end.richest))
+        return off < _SURELY_STILL and end.found.confidence > _SURE
 
     def _settled(self, canvas: Canvas, end: _End, models: tuple[Model, ...], near: Found) -> Found | None:
         """The mean of ``end`` and of where disturbed starts lead, as precise as those agree; None where those lead
