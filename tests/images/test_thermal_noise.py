@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tita_cli import Picture
-from tita_cli.images.thermal_noise import calmed, grain_of, offsets, reduce_noise, tell_noise
+from tita_cli.images.thermal_noise import calmed, grain_of, offsets, reduce_noise
 
 HEIGHT, WIDTH = 192, 256
 
@@ -88,7 +88,7 @@ def test_a_picture_without_noise_is_the_same() -> None:
         (_scene() + np.random.default_rng(0).normal(0, 0.001, (HEIGHT, WIDTH)))[..., None].astype(np.float32)
     )
     assert reduce_noise(faint) is faint
-    color = Picture(np.repeat(_noisy(0.02, 0.02, 0.0)[0][..., None], 3, axis=2))
+    color = Picture(_noisy(0.02, 0.02, 0.0)[0][..., None] * np.array([1.0, 0.9, 0.7], np.float32))
     assert reduce_noise(color) is color
     small = Picture(np.random.default_rng(0).random((20, 20, 1), np.float32))
     assert reduce_noise(small) is small
@@ -114,9 +114,48 @@ def test_places_without_data_keep_their_values() -> None:
 
 
 def test_only_much_grain_is_told() -> None:
-    much = tell_noise(Picture(_noisy(0.015, 0.0, 0.0)[0][..., None], name="ir.png"))
-    assert "ir.png: grain of 1.4%" in much.notes[-1]
+    grainy = Picture(_noisy(0.015, 0.0, 0.0)[0][..., None], name="ir.png")
+    much = reduce_noise(grainy, grain_too=False)
+    assert "ir.png: grain of 1.4% of its range is kept" in much.notes[-1] and much.pixels is grainy.pixels
     noise = np.random.default_rng(0).random((80, 80, 1), np.float32)
     for plane in (_noisy(0.004, 0.0, 0.0)[0][..., None], noise, noise[:20, :20]):
         picture = Picture(plane)
-        assert tell_noise(picture) is picture
+        assert reduce_noise(picture, grain_too=False) is picture
+
+
+def test_stripes_alone_are_reduced_also_of_a_grey_picture_in_three_channels() -> None:
+    plane, _ = _noisy(0.012, 0.02, 0.0)
+    codes = np.rint(plane.clip(0, 1) * 255).astype(np.float32) / 255
+    grey = reduce_noise(Picture(codes[..., None], name="ir.png"), grain_too=False)
+    three = reduce_noise(Picture(np.repeat(codes[..., None], 3, axis=2), name="ir.png"), grain_too=False)
+    np.testing.assert_allclose(three.pixels, np.repeat(grey.pixels, 3, axis=2), atol=1e-6)
+    kept, reduced = grey.notes
+    assert "grain of" in kept and "is kept" in kept and "ir.png: stripes of" in reduced and "grain" not in reduced
+    only_grain = _noisy(0.012, 0.0, 0.0)[0]
+    assert _rms(grey.pixels[..., 0] - only_grain.clip(0, 1)) < 0.6 * _rms(plane - only_grain)
+
+
+def test_stripes_are_those_of_the_places_that_are_not_black() -> None:
+    """A cold sky, which the range cuts off, has none, and gets none."""
+    plane, _ = _noisy(0.004, 0.02, 0.0)
+    plane[:80] = 0.0
+    calm, noise = calmed(plane)
+    assert noise.columns == pytest.approx(0.02, rel=0.35) and not calm[:80].any()
+    assert _rms((calm - _scene())[84:]) < 0.6 * _rms((plane - _scene())[84:])
+
+
+@pytest.mark.parametrize("period", [4, 6.3, 8, 12])
+@pytest.mark.parametrize("share", [1.0, 0.6])
+def test_a_fence_is_no_stripes(period: float, share: float) -> None:
+    """In all of the picture or its lower part, exactly upright, with a sensor's grain."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
+    slats = cv2.GaussianBlur((x % period < period / 2).astype(np.float32), (0, 0), 0.6) * (y >= (1 - share) * HEIGHT)
+    plane = 0.3 + 0.2 * slats + np.random.default_rng(1).normal(0, 0.004, slats.shape)
+    assert not offsets(plane.astype(np.float32)).any()
+
+
+def test_windows_are_no_stripes() -> None:
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    windows = cv2.GaussianBlur(((x % 10 < 4) & (y % 20 < 12)).astype(np.float32), (0, 0), 0.7)
+    plane = (0.4 + 0.2 * windows + np.random.default_rng(1).normal(0, 0.004, windows.shape)).astype(np.float32)
+    assert not offsets(plane).any() and not offsets(plane.T).any()

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from tita_cli.fusion.look import Look
 from tita_cli.fusion.roles import Roles
 from tita_cli.fusion.source import Source
 from tita_cli.images.value_range import ValueRange, given_range
-from tita_cli.options import Input, OptionError, PerSource, Polarity, RangeSetting
+from tita_cli.options import Denoise, Input, OptionError, PerSource, Polarity, RangeSetting, Role
 from tita_cli.options.values import range_text
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """For each source the values that become 0 and 1, None for its own; whether white and black are to be swapped; and
-    whether its sensor's noise is to be reduced, or told where there is much of it.
+    which noise of its sensor is to be reduced.
 
     ``notes``: what was taken to mean which source.
     """
 
     ranges: tuple[ValueRange | None, ...]
     inverted: tuple[bool, ...]
-    denoised: tuple[bool, ...]
-    noise_told: tuple[bool, ...]
+    denoised: tuple[Literal["all", "stripes"] | None, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -63,11 +63,14 @@ def settle_facts(sources: Sequence[Source], looks: Sequence[Look], roles: Roles,
             "(`false_color` N:intensity says which source to take for coloured infrared)"
         )
         notes = (*notes, no_palette)
-    counts = options.denoise == "auto"
-    noisy = [options.denoise != "off" and role == "infrared" for role in roles.of]
-    denoised = tuple(may and (look.depth > 8 or not counts) for look, may in zip(looks, noisy, strict=True))
-    told_only = tuple(may and not reduced for may, reduced in zip(noisy, denoised, strict=True))
-    return Facts(tuple(ranges), tuple(inverted), denoised, told_only, notes)
+    denoised = tuple(_denoised(look, role, options.denoise) for look, role in zip(looks, roles.of, strict=True))
+    return Facts(tuple(ranges), tuple(inverted), denoised, notes)
+
+
+def _denoised(look: Look, role: Role | None, told: Denoise) -> Literal["all", "stripes"] | None:
+    if told == "off" or role != "infrared":
+        return None
+    return "all" if told == "on" or look.depth > 8 else "stripes"
 
 
 def _ranges(

@@ -15,7 +15,7 @@ from tita_cli.fusion.source import Source
 from tita_cli.images import Picture
 from tita_cli.images.profile import common_profile, to_profile
 from tita_cli.images.roles import role_of_name
-from tita_cli.images.thermal_noise import reduce_noise, tell_noise
+from tita_cli.images.thermal_noise import reduce_noise
 from tita_cli.images.value_range import ValueRange, apply_range, find_range, invert, settle_ranges
 from tita_cli.options import Input
 
@@ -150,7 +150,7 @@ class Plan:
         look, target = self.looks[index], self.looks[self.reference]
         still = self.frame is None or self.frame.placements[index].is_still
         kept = still and (look.width, look.height) == (target.width, target.height)
-        return kept and not self.deghosts and not self.facts.denoised[index]
+        return kept and not self.deghosts and self.facts.denoised[index] is None
 
     def value_range(self, index: int) -> ValueRange | None:
         """The values of source ``index`` that become 0 and 1; None for its own."""
@@ -221,10 +221,9 @@ class Plan:
     def _sized(self, index: int) -> Picture:
         """In range, without its sensor's noise, and of the reference's size unless alignment will see to that."""
         picture = self._in_range(index, self._decoded.read(index))
-        if self.facts.denoised[index]:
-            picture = reduce_noise(picture)
-        elif self.facts.noise_told[index]:
-            picture = tell_noise(picture)
+        noise = self.facts.denoised[index]
+        if noise is not None:
+            picture = reduce_noise(picture, grain_too=noise == "all")
         target = self.looks[self.reference]
         moved = self.frame is not None and self.frame.placements[index].accepted
         if moved or (picture.height, picture.width) == (target.height, target.width):

@@ -113,7 +113,8 @@ class Input(Group):
         unset="auto", recorded=True,
     )  # fmt: skip
     denoise: Denoise = option(
-        "auto", "Reduce stripes and grain of the infrared's sensor: auto where it holds counts, on in any infrared.",
+        "auto",
+        "Reduce noise of the infrared's sensor: auto stripes, of counts also grain; on both in any infrared.",
         recorded=True,
     )  # fmt: skip
 
