@@ -73,7 +73,7 @@ def noise_of(plane: FloatArray) -> float:
 
 
 def corners_of(image: Bytes) -> npt.NDArray[np.float32]:
-    """Corners of ``image``, N×2, the strongest of each cell so that they cover the frame."""
+    """Corners of ``image``, N×2, the strongest of each cell so that they cover the frame: first the best of each."""
     strength = cv2.cornerMinEigenVal(image, 7)
     strength[strength < cv2.dilate(strength, np.ones((7, 7), np.uint8))] = 0.0
     y, x = np.nonzero(strength > 0.002 * strength.max(initial=0.0))
@@ -84,15 +84,17 @@ def corners_of(image: Bytes) -> npt.NDArray[np.float32]:
     by_cell = np.argsort(cell, kind="stable")
     _, first = np.unique(cell[by_cell], return_index=True)
     rank = np.arange(len(cell)) - np.repeat(first, np.diff([*first, len(cell)]))
-    kept = np.sort(by_cell[rank < _IN_CELL])
+    kept = by_cell[np.argsort(rank, kind="stable")][: np.count_nonzero(rank < _IN_CELL)]
     return np.stack([x[kept], y[kept]], axis=1).astype(np.float32)
 
 
-def track(reference: View, source: View, matrix: Matrix, longest: int, *, octaves: int) -> Tracks:
+def track(
+    reference: View, source: View, matrix: Matrix, longest: int, *, octaves: int, most: int | None = None
+) -> Tracks:
     """Track corners of ``reference`` into ``source`` moved by ``matrix`` (source → reference, full pixels).
 
     At a size of ``longest`` pixels at most. ``octaves``: of the pyramid; a point may be off by about ten times two to
-    the power of that.
+    the power of that. ``most``: corners, the best of every part of the frame; all where None.
     """
     fixed, to_reference = reference.at(longest, detail)
     moving, to_source = source.at(longest, detail)
@@ -101,7 +103,7 @@ def track(reference: View, source: View, matrix: Matrix, longest: int, *, octave
     laid = normalized(to_reference @ matrix @ inverse(to_source))
     if size != shape[1::-1] or not np.allclose(laid, np.eye(3), atol=1e-9):
         moving = cv2.warpPerspective(moving, laid, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    points = points[_inside(points, inverse(laid), shape)]
+    points = points[_inside(points, inverse(laid), shape)][:most]
     if not len(points):
         return Tracks(np.zeros((0, 2)), np.zeros((0, 2)), size, 0)
     there, found = _follow(fixed, moving, points, octaves)
