@@ -43,10 +43,10 @@ def estimate_alike(
             continue
         tried = track(reference, source, matrix, step.longest, octaves=step.octaves, most=step.corners)
         found = agree(tried, most)
-        if step.corners is not None and (found is None or confidence_of(found) < _CERTAIN):
-            continue
         if found is None:
             break
+        if step.corners is not None and confidence_of(found) < _CERTAIN:
+            continue
         to_frame = resizing(reference.full, tried.size)
         fit, tracks, begun = found, tried, matrix
         matrix = normalized(inverse(to_frame) @ found.matrix @ to_frame @ matrix)
