@@ -202,3 +202,7 @@ def test_leaving_a_batch_ends_it(folder: Path, tiny_model: Path, tmp_path: Path)
     assert threading.active_count() < 20
     with pytest.raises(TitaError):
         fuse_batch(tmp_path / "nothing")
+
+
+def test_a_picture_is_one_line_in_a_notebook() -> None:
+    assert repr(Picture(np.zeros((30, 40, 3), np.float32), name="a.png", depth=16)) == "<Picture a.png: 40×30, 16 bits>"

@@ -66,6 +66,19 @@ def test_the_calibration_is_found_and_applied(
     assert run([*command, "--force", "--align-from", str(path), "--align", "affine"]) == ExitCode.USAGE
 
 
+def test_shots_that_do_not_fit_each_other_are_warned_of(
+    shots: list[Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Two rigs, or two distances."""
+    assert _calibrate(*shots[:4], "-o", tmp_path / "one.json") == 0
+    assert "differ by" in (said := capfd.readouterr()).out and said.err == ""
+    moved = tmp_path / "moved.png"
+    with Image.open(shots[3]) as picture:
+        Image.fromarray(np.roll(np.asarray(picture), 24, axis=1)).save(moved)
+    assert _calibrate(*shots[:3], moved, "-o", tmp_path / "two.json") == 0
+    assert "so no motion fits them all" in capfd.readouterr().err
+
+
 def test_folders_are_paired_as_batch_pairs_them_and_batch_applies_the_calibration(
     shots: list[Path], tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tita_cli.align import Placement
 
 Shot = tuple[Path, ...]
+_MUCH = 0.01
+"""Of the reference's width, the median by which shots differ at the corners: more is seen as double edges."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +95,11 @@ def command(
         if not placed:
             raise MismatchError("no shot could be aligned", hint="; ".join(refused[:1]) or None)
         found = calibrate(placed, reference)
+        if found.spread > _MUCH * found.sizes[reference][0]:
+            refused.append(
+                f"{output}: the shots differ by {found.spread:.0f} px, so no motion fits them all: "
+                "take them with one rig, at the distance at which it works"
+            )
         with atomic_output(output, overwrite=force) as file:
             file.write(json.dumps(found.as_dict(), indent=1).encode() + b"\n")
         if reporting.json:

@@ -129,6 +129,10 @@ class Picture:
     def width(self) -> int:
         return int(self.pixels.shape[1])
 
+    def __repr__(self) -> str:
+        """Short: pixels and metadata would fill a notebook."""
+        return f"<Picture {self.name}: {self.size}, {self.depth} bits>"
+
     @property
     def size(self) -> str:
         """Width × height, as people write it."""
