@@ -198,3 +198,18 @@ def test_who_says_that_a_source_is_coloured_infrared_is_obeyed_or_told(name: str
     assert any("nothing was turned back" in note for note in plan.notes) is (told is not None and not turned)
     if turned:
         assert plan.roles.of == ("infrared", "visible")
+
+
+@pytest.mark.parametrize(
+    ("names", "roles"),
+    [
+        (("ir/FLIR_1.jpg", "vis/FLIR_1.jpg"), ["infrared", "visible"]),
+        (("FLIR_1_vis.jpg", "FLIR_1_ir.jpg"), ["visible", "infrared"]),
+        (("a/FLIR_1.jpg", "a/FLIR_2.jpg"), ["infrared", "infrared"]),
+        (("ir/thermal_1.png", "ir/thermal_2.png"), ["infrared", "infrared"]),
+        (("FLIR_1.jpg", "photo.jpg"), ["infrared", "visible"]),
+        (("x.png@thermal", "x.png@visible"), ["infrared", "visible"]),
+    ],
+)
+def test_a_word_that_all_names_have_tells_none_from_the_others(names: tuple[str, ...], roles: list[str]) -> None:
+    assert roles_of_names(names) == roles

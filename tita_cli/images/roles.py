@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import PurePath
 
 from tita_cli.files import split_page
@@ -24,17 +24,30 @@ _THERMAL_MAKERS = (
 
 
 def roles_of_names(names: Sequence[str]) -> list[Role | None]:
-    """What the name of each source says. A folder that all of them are in tells none from the others."""
+    """What the name of each source says.
+
+    A folder that all of them are in tells none from the others, nor does a word that all files' names have, where other
+    words do: ``ir/FLIR_1.jpg``, ``vis/FLIR_1.jpg``.
+    """
     shared = len({PurePath(split_page(name)[0]).parent for name in names}) == 1
-    return [role_of_name(name, by_folder=not shared) for name in names]
+    roles = [role_of_name(name, by_folder=not shared) for name in names]
+    common = set.intersection(*(_words(PurePath(split_page(name)[0]).stem) for name in names)) if names else set()
+    apart = [role_of_name(name, by_folder=not shared, without=common) for name in names]
+    return apart if len(set(apart)) > 1 else roles
 
 
-def role_of_name(name: str, *, by_folder: bool = True) -> Role | None:
-    """What the words of a file's name say, else those of the folder that it is in; None where they say nothing."""
+def _words(text: str) -> set[str]:
+    return {word.casefold() for word in re.findall(r"[^\W\d_]+", text)}
+
+
+def role_of_name(name: str, *, by_folder: bool = True, without: Set[str] = frozenset()) -> Role | None:
+    """What the words of a file's name say, else those of the folder that it is in; None where they say nothing.
+
+    ``without``: words of the file's name that do not count.
+    """
     file, page = split_page(name)
     path = PurePath(file)
-    for part in (page or "", path.stem, path.parent.name if by_folder else ""):
-        words = {word.casefold() for word in re.findall(r"[^\W\d_]+", part)}
+    for words in (_words(page or ""), _words(path.stem) - without, _words(path.parent.name if by_folder else "")):
         infrared, visible = words.intersection(INFRARED), words.intersection(VISIBLE)
         if infrared or visible:
             return None if infrared and visible else "infrared" if infrared else "visible"
