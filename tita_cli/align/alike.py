@@ -23,7 +23,7 @@ FINE = 1440
 pixel of a 12-megapixel frame."""
 
 _OCTAVES = 4  # of the first pyramid, which finds what is off by a tenth of the frame
-_FEW, _CERTAIN = 400, 0.9  # corners that are enough for most pairs, and the confidence that tells so
+_CERTAIN = 0.9  # the confidence at which few corners are enough
 _PRECISE = 0.5  # px of this size: a first estimate that is more certain than that is refined at a larger size at once
 _STILL = 0.5  # px at the size of the estimate: less is not worth a resampling
 _SUPPORT, _SHARE, _SPREAD = 9.0, 0.25, 2.0  # at which each criterion alone halves the confidence
@@ -41,11 +41,11 @@ def estimate_alike(
     for step in _steps(min(FINE, reference.longest, source.longest), known):
         if fit is not None and (fit.spread < step.needless or _is_repeated(fit, min(step.longest, reference.longest))):
             continue
-        tried = track(reference, source, matrix, step.longest, octaves=step.octaves, most=step.corners)
+        tried = track(reference, source, matrix, step.longest, octaves=step.octaves, few=step.few)
         found = agree(tried, most)
         if found is None:
             break
-        if step.corners is not None and confidence_of(found) < _CERTAIN:
+        if step.few and confidence_of(found) < _CERTAIN:
             continue
         to_frame = resizing(reference.full, tried.size)
         fit, tracks, begun = found, tried, matrix
@@ -77,12 +77,12 @@ def _simplest(
 
 class _Step(NamedTuple):
     """The size (longer side) at which points are tracked, the octaves of the pyramid, and the spread, in pixels of that
-    size, that makes the step needless. ``corners``: so many are tracked; what they agree on has to be certain."""
+    size, that makes the step needless. ``few``: corners are tracked, and what they agree on has to be certain."""
 
     longest: int
     octaves: int
     needless: float = 0.0
-    corners: int | None = None
+    few: bool = False
 
 
 def _is_repeated(fit: Fit, longest: int) -> bool:
@@ -98,7 +98,7 @@ def _steps(largest: int, known: Known) -> list[_Step]:
         return fine
     if known != "roughly":
         return [_Step(_SIZE, 1), *fine]
-    first = [_Step(_SIZE, _OCTAVES, corners=_FEW), _Step(_SIZE, _OCTAVES, needless=math.inf)]
+    first = [_Step(_SIZE, _OCTAVES, few=True), _Step(_SIZE, _OCTAVES, needless=math.inf)]
     return [*first, _Step(_SIZE, 1, _PRECISE if fine else 0.0), *fine]
 
 

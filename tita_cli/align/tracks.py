@@ -36,7 +36,7 @@ _WINDOW: Final = (21, 21)
 _STOP: Final = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.01)
 _RETURN = 0.5  # px by which a point may miss where it began
 _BORDER = 4.0
-_CELLS, _IN_CELL = 12, 12  # cells along the longer side, and the most points in each
+_CELLS, _IN_CELL, _FEW_IN_CELL = 12, 12, 4  # cells along the longer side, and the most points in each
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,13 @@ def noise_of(plane: FloatArray) -> float:
     return float(np.median(differences[::step, ::step]) / _MEDIAN)
 
 
-def corners_of(image: Bytes) -> npt.NDArray[np.float32]:
-    """Corners of ``image``, N×2, the strongest of each cell so that they cover the frame: first the best of each."""
+def few_corners_of(image: Bytes) -> npt.NDArray[np.float32]:
+    """A third of :func:`corners_of`, still all over the frame."""
+    return corners_of(image, _FEW_IN_CELL)
+
+
+def corners_of(image: Bytes, in_cell: int = _IN_CELL) -> npt.NDArray[np.float32]:
+    """Corners of ``image``, N×2, the strongest of each cell so that they cover the frame."""
     strength = cv2.cornerMinEigenVal(image, 7)
     strength[strength < cv2.dilate(strength, np.ones((7, 7), np.uint8))] = 0.0
     y, x = np.nonzero(strength > 0.002 * strength.max(initial=0.0))
@@ -84,26 +89,24 @@ def corners_of(image: Bytes) -> npt.NDArray[np.float32]:
     by_cell = np.argsort(cell, kind="stable")
     _, first = np.unique(cell[by_cell], return_index=True)
     rank = np.arange(len(cell)) - np.repeat(first, np.diff([*first, len(cell)]))
-    kept = by_cell[np.argsort(rank, kind="stable")][: np.count_nonzero(rank < _IN_CELL)]
+    kept = np.sort(by_cell[rank < in_cell])
     return np.stack([x[kept], y[kept]], axis=1).astype(np.float32)
 
 
-def track(
-    reference: View, source: View, matrix: Matrix, longest: int, *, octaves: int, most: int | None = None
-) -> Tracks:
+def track(reference: View, source: View, matrix: Matrix, longest: int, *, octaves: int, few: bool = False) -> Tracks:
     """Track corners of ``reference`` into ``source`` moved by ``matrix`` (source → reference, full pixels).
 
     At a size of ``longest`` pixels at most. ``octaves``: of the pyramid; a point may be off by about ten times two to
-    the power of that. ``most``: corners, the best of every part of the frame; all where None.
+    the power of that. ``few``: only a third of the corners.
     """
     fixed, to_reference = reference.at(longest, detail)
     moving, to_source = source.at(longest, detail)
     size, shape = (fixed.shape[1], fixed.shape[0]), moving.shape
-    points = reference.derived(longest, detail, corners_of)
+    points = reference.derived(longest, detail, few_corners_of if few else corners_of)
     laid = normalized(to_reference @ matrix @ inverse(to_source))
     if size != shape[1::-1] or not np.allclose(laid, np.eye(3), atol=1e-9):
         moving = cv2.warpPerspective(moving, laid, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    points = points[_inside(points, inverse(laid), shape)][:most]
+    points = points[_inside(points, inverse(laid), shape)]
     if not len(points):
         return Tracks(np.zeros((0, 2)), np.zeros((0, 2)), size, 0)
     there, found = _follow(fixed, moving, points, octaves)
