@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tita_cli.cli.main import run
-from tita_cli.errors import ModelError
+from tita_cli.errors import DeviceError, ModelError
 from tita_cli.files.mistyped import meant
 from tita_cli.options import FuseOptions
+from tita_cli.runtime.device import Driver
 from tita_cli.runtime.loading import load_ahead
 
 PictureFile = Callable[..., Path]
@@ -95,3 +96,11 @@ def test_help_of_help_and_choices_in_capitals(folder: Path, tiny_model: Path, ca
 def test_a_model_that_is_not_there_is_told_before_pictures_are_read() -> None:
     with pytest.raises(ModelError, match="nix"):
         load_ahead("nix", **FuseOptions().engine_settings())
+
+
+def test_a_gpu_that_is_not_there_is_told_before_pictures_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    none = Driver(problem="no CUDA: it is a test")
+    monkeypatch.setattr("tita_cli.runtime.loading.ask_driver", lambda: none)
+    monkeypatch.setattr("tita_cli.runtime.select.ask_driver", lambda: none)
+    with pytest.raises(DeviceError, match="no CUDA"):
+        load_ahead("tita-lite", **FuseOptions(device="cuda").engine_settings())
