@@ -115,7 +115,7 @@ def test_terminal_escapes_in_names(tmp_path: Path, capfd) -> None:
 
     assert run(["show", str(tmp_path / "\x1b[31mred\nline[/x]")]) == ExitCode.UNREADABLE_INPUT
     said = capfd.readouterr().err
-    assert "\x1b" not in said and said.count("\n") == 1 and r"\x1b[31mred\nline[/x]" in said
+    assert "\x1b" not in said and said.count("\n") == 2 and r"\x1b[31mred\nline[/x]" in said
 
 
 @pytest.mark.parametrize("busy", [False, True])
