@@ -83,6 +83,28 @@ def test_what_does_not_fit_is_warned_of_once_and_strict_fails(
     assert not (tmp_path / "strict.png").exists()
 
 
+@pytest.mark.parametrize(
+    ("sizes", "options", "hint"),
+    [
+        (((60, 40), (40, 60)), "", "turned by 90°: turn it back first\n"),
+        (((60, 40), (40, 60)), "--align none", "turned by 90°: turn it back first, or leave out --align none"),
+        (((60, 40), (60, 42)), "", "--resize brings both"),
+        (((40, 40), (41, 40)), "--align none", "--resize brings all"),
+    ],
+)
+def test_what_to_do_about_other_sizes(
+    sizes: tuple[tuple[int, int], ...],
+    options: str,
+    hint: str,
+    write: Write,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    paths = [str(write(f"{k}.png", np.zeros((height, width, 3)))) for k, (width, height) in enumerate(sizes)]
+    assert run(["fuse", *paths, "-o", str(tmp_path / "out.png"), *options.split()]) == ExitCode.MISMATCH
+    assert hint in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("wrong", [["--align", "rigid"], ["--border", "black"], ["--reference", "3"]])
 def test_options_that_make_no_sense(
     wrong: list[str], shifted: tuple[Path, Path], tiny_model: Path, tmp_path: Path

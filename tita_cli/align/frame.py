@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -115,8 +116,20 @@ def check_sizes(placements: Sequence[Placement], reference: int, *, looked: bool
             raise MismatchError(
                 f"{other.name} is {w}×{h} but {base.name} is {base_w}×{base_h}"
                 + (", and they could not be aligned" if looked else ""),
-                hint="`align_from` applies a motion that tita calibrate found from other pairs of these cameras; "
-                "`resize` brings both to one size, where they show the same"
-                if looked
-                else "`resize` brings all sources to the reference's size",
+                hint=_way_out(other.size, base.size, looked=looked),
             )
+
+
+def _way_out(size: Size, base: Size, *, looked: bool) -> str:
+    """What to do about two pictures of other sizes that are not aligned."""
+    one, two = (math.log(width / height) for width, height in (size, base))
+    if abs(one) > 0.1 and abs(one + two) < 0.1:  # upright and lying, of one shape
+        return "one of them may be turned by 90°: turn it back first" + (
+            "" if looked else ", or leave out `align` none"
+        )
+    if not looked:
+        return "`resize` brings all sources to the reference's size"
+    return (
+        "`align_from` applies a motion that tita calibrate found from other pairs of these cameras; `resize` brings "
+        "both to one size, where they show the same"
+    )
