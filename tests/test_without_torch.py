@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 RUN = """
 import json, sys
@@ -46,9 +47,16 @@ def test_what_works_without_torch(folder: Path) -> None:
         ["eval", "--fused", "out.png", "--a", pair[0], "--b", pair[1], "--metrics", "EN,SSIM"],
         ["models"],
         ["show", "out.png"],
+        ["export", "-o", "lite.onnx"],
+        ["export", "-o", "tita.onnx", "-m", "tita", "--dynamic"],
+        ["fuse", *pair, "-o", "again.png", "-m", "lite.onnx"],
     ]
     codes, said = _run(folder, *commands)
     assert codes == [0] * len(commands), said
+    again, out = (Image.open(folder / name).tobytes() for name in ("again.png", "out.png"))
+    assert again == out
+    codes, said = _run(folder, ["export", "-o", "lite.onnx"])
+    assert codes == [4] and "lite.onnx" in said
 
 
 def test_what_needs_torch_says_so_and_what_to_install(folder: Path, tiny_model: Path) -> None:
@@ -57,7 +65,8 @@ def test_what_needs_torch_says_so_and_what_to_install(folder: Path, tiny_model: 
     commands = [
         ["fuse", *pair, "-o", "a.png", "--backend", "torch"],
         ["fuse", *pair, "-o", "a.png", "--model", str(tiny_model)],
-        ["export", "-o", "a.onnx"],
+        ["export", "-o", "a.onnx", "--model", str(tiny_model)],
+        ["export", "-o", "a.onnx", "--model", "tita", "--precision", "fp16"],
         ["convert", str(tiny_model), "a.safetensors"],
         ["train", "run.toml", "-o", "run"],
     ]

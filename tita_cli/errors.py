@@ -103,9 +103,14 @@ class DeviceError(TitaError):
     exit_code = ExitCode.DEVICE
 
 
+def is_installed(*packages: str) -> bool:
+    """Whether all of ``packages``, which a plain installation lacks, are here."""
+    return all(find_spec(package) is not None for package in packages)
+
+
 def need(what: str, *packages: str) -> None:
     """Raise ``DeviceError`` unless ``packages``, which a plain installation lacks, are here; ``what`` needs them."""
-    missing = [package for package in packages if find_spec(package) is None]
+    missing = [package for package in packages if not is_installed(package)]
     if missing:
         names = " and ".join("PyTorch" if package == "torch" else package for package in missing)
         raise DeviceError(f"{what} needs {names}, not installed here", hint=how_to_install(*missing))

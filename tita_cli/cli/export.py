@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -12,7 +12,7 @@ import typer
 from tita_cli.cli.console import envelope, results, say
 from tita_cli.cli.expand import Only, expand
 from tita_cli.cli.stages import showing
-from tita_cli.errors import OutputError, UsageError, need
+from tita_cli.errors import OutputError, UsageError, is_installed, need
 from tita_cli.options import Network, Reporting, Writing, option
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ def command(
 ) -> None:
     """Write a model as an ONNX file, and check it against PyTorch on sizes that the exporter has not seen.
 
-    A file that differs by more than 1e-4 (fp32) or 1/255 (fp16) is not written.
+    A file that differs by more than 1e-4 (fp32) or 1/255 (fp16) is not written. Without PyTorch, a model that ships is
+    written as the file that ships, for any size.
 
     The file stands for itself: luminance a and b go in, N×1×H×W in 0..1, and fused and weights come out. Of a
     network for sets, images, hidden and role go in, and shares, gains, direct and weights come out.
@@ -70,10 +71,14 @@ def command(
         raise OutputError(f"{output}: an exported model is an .onnx file", hint="name the output OUT.onnx")
     if file.dynamic and file.size is not None:
         raise UsageError("--dynamic and --size contradict each other")
-    need("tita export", "torch", "onnx")
     from tita_cli.images.atomic import check_writable
-    from tita_cli.models.find import find_model
+    from tita_cli.models.find import find_model, shipped_models
 
+    by_default = replace(file, force=False, dynamic=False) == File()
+    if by_default and network.model in shipped_models() and not is_installed("torch", "onnx"):
+        _copy(find_model(network.model, suffix=".onnx"), output, network.model, file, reporting)
+        return
+    need("tita export", "torch", "onnx")
     path = find_model(network.model, suffix=".safetensors")
     if path.suffix.lower() == ".onnx":
         raise UsageError(f"{path}: is an ONNX file already")
@@ -96,6 +101,22 @@ def command(
         sizes = ", ".join(f"{check.batch}×{check.height}×{check.width}" for check in done.checks)
         say(f"{done.path}: {done.variant}, {done.precision}, opset {done.opset}, {done.size / 1e6:.1f} MB")
         say(f"largest difference from PyTorch on {sizes}: {done.worst:.1e}")
+
+
+def _copy(shipped: Path, output: Path, name: str, file: File, reporting: Reporting) -> None:
+    """Write the export of a model that ships: the file that ``weights/refresh.py`` has exported and checked."""
+    from tita_cli.images.atomic import atomic_output, check_writable
+
+    check_writable(output, overwrite=file.force, sources=[shipped])
+    model = shipped.read_bytes()
+    with results() as stdout, atomic_output(output, overwrite=file.force) as target:
+        target.write(model)
+        if reporting.json:
+            known = {"output": str(output), "variant": name, "opset": file.opset, "precision": file.precision}
+            stdout.write(envelope("export", {**known, "bytes": len(model), "checks": [], "difference": None}))
+    if not reporting.quiet and not reporting.json:
+        say(f"{output}: {name}, {file.precision}, opset {file.opset}, {len(model) / 1e6:.1f} MB")
+        say("it is the file that ships, which was compared with PyTorch when it was made; there is no PyTorch here")
 
 
 def _report(done: Exported) -> dict[str, object]:
