@@ -31,11 +31,11 @@ _INSTEAD = {
 
 def refuse_single_hyphens(argv: Sequence[str]) -> None:
     """Raise UsageError for ``-output``, which would be ``-o utput``."""
-    known = {*flags().values(), "--help", "--version"}
-    for each in argv:
-        if each == "--":
-            return
-        if f"-{each}".partition("=")[0] in known and not each.startswith("--"):
+    typed = argv[: argv.index("--")] if "--" in argv else argv
+    single = [each for each in typed if len(each) > 2 and each[0] == "-" != each[1]]
+    known = {*flags().values(), "--help", "--version"} if single else set()
+    for each in single:
+        if f"-{each}".partition("=")[0] in known:
             raise UsageError(f"{each}: no such option", hint=f"did you mean -{each}?")
 
 
