@@ -93,6 +93,46 @@ def test_motion_is_found_between_exposures_alone() -> None:
     assert moved_part(cv2.resize(infrared, (900, 600)), reference) is None
 
 
+def test_a_sky_whose_highlights_the_camera_compresses_did_not_move() -> None:
+    """A rare level, far from the power law that most of the picture follows, but brighter than all the others."""
+    scene = 0.5 * _scene()[..., 1]
+    scene[:40, :40] = 0.95
+    frame = scene**0.8 * np.float32(0.5)
+    frame[:40, :40] = 0.3
+    assert frame[60:].max() < 0.3
+    noise = np.random.default_rng(6).normal(0, 0.004, (2, *scene.shape)).astype(np.float32)
+    assert moved_part(frame + noise[0], scene + noise[1]) == 0
+    frame[:40, :40] = 0.1  # as dark as that: something else is there
+    assert moved_part(frame + noise[0], scene + noise[1]) == pytest.approx(1600 / scene.size, rel=0.5)
+
+
+@pytest.mark.parametrize("size", [(480, 640), (800, 1000)], ids=["small", "reduced"])
+def test_still_colours_are_no_warning(size: tuple[int, int], tiny_model: Path) -> None:
+    """Where one channel is white and the others are not, luminance has lost its relation to that of another exposure;
+    what lies behind transparency never had one."""
+    rng = np.random.default_rng(0)
+    light = np.stack([cv2.GaussianBlur(rng.random(size, dtype=np.float32), (0, 0), 6) for _ in range(3)], 2)
+    light = (light - light.min()) / np.ptp(light)
+    for _ in range(12):
+        x, y = rng.integers(0, size[1] - 80), rng.integers(0, size[0] - 80)
+        light[y : y + 80, x : x + 80] = rng.random(3)
+    light = 4 * light**2.2
+    pictures = [
+        Picture(np.clip(light * np.float32(2.0**stops), 0, 1) ** np.float32(1 / 2.2), name=f"{stops}")
+        for stops in (-2.2, -0.7, 0.8)
+    ]
+    hole = np.ones(size, np.float32)
+    hole[100:200, 100:300] = 0
+    hidden = np.where(hole[..., None] > 0, pictures[2].pixels, np.float32(0.4))
+    for bracket in (pictures, [*pictures[:2], Picture(hidden, hole, name="hole")]):
+        assert not fuse(bracket, model=str(tiny_model), align="none").notes
+    moved = pictures[0].pixels.copy()
+    moved[100:200, 100:300] = moved[300:400, 300:500]
+    (note,) = fuse([Picture(moved, name="moved"), *pictures[1:]], model=str(tiny_model), align="none").notes
+    assert note.startswith("moved: ")
+    assert "deghost" in note
+
+
 def test_fuse_deghosts_and_says_so(tiny_model: Path) -> None:
     scene = _scene()
     pair = [

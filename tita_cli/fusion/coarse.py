@@ -57,6 +57,12 @@ class Grid:
             return np.asarray(cv2.copyMakeBorder(plane, 0, below, 0, right, cv2.BORDER_REFLECT))
         return np.asarray(cv2.copyMakeBorder(plane, 0, below, 0, right, cv2.BORDER_REFLECT_101))
 
+    def sampled(self, plane: FloatArray) -> FloatArray:
+        """H×W or H×W×C of the picture at the network's size: single pixels of it, where :meth:`reduced` has means."""
+        if self.scale > 1:
+            return np.asarray(cv2.resize(plane, (self.columns, self.rows), interpolation=cv2.INTER_NEAREST))
+        return self.reduced(plane)
+
     def hidden(self, plane: FloatArray) -> FloatArray:
         """2×rows/4×columns/4: log2(1 + mean |band| / noise) / 4 of the picture's two finest bands."""
         image = self.reduced(plane) if self.scale == 1 else plane

@@ -22,7 +22,7 @@ _POSSIBLE, _CERTAIN = 2.0, 4.0  # scatters from which a pixel may belong to a mo
 _SAMPLED = 1 << 20  # pixels that the curve is fitted to
 _FEWEST = 16  # pixels of a level that make a median
 _DARK = 0.01  # levels below count as this one: the curve is fitted to logarithms
-_CLIPPED = 0.02  # from black or white: nothing can be told
+CLIPPED = 0.02  # from black or white: nothing can be told
 _ENOUGH = 0.1  # of a picture that has to be clipped in neither of two exposures
 _ENOUGH_PIXELS = 250_000  # for finding that something moved
 # Ratio of brightness from which two pictures are different exposures: brackets step by two thirds of a stop or more,
@@ -55,14 +55,18 @@ def deghost(picture: Picture, reference: Picture) -> tuple[Picture, float]:
     return replace(picture, pixels=np.ascontiguousarray(mixed, dtype=np.float32)), share
 
 
-def moved_part(frame: FloatArray, base: FloatArray) -> float | None:
+def moved_part(frame: FloatArray, base: FloatArray, hidden: npt.NDArray[np.bool_] | None = None) -> float | None:
     """Of luminances H×W, the part of the pixels in which something moved between two exposures of one scene.
 
-    None where that cannot be told: the exposures are equal, so that a difference may be one of focus; hardly any pixel
-    is clipped in neither; or no curve brings one to the other, as between infrared and visible.
+    ``hidden``: H×W, where the luminance of either is not that of an exposure, since it is transparent or one of its
+    colour channels is white. None where that cannot be told: the exposures are equal, so that a difference may be one
+    of focus; hardly any pixel is clipped in neither; or no curve brings one to the other, as between infrared and
+    visible.
     """
     base, frame = (_reduced(plane) for plane in (base, frame))
-    clipped = (np.minimum(base, frame) < _CLIPPED) | (np.maximum(base, frame) > 1 - _CLIPPED)
+    clipped = (np.minimum(base, frame) < CLIPPED) | (np.maximum(base, frame) > 1 - CLIPPED)
+    if hidden is not None:
+        clipped |= _reduced(hidden.astype(np.float32)) > 0
     seen = ~_widened(clipped)
     if seen.mean() < _ENOUGH:
         return None
@@ -136,11 +140,23 @@ def _curve(base: FloatArray, frame: FloatArray, seen: npt.NDArray[np.bool_]) -> 
         off = wanted - np.exp(lines @ line)
         scale = max(1.4826 * _weighted_median(np.abs(off), count), 0.01)
         trust = np.clip(1.0 - (off / (4.685 * scale)) ** 2, 0.0, None) ** 2
-    bend = np.interp(at, known[trust > 0.1], off[trust > 0.1])  # by which a camera's curve departs from a power law
+    kept = _rising(wanted, trust > 0.1)
+    bend = np.interp(at, known[kept], off[kept])  # by which a camera's curve departs from a power law
     curve = np.clip(np.maximum.accumulate(np.exp(np.log(np.maximum(at, _DARK)) * line[0] + line[1]) + bend), 0.0, 1.0)
     scatter = np.maximum(np.interp(at, levels, spread), _LEAST / _POSSIBLE)
     scatter[[0, -1]] = np.inf
     return curve.astype(np.float32), scatter.astype(np.float32)
+
+
+def _rising(wanted: npt.NDArray[np.float64], sure: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Of levels in their order, those that are ``sure``, and those that a curve which never falls joins with them.
+
+    Highlights that a camera compresses are far from a power law, and no moving object: they still are brighter than
+    whatever is darker in the other exposure. What appears where an object was follows no such order.
+    """
+    darker = np.maximum.accumulate(np.where(sure, wanted, 0.0))
+    brighter = np.minimum.accumulate(np.where(sure, wanted, 1.0)[::-1])[::-1]
+    return sure | ((wanted > darker - _LEAST / 2) & (wanted < brighter + _LEAST / 2))
 
 
 def _weighted_median(values: npt.NDArray[np.float64], weights: list[int]) -> float:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from tita_cli.fusion.blend import Blend, strips
 from tita_cli.fusion.coarse import Grid, continued
-from tita_cli.fusion.deghost import moved_part
+from tita_cli.fusion.deghost import CLIPPED, moved_part
 from tita_cli.fusion.plan import Plan
 from tita_cli.fusion.progress import Progress, silent
 from tita_cli.fusion.strategy import Fused, Step, Weights
@@ -100,6 +101,8 @@ class _Seen:
         self._small: list[FloatArray] = []
         self._hidden: list[FloatArray] = []
         self._alphas: list[FloatArray | None] = []
+        # Where a luminance is not that of an exposure: it is transparent, or one of its colours is white.
+        self._vague: list[npt.NDArray[np.bool_]] = []
 
     def add(self, picture: Picture) -> None:
         if not self.names:
@@ -109,6 +112,12 @@ class _Seen:
         self._small.append(grid.reduced(luminance))
         self._hidden.append(grid.hidden(luminance))
         self._alphas.append(None if alpha is None else grid.reduced(alpha))
+        vague = np.zeros((grid.rows, grid.columns), np.bool_)
+        if picture.is_color:
+            vague |= grid.sampled(picture.pixels).max(axis=2) > 1 - CLIPPED
+        if alpha is not None:
+            vague |= grid.sampled(alpha) < 1 - _OPAQUE
+        self._vague.append(vague)
         if alpha is None or len(self.names) == 1:
             self.alpha = alpha
         elif self.alpha is not None:  # opaque where any source is
@@ -116,9 +125,10 @@ class _Seen:
 
     def warn_of_motion(self, plan: Plan) -> None:
         """Tell where a source of a bracket shows something else than the middle exposure."""
-        still = self._small[plan.used.index(plan.still)]
-        for name, image in zip(self.names, self._small, strict=True):
-            moved = None if image is still else moved_part(image, still)
+        middle = plan.used.index(plan.still)
+        still, vague = self._small[middle], self._vague[middle]
+        for name, image, also in zip(self.names, self._small, self._vague, strict=True):
+            moved = None if image is still else moved_part(image, still, vague | also)
             if moved is not None and moved > _MOVED:
                 plan.remark(f"{name}: {moved:.1%} of it moved, which may leave ghosts (`deghost` removes them)")
 
