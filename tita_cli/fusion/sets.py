@@ -29,6 +29,7 @@ _COLOR = 2
 _MOVED = 0.005
 """Of the picture, from which a moving thing is worth a warning."""
 _OPAQUE = np.float32(1e-3)
+_FAR = 1e9
 _RIM = 16
 """Of the network's pixels, from the edge of a place that one source alone shows to where it is taken as it is."""
 _LEAST_COLOR = np.float32(0.02)
@@ -114,7 +115,7 @@ class _Seen:
         self._alphas.append(None if alpha is None else grid.reduced(alpha))
         vague = np.zeros((grid.rows, grid.columns), np.bool_)
         if picture.is_color:
-            vague |= grid.sampled(picture.pixels).max(axis=2) > 1 - CLIPPED
+            vague |= cv2.inRange(grid.sampled(picture.pixels), (-_FAR,) * 3, (1 - CLIPPED,) * 3) == 0
         if alpha is not None:
             vague |= grid.sampled(alpha) < 1 - _OPAQUE
         self._vague.append(vague)
