@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tita_cli import Picture, fuse, write_picture
@@ -61,7 +61,7 @@ def test_it_is_what_the_network_was_trained_to_blend(engine: SetEngine, model: P
     np.testing.assert_allclose(fuse_luminances(engine, images), expected, atol=2e-5)
 
 
-@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 90), (3, 5), (65, 64), (200, 333)])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 90), (3, 5), (65, 64), (200, 333), (12_000, 1)])
 def test_any_size(engine: SetEngine, height: int, width: int) -> None:
     images = _images(2, height, width)
     fused = fuse_luminances(engine, images)
@@ -154,10 +154,13 @@ def test_nearly_opaque_is_opaque() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(height=st.integers(1, 9000), width=st.integers(1, 9000), count=st.integers(2, 200))
+@example(height=1, width=40_000, count=100)
+@example(height=9000, width=50, count=200)
 def test_the_network_sees_a_bounded_number_of_pixels(height: int, width: int, count: int) -> None:
     grid = Grid.of(height, width, count, 64)
     assert grid.rows % 64 == grid.columns % 64 == 0
-    if grid.scale == 1:
+    assert grid.rows * grid.columns <= 2 * min(coarse.MOST_PIXELS, 6_000_000 // count)
+    if grid.padded:
         assert height * width <= coarse.MOST_PIXELS
         assert (0 <= grid.rows - height < 64) and (0 <= grid.columns - width < 64)
     elif min(height, width) > 700:  # narrower ones are a window high at least

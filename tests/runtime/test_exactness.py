@@ -186,6 +186,8 @@ def test_an_engine_cuts_to_the_memory_it_may_take_and_says_so(runner: Runners) -
     short.fuse(a[:, :60], b[:, :60])  # a tile and its halo would be the whole of it
     assert short.describe()["mode"] == "whole"
     assert short.describe()["needs"] > 1 << 20
+    (note,) = short.describe()["notes"]
+    assert note.endswith("more than `memory` allows (1 MB)")
 
 
 def test_out_of_memory_halves_the_tiles_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,10 @@ def test_the_decision_does_not_depend_on_memory_and_too_little_is_said(tiny_mode
         decisions.append(engine.decide(images, hidden))
         said = engine.describe().get("needs")
         assert said == (images.size * BYTES_A_PIXEL if memory == images.size * BYTES_A_PIXEL - 1 else None)
+        notes = engine.describe().get("notes", [])
+        assert len(notes) == (said is not None)
+        if notes:
+            assert "more than `memory` allows (" in notes[0]
     for decision in decisions[1:]:
         np.testing.assert_array_equal(decision.shares[0], decisions[0].shares[0])
 

@@ -123,7 +123,7 @@ class Blend:
     def winner(self) -> npt.NDArray[np.uint8]:
         """H×W: the source with the largest share of the finest level."""
         grid, best = self._grid, np.minimum(self._decision.winner(), 255).astype(np.uint8)
-        if grid.scale == 1:
+        if grid.padded:
             return np.asarray(best[: grid.height, : grid.width])
         return np.asarray(cv2.resize(best, (grid.width, grid.height), interpolation=cv2.INTER_NEAREST))
 

@@ -13,6 +13,8 @@ MOST_PIXELS = 350_000
 """Of a source, that the network sees."""
 _TOTAL_PIXELS = 6_000_000
 """Of all sources together: 100 of them are seen smaller than two, which bounds the memory that their features take."""
+_NARROW = 2
+"""Times as many pixels of a source are seen at most, for pictures that are hardly wider than a window."""
 _CELL = 4
 _FADES = 6  # levels of a pyramid
 _NOISE = np.float32(0.004)
@@ -22,8 +24,9 @@ _NOISE = np.float32(0.004)
 class Grid:
     """How pictures of ``height``×``width`` become the network's ``rows``×``columns``.
 
-    ``scale``: pixels of the picture to one of the network's, 1 for pictures that are small enough; these are padded at
-    the bottom and right. Larger ones are reduced to multiples of a window, so that there is nothing to pad.
+    ``scale``: pixels of the picture to one of the network's, as the root of their number. ``padded``: small pictures
+    are, at the bottom and right. Larger ones are reduced to multiples of a window, so that there is nothing to pad;
+    those narrower than a window are enlarged in this direction.
     """
 
     height: int
@@ -31,6 +34,7 @@ class Grid:
     rows: int
     columns: int
     scale: float
+    padded: bool
 
     @classmethod
     def of(cls, height: int, width: int, count: int, multiple: int, most: int | None = None) -> Grid:
@@ -38,10 +42,14 @@ class Grid:
         at most."""
         most = min(most or MOST_PIXELS, _TOTAL_PIXELS // count)
         scale = (height * width / most) ** 0.5
-        if scale <= 1:
-            return cls(height, width, _up(height, multiple), _up(width, multiple), 1.0)
-        rows, columns = (max(round(side / scale / multiple), 1) * multiple for side in (height, width))
-        return cls(height, width, rows, columns, (height * width / (rows * columns)) ** 0.5)
+        rows, columns = _up(height, multiple), _up(width, multiple)
+        if scale <= 1 and rows * columns <= _NARROW * most:
+            return cls(height, width, rows, columns, 1.0, padded=True)
+        rows, columns = (max(round(side / max(scale, 1) / multiple), 1) * multiple for side in (height, width))
+        if rows * columns > _NARROW * most:
+            longest = max(most // multiple // multiple, 1) * multiple
+            rows, columns = min(rows, longest), min(columns, longest)
+        return cls(height, width, rows, columns, (height * width / (rows * columns)) ** 0.5, padded=False)
 
     @property
     def hidden_levels(self) -> int:
@@ -50,7 +58,7 @@ class Grid:
 
     def reduced(self, plane: FloatArray) -> FloatArray:
         """A plane H×W of the picture as the network sees it."""
-        if self.scale > 1:
+        if not self.padded:
             return np.asarray(cv2.resize(plane, (self.columns, self.rows), interpolation=cv2.INTER_AREA))
         below, right = self.rows - self.height, self.columns - self.width
         if below >= self.height or right >= self.width:  # OpenCV reflects as often as needed, but not around one pixel
@@ -59,13 +67,13 @@ class Grid:
 
     def sampled(self, plane: FloatArray) -> FloatArray:
         """H×W or H×W×C of the picture at the network's size: single pixels of it, where :meth:`reduced` has means."""
-        if self.scale > 1:
+        if not self.padded:
             return np.asarray(cv2.resize(plane, (self.columns, self.rows), interpolation=cv2.INTER_NEAREST))
         return self.reduced(plane)
 
     def hidden(self, plane: FloatArray) -> FloatArray:
         """2×rows/4×columns/4: log2(1 + mean |band| / noise) / 4 of the picture's two finest bands."""
-        image = self.reduced(plane) if self.scale == 1 else plane
+        image = self.reduced(plane) if self.padded else plane
         size = (self.columns // _CELL, self.rows // _CELL)
         bands = []
         for _ in range(2):
@@ -77,13 +85,13 @@ class Grid:
 
     def enlarged(self, plane: FloatArray, level: int, height: int, width: int) -> Enlarged:
         """A map of the network's pyramid at ``level`` as one of ``height``×``width`` over the same picture."""
-        if self.scale == 1:
+        if self.padded:
             return Enlarged(plane[:height, :width], height, width)
         return Enlarged(plane, height, width)
 
     def enlarged_coarse(self, plane: FloatArray, height: int, width: int) -> Enlarged:
         """A map of a fraction of the network's size as one of the picture's size, ``height``×``width``."""
-        if self.scale == 1:
+        if self.padded:
             plane = cv2.resize(plane, (self.columns, self.rows), interpolation=cv2.INTER_LINEAR)[:height, :width]
         return Enlarged(plane, height, width)
 

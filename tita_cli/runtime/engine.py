@@ -11,7 +11,7 @@ import numpy as np
 from tita_cli.errors import UsageError
 from tita_cli.runtime.device import DeviceRequest
 from tita_cli.runtime.onnx_whole import WholeRunner
-from tita_cli.runtime.set_engine import SetEngine, SetRunner
+from tita_cli.runtime.set_engine import SetEngine, SetRunner, described
 from tita_cli.runtime.tiles import SMALLEST, Fused, OutOfMemoryError, Runner, largest_tile, run, tile_bytes
 
 if TYPE_CHECKING:
@@ -63,8 +63,7 @@ class Engine:
 
         ``needs``: bytes for the smallest tile, where that is more than the engine may take or finds free.
         """
-        notes = {"notes": list(self._notes)} if self._notes else {}
-        return {"variant": self.spec.variant, **self._runner.describe(), **self._ran, **notes}
+        return described(self.spec, self._runner.describe() | self._ran, self._notes, self._memory)
 
     def _run(self, images: Sequence[FloatArray]) -> Fused:
         if isinstance(self._runner, WholeRunner):

@@ -59,11 +59,19 @@ class SetRunner(Protocol):
         ...
 
 
+def described(spec: Spec, ran: dict[str, Any], notes: tuple[str, ...], memory: int | None) -> dict[str, Any]:
+    """What an engine says of itself; ``ran`` has ``needs`` where the last run took more than ``memory``."""
+    if "needs" in ran:
+        most = "is free" if memory is None else f"`memory` allows ({memory / 1e6:.0f} MB)"
+        notes = (*notes, f"the network takes about {ran['needs'] / 1e6:.0f} MB, more than {most}")
+    return {"variant": spec.variant, **ran, **({"notes": list(notes)} if notes else {})}
+
+
 class SetEngine:
     """A loaded network for sets. Use it as often as you like, from one thread at a time.
 
     It sees a fixed number of pixels in one piece, so that a result does not depend on ``memory``, in bytes: where that
-    is too little, :meth:`describe` says so.
+    is too little, :meth:`describe` says so, and a note.
     """
 
     def __init__(self, runner: SetRunner, *, memory: int | None = None, notes: tuple[str, ...] = ()) -> None:
@@ -93,5 +101,4 @@ class SetEngine:
     def describe(self) -> dict[str, Any]:
         """What runs, fit for JSON: variant, back end, device, precision; ``needs``: bytes that the network took for the
         last set, where that is more than the engine was given."""
-        notes = {"notes": list(self._notes)} if self._notes else {}
-        return {"variant": self.spec.variant, **self._runner.describe(), **self._ran, **notes}
+        return described(self.spec, self._runner.describe() | self._ran, self._notes, self._memory)
