@@ -11,7 +11,8 @@ import numpy as np
 from tita_cli.align.geometry import Size
 from tita_cli.align.modes import MODELS, Border
 from tita_cli.align.placement import Placement
-from tita_cli.align.warp import Area, Mask, common_area, covered, cropped, filled, transparent, warp
+from tita_cli.align.resampling import Area
+from tita_cli.align.warp import Mask, common_area, covered, cropped, filled, transparent, warp
 from tita_cli.errors import MismatchError
 from tita_cli.images.picture import Picture
 

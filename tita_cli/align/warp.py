@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TypeAlias, TypeVar
+from dataclasses import replace
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tita_cli.align.geometry import Matrix, Size, corners, transform, translating
+from tita_cli.align.geometry import Matrix, Size, corners, transform
+from tita_cli.align.resampling import Area, origins, resample
 from tita_cli.errors import MismatchError
 from tita_cli.images.picture import FloatArray, Picture
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
-_Sample = TypeVar("_Sample", bound=np.generic)
 
 _OPENCV_LIMIT = 32767  # cv2.remap addresses pixels with 16-bit integers
-
-
-@dataclass(frozen=True)
-class Area:
-    """A rectangle in the reference's frame, in pixels."""
-
-    left: int
-    top: int
-    width: int
-    height: int
-
-    def cut(self, plane: npt.NDArray[_Sample]) -> npt.NDArray[_Sample]:
-        """The part of an H×W or H×W×C array inside the rectangle, as a view."""
-        return plane[self.top : self.top + self.height, self.left : self.left + self.width]
 
 
 def warp(
@@ -38,7 +24,7 @@ def warp(
 ) -> Picture:
     """Move ``picture`` by ``matrix`` (source → reference) into a frame of ``size`` (width, height).
 
-    Lanczos over 8×8 pixels, on colour weighted by alpha; where the picture shrinks, it is low-pass filtered first.
+    Lanczos (see ``resampling``), on colour weighted by alpha; where the picture shrinks, it is low-pass filtered first.
     ``flow``: h×w×2 over the whole frame, in pixels of the reference, added to its coordinates before the matrix is
     undone. ``area``: the part of the frame that is wanted, all of it where None. Raises MismatchError where OpenCV
     cannot address the pictures.
@@ -54,31 +40,35 @@ def warp(
         planes = np.dstack([planes * alpha[..., None], alpha])
     if picture.depth == 32:
         planes = np.nan_to_num(planes, posinf=float(np.finfo(np.float32).max), neginf=0.0)
-    smooth, kernel, border = _smoothed(planes, matrix), cv2.INTER_LANCZOS4, cv2.BORDER_REFLECT_101
-    moved = _resample(smooth, matrix, size, flow, area or Area(0, 0, *size), kernel, border)
-    # Lanczos overshoots at hard edges: no sample may leave the range that the picture had.
-    _limit(moved, planes)
+    place = area or Area(0, 0, *size)
+    moved = resample(_smoothed(planes, matrix), matrix, place, _of_frame(flow, size), _span(planes))
     if alpha is None:
         return replace(picture, pixels=moved)
     opaque = np.ascontiguousarray(moved[..., -1])
     colour = np.divide(moved[..., :-1], np.maximum(opaque[..., None], np.float32(1e-4)), dtype=np.float32)
-    _limit(colour, picture.pixels)
+    for channel, (least, most) in enumerate(zip(*_span(picture.pixels), strict=True)):
+        np.clip(colour[..., channel], least, most, out=colour[..., channel])
     return replace(picture, pixels=colour, alpha=opaque)
 
 
 def covered(source: Size, matrix: Matrix, size: Size, *, flow: FloatArray | None = None) -> Mask:
     """Where in a frame of ``size`` a picture of the size ``source`` has pixels, moved as ``warp`` moves it: H×W."""
     inside = np.ones((source[1], source[0]), dtype=np.uint8)
-    whole = Area(0, 0, *size)
-    return np.asarray(_resample(inside, matrix, size, flow, whole, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT)[..., 0] > 0)
+    field = _of_frame(flow, size)
+    if field is None:
+        return np.asarray(cv2.warpPerspective(inside, matrix, size, flags=cv2.INTER_NEAREST) > 0)
+    x, y = origins(matrix, Area(0, 0, *size), field)
+    return np.asarray(cv2.remap(inside, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT) > 0)
 
 
-def _limit(moved: FloatArray, planes: FloatArray) -> None:
-    """Keep each channel of ``moved`` (H×W×C) within the range that it has in ``planes``. In place."""
-    channels = planes.shape[2]
-    least, most = (cv2.reduce(planes, 0, kind).reshape(-1, channels) for kind in (cv2.REDUCE_MIN, cv2.REDUCE_MAX))
-    cv2.max(moved, tuple(least.min(axis=0).tolist()), dst=moved)
-    cv2.min(moved, tuple(most.max(axis=0).tolist()), dst=moved)
+def _of_frame(flow: FloatArray | None, size: Size) -> FloatArray | None:
+    """A flow of any size as one of a frame of ``size``."""
+    return None if flow is None else np.asarray(cv2.resize(flow, size, interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _span(planes: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The least and the most of each channel (C) of H×W×C planes."""
+    return planes.min(axis=0).min(axis=0), planes.max(axis=0).max(axis=0)
 
 
 def _smoothed(planes: FloatArray, matrix: Matrix) -> FloatArray:
@@ -89,31 +79,6 @@ def _smoothed(planes: FloatArray, matrix: Matrix) -> FloatArray:
         return planes
     sigma = 0.5 * np.sqrt(1.0 / scale**2 - 1.0)
     return np.asarray(cv2.GaussianBlur(planes, (0, 0), sigma)).reshape(planes.shape)
-
-
-def _resample(
-    planes: npt.NDArray[np.generic], matrix: Matrix, size: Size, flow: FloatArray | None, area: Area, kernel: int,
-    border: int,
-) -> npt.NDArray[np.float32]:  # fmt: skip
-    if flow is None:
-        corner = translating(-area.left, -area.top)
-        moved = cv2.warpPerspective(planes, corner @ matrix, (area.width, area.height), flags=kernel, borderMode=border)
-    else:
-        x, y = _origins(matrix, size, flow, area)
-        moved = cv2.remap(planes, x, y, kernel, borderMode=border)
-    return np.asarray(moved).reshape(area.height, area.width, -1)
-
-
-def _origins(matrix: Matrix, size: Size, flow: FloatArray, area: Area) -> tuple[FloatArray, FloatArray]:
-    """Where in the source each pixel of a part of the reference comes from: two maps of the size of ``area``."""
-    m = np.linalg.inv(matrix)
-    flow = area.cut(np.asarray(cv2.resize(flow, size, interpolation=cv2.INTER_LINEAR), dtype=np.float32))
-    x = np.arange(area.left, area.left + area.width, dtype=np.float32)[None, :] + flow[..., 0]
-    y = np.arange(area.top, area.top + area.height, dtype=np.float32)[:, None] + flow[..., 1]
-    depth = m[2, 0] * x + m[2, 1] * y + m[2, 2]
-    u = (m[0, 0] * x + m[0, 1] * y + m[0, 2]) / depth
-    v = (m[1, 0] * x + m[1, 1] * y + m[1, 2]) / depth
-    return u.astype(np.float32), v.astype(np.float32)
 
 
 def cropped(picture: Picture, area: Area) -> Picture:
