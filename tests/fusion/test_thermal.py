@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from tita_cli import Picture
+from tita_cli import Picture, fuse
 from tita_cli.errors import UsageError
+from tita_cli.fusion import plan as plan_module
 from tita_cli.fusion.plan import Plan
 from tita_cli.fusion.source import describe_sources
 from tita_cli.fusion.strategy import Fused
@@ -132,3 +135,22 @@ def test_noise_of_the_infrared_is_reduced(denoise: str, depth: int, stripes: boo
     assert any("`denoise` on" in note for note in plan.notes) == (stripes and not grain)
     parts = [part.pixels for _, part in plan.parts(1, [slice(0, 50), slice(50, 96)])]
     np.testing.assert_array_equal(np.concatenate(parts), plan.read(1).pixels)
+
+
+@pytest.mark.parametrize("stripes", [0.0, 0.02])
+def test_noise_is_measured_once(stripes: float, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though a strategy reads every source twice."""
+    original, measured = plan_module.reduce_noise, []
+
+    def counted(picture: Picture, *, grain_too: bool) -> Picture:
+        measured.append(picture.name)
+        return original(picture, grain_too=grain_too)
+
+    monkeypatch.setattr(plan_module, "reduce_noise", counted)
+    rng = np.random.default_rng(2)
+    scene = cv2.GaussianBlur(rng.random((160, 200)).astype(np.float32), (0, 0), 4)
+    infrared = Picture((scene + rng.normal(0, stripes, 200).astype(np.float32)).clip(0, 1)[..., None], name="ir.png")
+    visible = Picture(rng.random((160, 200, 3)).astype(np.float32), name="vis.png")
+    fusion = fuse(infrared, visible, model=str(tiny_model), align="none")
+    assert measured == ["ir.png"]
+    assert any("stripes of" in note for note in fusion.notes) == bool(stripes)

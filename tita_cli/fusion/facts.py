@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from tita_cli.fusion.look import Look
 from tita_cli.fusion.roles import Roles
@@ -12,6 +12,9 @@ from tita_cli.fusion.source import Source
 from tita_cli.images.value_range import ValueRange, given_range
 from tita_cli.options import Denoise, Input, OptionError, PerSource, Polarity, RangeSetting, Role
 from tita_cli.options.values import range_text
+
+Noise: TypeAlias = Literal["all", "stripes"]
+"""What is to be reduced of a sensor's noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class Facts:
 
     ranges: tuple[ValueRange | None, ...]
     inverted: tuple[bool, ...]
-    denoised: tuple[Literal["all", "stripes"] | None, ...]
+    denoised: tuple[Noise | None, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -67,7 +70,7 @@ def settle_facts(sources: Sequence[Source], looks: Sequence[Look], roles: Roles,
     return Facts(tuple(ranges), tuple(inverted), denoised, notes)
 
 
-def _denoised(look: Look, role: Role | None, told: Denoise) -> Literal["all", "stripes"] | None:
+def _denoised(look: Look, role: Role | None, told: Denoise) -> Noise | None:
     if told == "off" or role != "infrared":
         return None
     return "all" if told == "on" or look.depth > 8 else "stripes"

@@ -99,7 +99,8 @@ class Decoded:
 
     Those that come first are kept, in the integers of their files, as far as ``budget`` bytes go (320 MiB or an eighth
     of what is free, unless given); the others are decoded anew when they are asked for again. What they leave is for
-    pictures that were moved into the common frame, as floats: that takes longer than to decode.
+    pictures that were moved into the common frame, resized or freed from noise, as floats: that takes longer than to
+    decode.
 
     With two ``threads`` (as many as there are cores where None) or more, the file behind the one that is asked for is
     decoded meanwhile. ``looks``: of the sources that were read.
@@ -115,7 +116,7 @@ class Decoded:
         self._sources, self._progress = sources, progress
         self.looks: dict[int, Look] = {}
         self._kept: dict[int, Compact] = {}
-        self._moved: dict[int, Picture] = {}
+        self._prepared: dict[int, Picture] = {}
         self._budget = budget
         self._threads = threads or usable_cores()
         self._ahead: dict[int, Future[_Read]] = {}
@@ -171,23 +172,25 @@ class Decoded:
         """Source ``index``, if it was kept."""
         return self._kept.get(index)
 
-    def keep_moved(self, index: int, picture: Picture) -> None:
-        """Keep source ``index`` as alignment moved it, if there is room; nobody may write into it."""
+    def keep_prepared(self, index: int, picture: Picture) -> None:
+        """Keep source ``index`` moved, resized or without noise, if there is room; nobody may write into it."""
         if self._held() + _bytes(picture) <= self._most():
-            self._moved[index] = picture
+            self._prepared[index] = picture
 
-    def moved(self, index: int) -> Picture | None:
-        """What was kept by :meth:`keep_moved`."""
-        return self._moved.get(index)
+    def prepared(self, index: int) -> Picture | None:
+        """What was kept by :meth:`keep_prepared`."""
+        return self._prepared.get(index)
 
     def release(self, index: int) -> None:
         """Source ``index`` will not be asked for again."""
         self._kept.pop(index, None)
-        self._moved.pop(index, None)
+        self._prepared.pop(index, None)
 
     def _held(self) -> int:
-        moved = sum(_bytes(picture) for picture in list(self._moved.values()))  # a copy: others may add to it meanwhile
-        return moved + sum(compact.nbytes for compact in list(self._kept.values()))
+        prepared = sum(
+            _bytes(picture) for picture in list(self._prepared.values())
+        )  # a copy: others may add to it meanwhile
+        return prepared + sum(compact.nbytes for compact in list(self._kept.values()))
 
     def _most(self) -> int:
         if self._budget is None:

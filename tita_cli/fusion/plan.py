@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from tita_cli.fusion.facts import Facts, needs_roles, settle_facts
+from tita_cli.fusion.facts import Facts, Noise, needs_roles, settle_facts
 from tita_cli.fusion.look import Decoded, Look, middle
 from tita_cli.fusion.progress import Progress, silent
 from tita_cli.fusion.roles import Roles, judge_roles
@@ -69,6 +69,7 @@ class Plan:
         self._decoded = Decoded(self.sources, budget, threads, progress)
         roles_matter |= len(sources) == 2 or needs_roles(options) or any(map(_says_what_it_is, sources))
         self._facts: Facts | None = None
+        self._calm: set[int] = set()
         self.roles = Roles((None,) * len(sources))
         if roles_matter:
             self._settle(options)
@@ -147,10 +148,17 @@ class Plan:
 
     def _by_pixel(self, index: int) -> bool:
         """Whether every pixel of a source becomes one of the result's, by itself."""
+        return not self.deghosts and self._lies_right(index)
+
+    def _lies_right(self, index: int) -> bool:
+        """Whether a source is neither moved nor resized, and keeps its noise."""
         look, target = self.looks[index], self.looks[self.reference]
         still = self.frame is None or self.frame.placements[index].is_still
-        kept = still and (look.width, look.height) == (target.width, target.height)
-        return kept and not self.deghosts and self.facts.denoised[index] is None
+        return still and (look.width, look.height) == (target.width, target.height) and self._noise(index) is None
+
+    def _noise(self, index: int) -> Noise | None:
+        """Which noise of a source is to be reduced; none where a first attempt found none."""
+        return None if index in self._calm else self.facts.denoised[index]
 
     def value_range(self, index: int) -> ValueRange | None:
         """The values of source ``index`` that become 0 and 1; None for its own."""
@@ -162,14 +170,14 @@ class Plan:
 
     def aligned(self, index: int, *, again: bool = False) -> Picture:
         """Source ``index`` in range and in the common frame, in its own profile. ``again``: see :meth:`read`."""
-        kept = self._decoded.moved(index)
+        kept = self._decoded.prepared(index)
         if kept is not None:
             return kept
         picture = self._sized(index)
         if self.frame is not None:
             picture = self.frame.place(index, picture)
-            if again and not self.frame.placements[index].is_still:
-                self._decoded.keep_moved(index, picture)
+        if again and not self._lies_right(index):
+            self._decoded.keep_prepared(index, picture)
         self._notes += picture.notes
         return picture
 
@@ -221,9 +229,11 @@ class Plan:
     def _sized(self, index: int) -> Picture:
         """In range, without its sensor's noise, and of the reference's size unless alignment will see to that."""
         picture = self._in_range(index, self._decoded.read(index))
-        noise = self.facts.denoised[index]
+        noise = self._noise(index)
         if noise is not None:
-            picture = reduce_noise(picture, grain_too=noise == "all")
+            noisy, picture = picture, reduce_noise(picture, grain_too=noise == "all")
+            if picture.pixels is noisy.pixels:
+                self._calm.add(index)
         target = self.looks[self.reference]
         moved = self.frame is not None and self.frame.placements[index].accepted
         if moved or (picture.height, picture.width) == (target.height, target.width):
