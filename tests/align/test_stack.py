@@ -89,13 +89,15 @@ class _Told(_OnlyViews):
     def __init__(self, shifts: dict[str, float], refused: set[str] = frozenset(), wrong: set = frozenset()) -> None:
         self.shifts, self.refused, self.wrong = shifts, refused, wrong
         self.asked: list[tuple[str, str]] = []
+        self.wide: list[bool] = []
 
     def view(self, picture: Picture, pixels: int | None = None) -> View:
         view = View(picture.pixels[..., 0], (picture.width, picture.height))
         view.name = picture.name  # type: ignore[attr-defined]
         return view
 
-    def estimate(self, reference: View, source: View, **_: object) -> Estimate:
+    def estimate(self, reference: View, source: View, *, wide: bool = True, **_: object) -> Estimate:
+        self.wide.append(wide)
         pair = reference.name, source.name  # type: ignore[attr-defined]
         self.asked.append(pair)
         shift = self.shifts[pair[1]] - self.shifts[pair[0]] + (20.0 if pair in self.wrong else 0.0)
@@ -174,6 +176,25 @@ def test_frames_that_do_not_fit_at_all_stay(scenes: Scenes) -> None:
     frame = find_frame(3, _named(scenes, "abc").__getitem__, estimator=_Told(dict.fromkeys("abc", 0.0), set("abc")))
     assert frame.left_out == ()
     assert len(frame.notes) == 2
+
+
+def test_many_pictures_that_do_not_fit_are_given_up_early(scenes: Scenes) -> None:
+    names = "abcdefghij"
+    estimator = _Told(dict.fromkeys(names, 0.0), set(names))
+    frame = find_frame(10, _named(scenes, names).__getitem__, estimator=estimator)
+    assert estimator.wide == [True, True] + [False] * 15  # two pairs, seven more neighbours, eight second ones
+    assert frame.left_out == ()
+    assert len(frame.notes) == 10
+    assert "no two of these 10 pictures" in "".join(frame.notes)
+
+
+@pytest.mark.parametrize("refused", ["b", "abcd", "bdfh"])
+def test_a_set_with_outliers_is_looked_through(scenes: Scenes, refused: str) -> None:
+    names = "abcdefghij"
+    estimator = _Told({name: 2.0 * index for index, name in enumerate(names)}, set(refused))
+    frame = find_frame(10, _named(scenes, names).__getitem__, reference=9, estimator=estimator)
+    assert frame.left_out == tuple(names.index(name) for name in refused)
+    assert not any("no two" in note for note in frame.notes)
 
 
 def test_the_reference_is_where_little_is_cropped_and_no_detail_is_lost() -> None:

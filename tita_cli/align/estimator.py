@@ -53,10 +53,13 @@ class Estimator(Protocol):
         """What the estimator keeps of ``picture``, of ``pixels`` at most: a stack holds this, not the picture."""
         ...
 
-    def estimate(self, reference: View, source: View, *, most: Model, exact: bool = False) -> Estimate:
+    def estimate(
+        self, reference: View, source: View, *, most: Model, exact: bool = False, wide: bool = True
+    ) -> Estimate:
         """The motion of ``source`` in the frame of ``reference``.
 
         ``most``: the richest model allowed; ``exact``: the only one, and a pair that seems registered is refined, too.
+        ``wide``: whether it is also sought where the source is turned, farther off or of another field of view.
         """
         ...
 

@@ -52,12 +52,14 @@ class PairEstimator:
     def near(self, reference: View, source: View, guess: Matrix, *, most: Model = "homography") -> Estimate | None:
         return estimate_alike(reference, source, guess, most, exact=True, known="closely")
 
-    def estimate(self, reference: View, source: View, *, most: Model = "homography", exact: bool = False) -> Estimate:
+    def estimate(
+        self, reference: View, source: View, *, most: Model = "homography", exact: bool = False, wide: bool = True
+    ) -> Estimate:
         start = resizing(source.full, reference.full)
         if _is_too_small(reference, source):
             return Estimate("none", start, 0.0, None, False)
         refused: list[Estimate] = []
-        for found in _tried(reference, source, start, most, exact):
+        for found in _tried(reference, source, start, most, exact, wide):
             if found.accepted:
                 return found
             refused.append(found)
@@ -93,7 +95,7 @@ def _correlation(reference: View, source: View, matrix: Matrix) -> float:
     return correlation(compare(level.samples, level.source.field, level.down(matrix)))
 
 
-def _tried(reference: View, source: View, start: Matrix, most: Model, exact: bool) -> Iterator[Estimate]:
+def _tried(reference: View, source: View, start: Matrix, most: Model, exact: bool, wide: bool) -> Iterator[Estimate]:
     """Estimates in the order in which they are to be tried: the cheapest and most precise first."""
     if (here := _alike(reference, source, start, most, exact, "roughly")) is not None:
         yield here
@@ -101,8 +103,10 @@ def _tried(reference: View, source: View, start: Matrix, most: Model, exact: boo
         shifted = _alike(reference, source, place, most, exact, "roughly")
         if shifted is not None:
             yield _there(shifted)
-    across = estimate_across(reference, source, start, most, exact=exact)
+    across = estimate_across(reference, source, start, most, exact=exact, wide=wide)
     yield _judged(reference, source, across, most, exact) if across.accepted else across
+    if not wide:
+        return
     for matrix in _featured(reference, source):
         alike = _alike(reference, source, matrix, most, exact, "nearly")
         if alike is not None and alike.accepted:

@@ -27,6 +27,10 @@ from tita_cli.align.structure import View
 from tita_cli.align.warp import common_area, covered
 from tita_cli.images.naming import natural
 
+A_SET = 5
+"""So many pictures of which no two fit are taken for no set of one scene without looking farther."""
+
+_FIRST = 2  # pairs that are sought everywhere before that
 _FARTHEST = 4  # frames apart, at which unconnected frames are still tried with one another
 _TRIES = 4  # refused estimates after which a frame is no longer tried: each costs as much as several that succeed
 _STILL, _SAME = 0.5, 0.2  # px on a 640-px-wide frame: not worth a resampling, and not worth a richer model
@@ -63,11 +67,16 @@ def find_edges(
 ) -> list[Edge]:
     """Estimate neighbours, then reconnect what that left apart, then close loops over two, four, eight … frames.
 
-    In as many threads as OpenCV may use: much of an estimate is one thread's work.
+    Where the first pairs do not fit, and no other neighbours either as far as a short look tells, the pictures are no
+    set, and that is the end of it: what does not fit costs most. In as many threads as OpenCV may use: much of an
+    estimate is one thread's work.
     """
 
     def neighbours(a: int, b: int) -> Edge:
         return Edge(a, b, estimator.estimate(views[a], views[b], most=most, exact=exact))
+
+    def glance(a: int, b: int) -> Edge:
+        return Edge(a, b, estimator.estimate(views[a], views[b], most=most, exact=exact, wide=False))
 
     def loop(ends: tuple[int, int]) -> Edge | None:
         a, b = ends
@@ -79,12 +88,22 @@ def find_edges(
 
     pool = ThreadPoolExecutor(max(1, cv2.getNumThreads()), "tita-align")
     try:
-        edges = list(pool.map(neighbours, order, order[1:]))
+        first, rest = order[: _FIRST + 1], order[_FIRST:]
+        edges = list(pool.map(neighbours, first, first[1:]))
+        if len(order) >= A_SET and not _any_fit(edges):
+            seen = [*pool.map(glance, rest, rest[1:]), *pool.map(glance, order, order[2:])]
+            if not _any_fit(seen):
+                return edges + seen
+        edges += pool.map(neighbours, rest, rest[1:])
         edges += _reconnected(views, order, edges, estimator, most, exact)
         placed = {frame: connected(edges, frame).matrices for frame in order[:: max(1, len(order) - 1)]}
         return edges + [edge for edge in pool.map(loop, _loops(order)) if edge is not None]
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _any_fit(edges: Sequence[Edge]) -> bool:
+    return any(edge.estimate.accepted for edge in edges)
 
 
 def _reconnected(

@@ -16,7 +16,7 @@ from tita_cli.align.geometry import Matrix, inverse, mean_scale, normalized
 from tita_cli.align.graph import Edge
 from tita_cli.align.modes import MATRIX_MODELS, Border, Mode, Model
 from tita_cli.align.placement import Placement
-from tita_cli.align.sequence import capture_order, find_edges, solve
+from tita_cli.align.sequence import A_SET, capture_order, find_edges, solve
 from tita_cli.align.stated import Stated, refine_stated
 from tita_cli.align.structure import View
 from tita_cli.align.turned import turned_by
@@ -164,6 +164,8 @@ def _stack(
             )
             placements.append(Placement.unaligned(name, view.full, confidence))
             notes.append(_refusal(name, names[reference], confidence, mode))
+    if len(views) >= A_SET and len(notes) == len(views) - 1:
+        said.append(f"no two of these {len(views)} pictures fit each other: they may show no common scene")
     left = "left where it is" if len(placements) - len(notes) < 2 else "left out"
     return Frame.of(placements, reference, border, (*said, *(f"{note}: {left}" for note in notes)))
 
