@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tita_cli.cli import console
+from tita_cli.cli.stages import showing
 
 PATH = "a/path/that/is/longer/than/the/whole/line/of/this/terminal/is/wide.png"
 
@@ -82,3 +84,19 @@ def test_what_is_no_image_is_told_in_one_line(picture_file, tmp_path: Path) -> N
     assert "4 files are no images: .md, .txt, Makefile" in lines
     assert lines[0] == "1 group from 2 images, grouped by names, 1 file left over → night-fused"
     assert not any("notes.txt" in line for line in lines)
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_bar_gives_way_to_the_time_that_a_stage_still_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("COLUMNS", "40"), ("LINES", "20"), ("TERM", "xterm")):
+        monkeypatch.setenv(name, value)
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with showing(quiet=False) as progress:
+        progress("look", 19, 20)
+    assert "looking at the sources 19/20" in terminal.getvalue()
+    assert "-:--:--" in terminal.getvalue()

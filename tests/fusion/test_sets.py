@@ -195,6 +195,9 @@ def test_what_fusing_does_is_told(engine: SetEngine) -> None:
         *(("read", n, 3) for n in range(3)), *(("look", n, 3) for n in range(3)), ("decide", 0, 1),
         *(("blend", n, 3) for n in range(4)),
     ]  # fmt: skip
+    told.clear()
+    fuse(pictures, engine=engine, progress=lambda *state: told.append(state))
+    assert list(dict.fromkeys(stage for stage, *_ in told)) == ["read", "align", "look", "decide", "blend"]
     parts = [source.describe()["part"] for source in fusion.steps[0].sources]
     assert sum(parts) == pytest.approx(1, abs=1e-3)
     assert fusion.explain().startswith(f"Detail comes from {np.argmax(parts)} ({max(parts):.0%}), ")

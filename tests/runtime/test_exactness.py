@@ -187,7 +187,7 @@ def test_an_engine_cuts_to_the_memory_it_may_take_and_says_so(runner: Runners) -
     assert short.describe()["mode"] == "whole"
     assert short.describe()["needs"] > 1 << 20
     (note,) = short.describe()["notes"]
-    assert note.endswith("more than `memory` allows (1 MB)")
+    assert note.endswith("more than `memory` allows (1 MiB)")
 
 
 def test_out_of_memory_halves_the_tiles_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 WORDS = {
-    "read": "reading and aligning",
+    "read": "reading",
+    "align": "aligning",
     "look": "looking at the sources",
     "decide": "running the network",
     "blend": "blending",
@@ -32,8 +33,10 @@ def showing(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
+    remaining = TimeRemainingColumn(table_column=Column(no_wrap=True))  # where it is narrow the bar gives way
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), remaining)
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("starting", total=None)
         shown = ""

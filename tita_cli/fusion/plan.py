@@ -65,7 +65,7 @@ class Plan:
         self.sources = tuple(sources)
         options = options or Input()
         self._notes: list[str] = []
-        self.deghosts, self._colored = deghost, colored
+        self.deghosts, self._colored, self._progress = deghost, colored, progress
         self._decoded = Decoded(self.sources, budget, threads, progress)
         roles_matter |= len(sources) == 2 or needs_roles(options) or any(map(_says_what_it_is, sources))
         self._facts: Facts | None = None
@@ -217,6 +217,8 @@ class Plan:
     def _first_reading(self, index: int) -> Picture:
         """Source ``index`` as far as its facts are known."""
         picture = self._decoded.read(index)
+        if len(self._decoded.looks) == len(self.sources):
+            self._progress("align", 0, 1)
         if self._facts is None:
             return apply_range(picture, find_range(picture, self.sources[index].value_range or "auto"))
         return self._in_range(index, picture)

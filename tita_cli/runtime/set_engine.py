@@ -62,8 +62,8 @@ class SetRunner(Protocol):
 def described(spec: Spec, ran: dict[str, Any], notes: tuple[str, ...], memory: int | None) -> dict[str, Any]:
     """What an engine says of itself; ``ran`` has ``needs`` where the last run took more than ``memory``."""
     if "needs" in ran:
-        most = "is free" if memory is None else f"`memory` allows ({memory / 1e6:.0f} MB)"
-        notes = (*notes, f"the network takes about {ran['needs'] / 1e6:.0f} MB, more than {most}")
+        most = "is free" if memory is None else f"`memory` allows ({memory / (1 << 20):.0f} MiB)"
+        notes = (*notes, f"the network takes about {ran['needs'] / (1 << 20):.0f} MiB, more than {most}")
     return {"variant": spec.variant, **ran, **({"notes": list(notes)} if notes else {})}
 
 
