@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -79,8 +80,6 @@ def test_sources_that_are_all_the_same_stay_as_they_are(engine: SetEngine, monke
 
 
 def _without_gains(decide):  # type: ignore[no-untyped-def]
-    from dataclasses import replace
-
     def changed(self, images, hidden, *role):  # type: ignore[no-untyped-def]
         decision = decide(self, images, hidden, *role)
         return replace(decision, gains=tuple(np.zeros_like(gain) for gain in decision.gains))
@@ -96,6 +95,26 @@ def test_the_order_of_sources_means_nothing(model: Path) -> None:
     np.testing.assert_allclose(one.picture.pixels, other.picture.pixels, atol=1e-5)
     assert [w.name for w in one.steps[0].sources] == ["0", "1", "2", "3"]
     assert sum(sum(w.values) for w in one.steps[0].sources) == pytest.approx(1, abs=1e-5)
+
+
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(data=st.data(), count=st.integers(2, 24), height=st.integers(1, 100), width=st.integers(1, 100))
+def test_no_order_of_any_number_means_anything(
+    data: st.DataObject, engine: SetEngine, count: int, height: int, width: int
+) -> None:
+    images = _images(count, height, width, seed=count)
+    order = data.draw(st.permutations(range(count)))
+    shuffled = fuse_luminances(engine, [images[index] for index in order])
+    np.testing.assert_allclose(shuffled, fuse_luminances(engine, images), atol=1e-5)
+
+
+def test_a_source_that_shows_nothing_is_told(engine: SetEngine) -> None:
+    shown, hidden = (Picture(image[..., None], name=str(n)) for n, image in enumerate(_images(2, 40, 50)))
+    hidden = replace(hidden, alpha=np.zeros((40, 50), np.float32))
+    fused = fuse(shown, hidden, engine=engine, align="none")
+    assert fused.notes == ("1: transparent everywhere, so nothing of it is used",)
+    np.testing.assert_allclose(fused.picture.pixels, shown.pixels, atol=1e-5)
+    assert not fuse(shown, shown, engine=engine, align="none").notes
 
 
 def test_what_is_transparent_does_not_count(model: Path) -> None:

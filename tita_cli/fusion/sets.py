@@ -50,7 +50,11 @@ class SetBlend:
         seen = _Seen(count, self._engine.spec.multiple)
         for number, index in enumerate(plan.used):
             self._progress("look", number, count)
-            seen.add(plan.read(index, again=True))
+            picture = plan.read(index, again=True)
+            if picture.alpha is not None and not picture.alpha.any():
+                plan.remark(f"{picture.name}: transparent everywhere, so nothing of it is used")
+            seen.add(picture)
+            del picture  # before the next one is read
         if not plan.deghosts:
             seen.warn_of_motion(plan)
         self._progress("decide", 0, 1)
