@@ -23,6 +23,7 @@ FINE = 1440
 pixel of a 12-megapixel frame."""
 
 _OCTAVES = 4  # of the first pyramid, which finds what is off by a tenth of the frame
+_STILL_OCTAVES = 1  # of what is not off at all, which is tried first
 _CERTAIN = 0.9  # the confidence at which few corners are enough
 _PRECISE = 0.5  # px of this size: a first estimate that is more certain than that is refined at a larger size at once
 _STILL = 0.5  # px at the size of the estimate: less is not worth a resampling
@@ -43,9 +44,12 @@ def estimate_alike(
             continue
         tried = track(reference, source, matrix, step.longest, octaves=step.octaves, few=step.few)
         found = agree(tried, most)
+        certain = found is not None and confidence_of(found) >= _CERTAIN
+        if step.still and not (found is not None and certain and found.distance < _STILL):
+            continue
         if found is None:
             break
-        if step.few and confidence_of(found) < _CERTAIN:
+        if step.few and not certain:
             continue
         to_frame = resizing(reference.full, tried.size)
         fit, tracks, begun = found, tried, matrix
@@ -77,12 +81,14 @@ def _simplest(
 
 class _Step(NamedTuple):
     """The size (longer side) at which points are tracked, the octaves of the pyramid, and the spread, in pixels of that
-    size, that makes the step needless. ``few``: corners are tracked, and what they agree on has to be certain."""
+    size, that makes the step needless. ``few``: only some of the corners are tracked, and what they agree on has to be
+    certain. ``still``: and that nothing moves."""
 
     longest: int
     octaves: int
     needless: float = 0.0
     few: bool = False
+    still: bool = False
 
 
 def _is_repeated(fit: Fit, longest: int) -> bool:
@@ -98,7 +104,11 @@ def _steps(largest: int, known: Known) -> list[_Step]:
         return fine
     if known != "roughly":
         return [_Step(_SIZE, 1), *fine]
-    first = [_Step(_SIZE, _OCTAVES, few=True), _Step(_SIZE, _OCTAVES, needless=math.inf)]
+    first = [
+        _Step(_SIZE, _STILL_OCTAVES, few=True, still=True),
+        _Step(_SIZE, _OCTAVES, math.inf, few=True),
+        _Step(_SIZE, _OCTAVES, math.inf),
+    ]
     return [*first, _Step(_SIZE, 1, _PRECISE if fine else 0.0), *fine]
 
 
