@@ -5,8 +5,8 @@
 Fuses an exposure bracket and a focus stack, made from a picture of scikit-image, at each size in megapixels: with
 ``tita fuse`` (from the start of the process to the written file, without alignment, as the others do not align), with
 OpenCV's MergeMertens in a process that reads and writes the same files, and with enfuse if it is installed. Seconds are
-medians of some runs after one that is not counted, in which Python compiles its modules, as pip does where a package is
-installed.
+medians of three rounds, up to nine where they are short, in each of which every program runs once; before them each
+runs once uncounted, when Python compiles its modules, as pip does where a package is installed.
 
 With --hand-held, frames are shifted by up to 1 % of the width and turned by up to 0.3°, and programs align first: tita
 by itself, OpenCV by AlignMTB, enfuse after align_image_stack of Hugin.
@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 MERTENS = """
 import sys, cv2, numpy as np
@@ -36,7 +37,7 @@ HUGIN = """
 folder=$(mktemp -d) && trap 'rm -r "$folder"' EXIT && out=$1 && shift
 align_image_stack -a "$folder/a" "$@" && enfuse -o "$out" "$folder"/a*
 """
-ROUNDS = 3
+ROUNDS, MOST_ROUNDS, ENOUGH = 3, 9, 30.0  # at least, at most, and seconds from which the least will do
 
 
 def make(folder: Path, megapixels: float, frames: int, hand_held: bool) -> dict[str, list[str]]:
@@ -66,20 +67,43 @@ def make(folder: Path, megapixels: float, frames: int, hand_held: bool) -> dict[
     return files
 
 
-def run(command: Sequence[str], compiled: str) -> tuple[float, float]:
-    """Median seconds and peak resident MB of some runs. ``compiled``: a folder for Python's compiled modules."""
-    seconds, memory = [], 0.0
+class Run(NamedTuple):
+    """Seconds from the start to the end of a process, processor seconds, and its peak resident MB."""
+
+    seconds: float
+    processor: float
+    memory: float
+
+
+def run(command: Sequence[str], environment: dict[str, str]) -> Run:
+    start = time.perf_counter()
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"failed: {' '.join(command)}")
+    return Run(time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1e3)
+
+
+def compare(programs: dict[str, list[str]], compiled: str) -> dict[str, Run]:
+    """Medians of some rounds in which each program runs once, and the largest memory. ``compiled``: a folder for
+    Python's compiled modules."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPYCACHEPREFIX"] = compiled
-    for _ in range(1 + ROUNDS):
-        start = time.perf_counter()
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        if status:
-            raise SystemExit(f"failed: {' '.join(command)}")
-        seconds.append(time.perf_counter() - start)
-        memory = max(memory, usage.ru_maxrss / 1e3)
-    return statistics.median(seconds[1:]), memory
+    for command in programs.values():
+        run(command, environment)
+    runs: dict[str, list[Run]] = {program: [] for program in programs}
+    start = time.perf_counter()
+    for done in range(MOST_ROUNDS):
+        if done >= ROUNDS and time.perf_counter() - start > ENOUGH:
+            break
+        for program, command in programs.items():
+            runs[program].append(run(command, environment))
+    return {
+        program: Run(
+            *(statistics.median(side) for side in list(zip(*found, strict=True))[:2]), max(r.memory for r in found)
+        )
+        for program, found in runs.items()
+    }
 
 
 def main() -> None:
@@ -88,8 +112,8 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=2)
     parser.add_argument("--hand-held", action="store_true")
     options = parser.parse_args()
-    print("| set | MP | program | seconds | RSS, MB | times as long as tita |")
-    print("|---|---:|---|---:|---:|---:|")
+    print("| set | MP | program | seconds | processor s | RSS, MB | times as long as tita |")
+    print("|---|---:|---|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for size in map(float, options.sizes.split(",")):
@@ -108,15 +132,15 @@ def main() -> None:
                 }
                 if options.hand_held:
                     programs["enfuse"] = ["sh" if shutil.which("align_image_stack") else "", "-c", HUGIN, "sh"]
-                ours = 0.0
+                for program in [name for name, start in programs.items() if not start[0]]:
+                    print(f"| {kind} | {size:g} | {program}: not installed | | | | |")
+                    del programs[program]
                 for program, start in programs.items():
-                    if not start[0]:
-                        print(f"| {kind} | {size:g} | {program}: not installed | | | |")
-                        continue
-                    rest = [str(folder / "out.png")] + ([] if program == "tita" else files)
-                    seconds, memory = run([*start, *rest], f"{name}/compiled")
-                    ours = ours or seconds
-                    print(f"| {kind} | {size:g} | {program} | {seconds:.2f} | {memory:.0f} | {seconds / ours:.2f} |")
+                    start += [str(folder / "out.png"), *([] if program == "tita" else files)]
+                found = compare(programs, f"{name}/compiled")
+                for program, one in found.items():
+                    times = f"{one.seconds:.2f} | {one.processor:.2f} | {one.memory:.0f}"
+                    print(f"| {kind} | {size:g} | {program} | {times} | {one.seconds / found['tita'].seconds:.2f} |")
 
 
 if __name__ == "__main__":

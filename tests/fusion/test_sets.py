@@ -187,7 +187,7 @@ def test_the_network_sees_a_bounded_number_of_pixels(height: int, width: int, co
 
 
 @pytest.mark.parametrize("most", [10**9, 20_000])
-def test_strips_and_memory_change_no_bit(
+def test_strips_threads_and_memory_change_no_bit(
     engine: SetEngine, most: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Also files of 8 and 16 bits, kept as their integers or decoded twice."""
@@ -198,12 +198,12 @@ def test_strips_and_memory_change_no_bit(
         write_picture(Picture(rng.random((133, 211, 3), dtype=np.float32)), files[-1], depth=depth)  # type: ignore[arg-type]
     monkeypatch.setattr(coarse, "MOST_PIXELS", most)
     results = []
-    for strip, kept in ((1 << 20, 1 << 30), (700, 1 << 30), (1 << 20, 0)):
+    for strip, kept, threads in ((1 << 20, 1 << 30, 1), (700, 1 << 30, 1), (700, 1 << 30, 5), (700, 0, 5)):
         monkeypatch.setattr(blending, "STRIP", strip)
         monkeypatch.setattr(look, "_MOST_KEPT", kept)
-        results.append(fuse(files, engine=engine, align="none").picture.pixels)
-    np.testing.assert_array_equal(results[0], results[1])
-    np.testing.assert_array_equal(results[0], results[2])
+        results.append(fuse(files, engine=engine, align="none", threads=threads).picture.pixels)
+    for other in results[1:]:
+        np.testing.assert_array_equal(results[0], other)
 
 
 def test_what_fusing_does_is_told(engine: SetEngine) -> None:

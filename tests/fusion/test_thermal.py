@@ -133,7 +133,8 @@ def test_noise_of_the_infrared_is_reduced(denoise: str, depth: int, stripes: boo
     assert (np.diff(calm, axis=0).std() < 0.5 * np.diff(noisy, axis=0).std()) == grain
     assert any("`denoise` off" in note for note in plan.notes) == stripes
     assert any("`denoise` on" in note for note in plan.notes) == (stripes and not grain)
-    parts = [part.pixels for _, part in plan.parts(1, [slice(0, 50), slice(50, 96)])]
+    rows_of = plan.rows_of(1)
+    parts = [rows_of(rows).pixels for rows in (slice(0, 50), slice(50, 96))]
     np.testing.assert_array_equal(np.concatenate(parts), plan.read(1).pixels)
 
 

@@ -7,15 +7,18 @@ from dataclasses import replace
 
 import numpy as np
 
+from tita_cli.fusion.blend import strips
 from tita_cli.fusion.plan import Plan
 from tita_cli.fusion.strategy import Fused
 from tita_cli.images import Metadata, Picture
 from tita_cli.images.color import merge_luma, to_range
 from tita_cli.images.geo import GeoTags
+from tita_cli.images.picture import FloatArray
 from tita_cli.images.profile import profile_space
 from tita_cli.images.provenance import Provenance, Value
 from tita_cli.images.value_range import undo_range
 from tita_cli.options import Depth
+from tita_cli.runtime.threads import each
 
 
 def finish(
@@ -40,7 +43,7 @@ def finish(
         record = Provenance.of([plan.looks[index].name for index in plan.used], model, options)
         kept = replace(look.metadata, icc=icc, provenance=record, geo=_place(plan))
     picture = Picture(
-        fused.luminance[..., None] if fused.chroma is None else merge_luma(fused.luminance, *fused.chroma),
+        _pixels(fused, plan.threads),
         fused.alpha,
         depth=max(plan.looks[index].depth for index in plan.used),
         name=look.name,
@@ -58,7 +61,23 @@ def finish(
         picture = picture.with_depth(depth)
     if picture.depth == 32:
         return picture
-    return replace(picture, pixels=to_range(picture.pixels))
+    pixels = picture.pixels
+    each(lambda rows: to_range(pixels[rows]), strips(*pixels.shape[:2]), plan.threads)
+    return picture
+
+
+def _pixels(fused: Fused, threads: int) -> FloatArray:
+    """H×W×1 or H×W×3 of the luminance and the chroma."""
+    y, chroma = fused.luminance, fused.chroma
+    if chroma is None:
+        return y[..., None]
+    pixels = np.empty((*y.shape, 3), np.float32)
+
+    def merge(rows: slice) -> None:
+        pixels[rows] = merge_luma(y[rows], *(plane[rows] for plane in chroma))
+
+    each(merge, strips(*y.shape), threads)
+    return pixels
 
 
 def _place(plan: Plan) -> GeoTags | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from tita_cli.images.roles import role_of_name
 from tita_cli.images.thermal_noise import reduce_noise
 from tita_cli.images.value_range import ValueRange, apply_range, find_range, invert, settle_ranges
 from tita_cli.options import Input
+from tita_cli.runtime.threads import usable_cores
 
 if TYPE_CHECKING:
     from tita_cli.align import Border, Calibration, Frame, Mode, Placement
@@ -30,7 +31,7 @@ class Plan:
     ``looks``: one for each source. ``frame``: what alignment found, None where it was switched off. ``shared``: the one
     range of all sources where they measure the same kind of thing; ``restored``: the same where the result goes back
     into it, which one that a palette has ``colored`` does not. ``profile``: the ICC profile of the prepared sources,
-    None for sRGB.
+    None for sRGB. ``threads``: how many there may be, as many as there are cores unless given.
 
     ``resize``: whether sources of other sizes are brought to the reference's. ``deghost``: whether what moved gives way
     to what one source shows there: ``still``, or the middle exposure where that is None. ``lead``: index of the source
@@ -66,7 +67,8 @@ class Plan:
         options = options or Input()
         self._notes: list[str] = []
         self.deghosts, self._colored, self._progress = deghost, colored, progress
-        self._decoded = Decoded(self.sources, budget, threads, progress)
+        self.threads = threads or usable_cores()
+        self._decoded = Decoded(self.sources, budget, self.threads, progress)
         roles_matter |= len(sources) == 2 or needs_roles(options) or any(map(_says_what_it_is, sources))
         self._facts: Facts | None = None
         self._calm: set[int] = set()
@@ -130,21 +132,27 @@ class Plan:
             picture = self._deghosted(picture)
         return to_profile(picture, self.profile)
 
-    def parts(self, index: int, strips: Iterable[slice]) -> Iterator[tuple[slice, Picture]]:
-        """What :meth:`read` gives, some rows at a time: as a whole it is made only where a strip depends on others."""
+    def rows_of(self, index: int) -> Callable[[slice], Picture]:
+        """What gives rows of :meth:`read`, to several threads at a time: made as a whole only where a row depends on
+        others."""
         compact = self._decoded.kept(index)
         if compact is None or not self._by_pixel(index):
             picture = self.read(index)
-            for rows in strips:
+
+            def cut(rows: slice) -> Picture:
                 alpha = None if picture.alpha is None else picture.alpha[rows]
-                yield rows, replace(picture, pixels=picture.pixels[rows], alpha=alpha)
-            return
+                return replace(picture, pixels=picture.pixels[rows], alpha=alpha)
+
+            return cut
         left, top, width = 0, 0, self.looks[index].width
         if self.frame is not None:
             left, top, width = self.frame.area.left, self.frame.area.top, self.frame.area.width
-        for rows in strips:
+
+        def make(rows: slice) -> Picture:
             part = compact.part(slice(rows.start + top, rows.stop + top), slice(left, left + width))
-            yield rows, to_profile(self._in_range(index, part), self.profile)
+            return to_profile(self._in_range(index, part), self.profile)
+
+        return make
 
     def _by_pixel(self, index: int) -> bool:
         """Whether every pixel of a source becomes one of the result's, by itself."""

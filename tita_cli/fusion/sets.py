@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tita_cli.fusion.blend import Blend, strips
+from tita_cli.fusion.blend import Blend
 from tita_cli.fusion.coarse import Grid, continued
 from tita_cli.fusion.deghost import CLIPPED, moved_part
 from tita_cli.fusion.plan import Plan
@@ -60,12 +60,10 @@ class SetBlend:
         self._progress("decide", 0, 1)
         decision = seen.limited(seen.decided(self._engine, _roles(plan)))
         colored = [plan.looks[index].has_chroma and self._color != "grey" for index in plan.used]
-        blend = Blend(seen.grid, decision, seen.color_shares(decision, colored), seen.behind)
+        blend = Blend(seen.grid, decision, seen.color_shares(decision, colored), seen.behind, plan.threads)
         for number, index in enumerate(plan.used):
             self._progress("blend", number, count)
-            parts = plan.parts(index, strips(seen.grid.height, seen.grid.width))
-            luminance = blend.luminance_of(number, parts)
-            del parts  # and with them the picture, where it was read as a whole
+            luminance = blend.luminance_of(number, plan.rows_of(index))
             plan.release(index)
             blend.add(number, luminance)
             del luminance  # before the next one is made

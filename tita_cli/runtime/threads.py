@@ -6,10 +6,16 @@ import ctypes
 import os
 import platform
 import sys
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+_Item = TypeVar("_Item")
 
 _SPINS = "10000"
 """About a tenth of a millisecond: longer than most waits inside a network, far shorter than a time slice."""
 _FTZ_DAZ = 1 << 15 | 1 << 6
+_MOST_AT_ONCE = 8
 _MXCSR = 7
 """Its place in glibc's ``fenv_t`` on x86-64, eight words of 32 bits."""
 
@@ -31,6 +37,22 @@ def usable_cores() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS and Windows
         return os.cpu_count() or 1
+
+
+def each(work: Callable[[_Item], object], items: Iterable[_Item], threads: int) -> None:
+    """Do ``work`` on every one of ``items``, in ``threads`` at most. For work that releases the interpreter's lock.
+
+    No more than eight are used: each needs memory for what it works on. Raises what ``work`` raises.
+    """
+    items = list(items)
+    threads = min(threads, len(items), _MOST_AT_ONCE)
+    if threads < 2:
+        for item in items:
+            work(item)
+        return
+    with ThreadPoolExecutor(threads, "tita-each") as pool:
+        for _ in pool.map(work, items):
+            pass
 
 
 def flush_denormals() -> None:
