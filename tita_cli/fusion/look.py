@@ -20,7 +20,6 @@ from tita_cli.images.picture import FloatArray, Thermal
 from tita_cli.images.value_range import ValueRange, find_range, used_range
 from tita_cli.options import Depth
 from tita_cli.runtime.memory import free_memory
-from tita_cli.runtime.threads import usable_cores
 
 _SAMPLED = 1 << 18  # pixels that tell enough of brightness and chroma
 _MOST_KEPT = 320 << 20  # bytes; a batch counts on 2 GiB of free memory for each stack that is fused at a time
@@ -102,15 +101,15 @@ class Decoded:
     pictures that were moved into the common frame, resized or freed from noise, as floats: that takes longer than to
     decode.
 
-    With two ``threads`` (as many as there are cores where None) or more, the file behind the one that is asked for is
-    decoded meanwhile. ``looks``: of the sources that were read.
+    With two ``threads`` or more, the file behind the one that is asked for is decoded meanwhile. ``looks``: of the
+    sources that were read.
     """
 
     def __init__(
         self,
         sources: Sequence[Source],
-        budget: int | None = None,
-        threads: int | None = None,
+        budget: int | None,
+        threads: int,
         progress: Progress = silent,
     ) -> None:
         self._sources, self._progress = sources, progress
@@ -118,7 +117,7 @@ class Decoded:
         self._kept: dict[int, Compact] = {}
         self._prepared: dict[int, Picture] = {}
         self._budget = budget
-        self._threads = threads or usable_cores()
+        self._threads = threads
         self._ahead: dict[int, Future[_Read]] = {}
         self._reader: ThreadPoolExecutor | None = None
 
